@@ -1,0 +1,46 @@
+//! What happens, and what is meant by it: events, facts, patterns and conditions.
+//!
+//! This crate is pure: values in, values out. It has no clock, no I/O, no thread and no `unsafe`, and the
+//! compiler holds it to that (`no_std`, `forbid(unsafe_code)`). Nothing here knows what a job is.
+//!
+//! ```
+//! use events::{Condition, Dialect, Event};
+//!
+//! let wanted = Condition::parse("net-device-up IFACE!=lo and (dbus-up or startup)", Dialect::Edges).unwrap();
+//! let event: Event = "net-device-up IFACE=eth0".parse().unwrap();
+//! let hits: Vec<usize> =
+//!     wanted.leaves().enumerate().filter(|(_, leaf)| leaf.pattern.matches(&event, &|_| None)).map(|(i, _)| i).collect();
+//! assert_eq!(hits, [0]);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects))]
+
+extern crate alloc;
+
+mod args;
+mod bus;
+mod condition;
+mod event;
+mod fact;
+mod glob;
+mod pattern;
+mod template;
+mod text;
+mod time;
+
+pub use args::{Args, MAX_ARGS};
+pub use bus::{Bus, BusFull, Fold};
+pub use condition::{
+    Condition, ConditionError, ConditionFault, Dialect, Hold, Leaf, MAX_LEAVES, Node, Parsed, Token, tokenize,
+};
+pub use event::{Event, EventError};
+pub use fact::{Fact, Identity};
+pub use glob::glob_matches;
+pub use pattern::{Match, MatchKey, Pattern, Want};
+pub use template::{Piece, Template, TemplateError};
+pub use text::{Key, Name, TextError, Value};
+pub use time::{DelayError, Time, format_delay, parse_delay};
+
+/// Text of any length that is cheap to clone when it is short (up to 24 bytes lie in place).
+pub use compact_str::CompactString as Text;

@@ -1,0 +1,162 @@
+//! Which events or facts are meant: a name, and globs over arguments.
+
+use alloc::{borrow::Cow, boxed::Box};
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Args, Event, Key, Name, Template, Text, glob::is_glob, glob_matches};
+
+/// Which events or facts are meant. The name is taken as it is; the arguments may have globs and variables.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Pattern {
+    /// The name, exactly.
+    pub name: Name,
+    /// What the arguments must be: positions first, then names.
+    pub matches: Box<[Match]>,
+}
+
+/// What one argument must be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Match {
+    /// Which argument.
+    pub key: MatchKey,
+    /// Whether it must be there and *not* fit (`KEY!=GLOB`).
+    pub negated: bool,
+    /// What it must fit.
+    pub want: Want,
+}
+
+/// Which argument of an event a [`Match`] looks at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MatchKey {
+    /// The one at this place, counted from 0.
+    Position(u16),
+    /// The first one with this key.
+    Named(Key),
+}
+
+/// What a value must be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Want {
+    /// This very text.
+    Literal(Text),
+    /// Anything that this glob matches.
+    Glob(Text),
+    /// Whatever glob comes out when the variables are replaced.
+    Template(Template),
+}
+
+impl Want {
+    /// What `template` wants, as simply as it can be said.
+    #[must_use]
+    pub fn new(template: Template) -> Self {
+        match template.literal() {
+            Some(text) if is_glob(text) => Self::Glob(text.into()),
+            Some(text) => Self::Literal(text.into()),
+            None => Self::Template(template),
+        }
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Literal(text) | Self::Glob(text) => text,
+            Self::Template(template) => template.as_str(),
+        }
+    }
+
+    /// Whether `value` is wanted; a variable without a value wants nothing.
+    fn accepts<'v>(&self, value: &str, value_of: &dyn Fn(&str) -> Option<&'v str>) -> Option<bool> {
+        Some(match self {
+            Self::Literal(text) => text == value,
+            Self::Glob(glob) => glob_matches(glob, value),
+            Self::Template(template) => glob_matches(&template.expand(value_of)?, value),
+        })
+    }
+}
+
+impl Pattern {
+    /// A pattern that looks at the name only.
+    #[must_use]
+    pub fn named(name: Name) -> Self {
+        Self { name, matches: Box::default() }
+    }
+
+    /// Whether the event is meant. A variable that `value_of` does not know makes its match fail.
+    #[must_use]
+    pub fn matches<'v>(&self, event: &Event, value_of: &dyn Fn(&str) -> Option<&'v str>) -> bool {
+        self.name == event.name && self.matches_args(&event.args, value_of)
+    }
+
+    /// Whether arguments are meant, the name being right already.
+    #[must_use]
+    pub fn matches_args<'v>(&self, args: &Args, value_of: &dyn Fn(&str) -> Option<&'v str>) -> bool {
+        self.matches.iter().all(|wanted| {
+            let value = match &wanted.key {
+                MatchKey::Position(place) => args.at(usize::from(*place)),
+                MatchKey::Named(key) => args.get(key),
+            };
+            value.is_some_and(|value| wanted.want.accepts(value, value_of).is_some_and(|fits| fits != wanted.negated))
+        })
+    }
+
+    /// The argument that tells most: the first that must be one very text, and that text.
+    #[must_use]
+    pub fn selector(&self) -> Option<(&MatchKey, &str)> {
+        self.matches.iter().filter(|wanted| !wanted.negated).find_map(|wanted| match &wanted.want {
+            Want::Literal(text) => Some((&wanted.key, text.as_str())),
+            Want::Glob(_) | Want::Template(_) => None,
+        })
+    }
+
+    /// Whether a variable stands in it.
+    #[must_use]
+    pub fn has_variables(&self) -> bool {
+        self.matches.iter().any(|wanted| matches!(wanted.want, Want::Template(_)))
+    }
+
+    /// The same pattern with all variables replaced; `None` if one has no value, so that it can never match.
+    #[must_use]
+    pub fn expanded<'v>(&self, value_of: &dyn Fn(&str) -> Option<&'v str>) -> Option<Cow<'_, Self>> {
+        if !self.has_variables() {
+            return Some(Cow::Borrowed(self));
+        }
+        let expand = |wanted: &Match| {
+            let want = match &wanted.want {
+                Want::Literal(_) | Want::Glob(_) => wanted.want.clone(),
+                Want::Template(template) => {
+                    let text = template.expand(value_of)?;
+                    if is_glob(&text) { Want::Glob(text.into()) } else { Want::Literal(text.into()) }
+                }
+            };
+            Some(Match { key: wanted.key.clone(), negated: wanted.negated, want })
+        };
+        let matches = self.matches.iter().map(expand).collect::<Option<Box<[Match]>>>()?;
+        Some(Cow::Owned(Self { name: self.name.clone(), matches }))
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let MatchKey::Named(key) = &self.key {
+            write!(f, "{key}{}", if self.negated { "!=" } else { "=" })?;
+        }
+        let text = self.want.as_str();
+        if text.is_empty() && matches!(self.key, MatchKey::Position(_)) {
+            f.write_str("\"\"")
+        } else if text.contains([' ', '\t', '(', ')', '"', '\'']) {
+            write!(f, "{text:?}")
+        } else {
+            f.write_str(text)
+        }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.matches.iter().try_for_each(|wanted| write!(f, " {wanted}"))
+    }
+}

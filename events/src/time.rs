@@ -1,0 +1,119 @@
+//! Points in time and lengths of time, as numbers that somebody else has measured.
+
+use alloc::{format, string::String};
+use core::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since the machine booted, counting sleep (`CLOCK_BOOTTIME`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// This long after `self`; a time that cannot be said is the last one that can.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long `earlier` is ago; nothing if it is still to come.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Why a text is not a length of time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DelayError {
+    /// No number where one must stand.
+    #[error("`{0}` is not a length of time")]
+    NotANumber(String),
+    /// A number without its unit.
+    #[error("`{0}` lacks its unit: ms, s, m, h or d")]
+    NoUnit(String),
+    /// A unit nobody knows.
+    #[error("unknown unit `{0}`: ms, s, m, h and d are known")]
+    Unit(String),
+    /// Longer than can be said.
+    #[error("`{0}` is too long")]
+    TooLong(String),
+}
+
+/// A length of time from text such as `5s`, `100ms`, `1.5s` or `1h30m`.
+pub fn parse_delay(text: &str) -> Result<Duration, DelayError> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(DelayError::NotANumber(text.into()));
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(|| DelayError::NoUnit(text.into()))?;
+        let (number, after) = rest.split_at(digits);
+        let unit_len = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_len);
+        let thousandths = number_in_thousandths(number).ok_or_else(|| DelayError::NotANumber(text.into()))?;
+        let unit_ms: u64 = match unit {
+            "ms" => 1,
+            "s" | "sec" => 1_000,
+            "m" | "min" => 60_000,
+            "h" => 3_600_000,
+            "d" => 86_400_000,
+            _ => return Err(DelayError::Unit(unit.into())),
+        };
+        let part = thousandths.checked_mul(unit_ms).map(|product| product / 1_000);
+        total = part
+            .and_then(|ms| total.checked_add(Duration::from_millis(ms)))
+            .ok_or_else(|| DelayError::TooLong(text.into()))?;
+        rest = after.trim_start();
+    }
+    Ok(total)
+}
+
+fn number_in_thousandths(number: &str) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if fraction.len() > 3 || fraction.contains('.') || (whole.is_empty() && fraction.is_empty()) {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let fraction: u64 = format!("{fraction:0<3}").parse().ok()?;
+    whole.checked_mul(1_000)?.checked_add(fraction)
+}
+
+/// A length of time as a person writes it: the shortest text that [`parse_delay`] reads back.
+#[must_use]
+pub fn format_delay(delay: Duration) -> String {
+    let ms = delay.as_millis();
+    for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
+        if ms >= size && ms.is_multiple_of(size) {
+            return format!("{}{unit}", ms.checked_div(size).unwrap_or(0));
+        }
+    }
+    if ms > 1_000 {
+        let text = format!("{}.{:03}", ms / 1_000, ms % 1_000);
+        return format!("{}s", text.trim_end_matches('0'));
+    }
+    format!("{ms}ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_and_written() {
+        for (text, ms) in [("5s", 5_000), ("100ms", 100), ("1.5s", 1_500), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0s", 0)] {
+            assert_eq!(parse_delay(text), Ok(Duration::from_millis(ms)), "{text}");
+            assert_eq!(parse_delay(&format_delay(Duration::from_millis(ms))), Ok(Duration::from_millis(ms)));
+        }
+        for bad in ["", "s", "5", "5 parsecs", "1..2s", "99999999999999999999s", "18446744073709551615d", "-1s"] {
+            assert!(parse_delay(bad).is_err(), "{bad}");
+        }
+    }
+}

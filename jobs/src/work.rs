@@ -1,0 +1,190 @@
+//! How the processes of a job are made: the part that only the executor reads.
+
+use alloc::{string::String, vec::Vec};
+use core::time::Duration;
+
+use events::{Name, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::ProcessKind;
+
+/// How the processes of a job are made, and what it says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// What each of its processes runs.
+    pub processes: Vec<(ProcessKind, Command)>,
+    /// Verbs of its own (`onsetctl VERB JOB`).
+    pub commands: Vec<(Name, Command)>,
+    /// One line on what it is.
+    pub description: Option<Text>,
+    /// Who wrote the file.
+    pub author: Option<Text>,
+    /// The file's version.
+    pub version: Option<Text>,
+    /// How to start it by hand.
+    pub usage: Option<Text>,
+    /// Events that it emits, with globs: what `check` needs to know.
+    pub emits: Vec<Text>,
+    /// Where its output goes.
+    pub console: Console,
+    /// File mode creation mask; 022 if nothing is said.
+    pub umask: Option<u16>,
+    /// Scheduling priority, -20 to 19.
+    pub nice: Option<i8>,
+    /// I/O priority.
+    pub ionice: Option<IoNice>,
+    /// -1000 (never killed for lack of memory) to 1000.
+    pub oom_score: Option<i16>,
+    /// Resource limits.
+    pub limits: Vec<(Resource, Limit)>,
+    /// Directory that becomes its root.
+    pub chroot: Option<Text>,
+    /// Directory it starts in.
+    pub chdir: Option<Text>,
+    /// User it runs as.
+    pub user: Option<Text>,
+    /// Group it runs as.
+    pub group: Option<Text>,
+    /// Further groups.
+    pub groups: Vec<Text>,
+    /// Capabilities it keeps; `None` for all.
+    pub capabilities: Option<Vec<Text>>,
+    /// Whether it can never gain rights by executing a file.
+    pub no_new_privileges: bool,
+    /// Files of its cgroup and what is written to them (`memory.max`, `pids.max`).
+    pub cgroup: Vec<(Text, Text)>,
+    /// Sockets that are opened for it.
+    pub sockets: Vec<Socket>,
+    /// How often it must say WATCHDOG=1.
+    pub watchdog: Option<Duration>,
+    /// AppArmor profile to load, and the one to change to.
+    pub apparmor: Option<AppArmor>,
+    /// Variables that come from whoever starts it (Chrome OS's `import`).
+    pub imports: Vec<Text>,
+    /// tmpfiles.d files applied before it starts (Chrome OS's `tmpfiles`).
+    pub tmpfiles: Vec<Text>,
+    /// Files whose change makes it reload.
+    pub reload_on: Vec<Text>,
+}
+
+/// What a process runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// A command line: split at blanks, or given to `/bin/sh` if it has characters a shell acts on.
+    Exec(String),
+    /// Lines for `/bin/sh -e`.
+    Script(String),
+    /// These very words.
+    Argv(Vec<String>),
+}
+
+/// Characters that make a command line go through a shell, as in Upstart.
+const SHELL_CHARACTERS: &[char] = &[
+    '~', '`', '!', '$', '^', '&', '*', '(', ')', '=', '|', '\\', '{', '}', '[', ']', ';', '"', '\'', '<', '>', '?',
+];
+
+impl Command {
+    /// Whether a shell runs it.
+    #[must_use]
+    pub fn needs_shell(&self) -> bool {
+        match self {
+            Self::Exec(line) => line.contains(SHELL_CHARACTERS),
+            Self::Script(_) => true,
+            Self::Argv(_) => false,
+        }
+    }
+
+    /// The words to execute. A script of more than one line is not among them: it is given on descriptor 9.
+    #[must_use]
+    pub fn argv(&self) -> Vec<String> {
+        let shell = |rest: &[&str]| ["/bin/sh", "-e"].iter().chain(rest).map(|&word| String::from(word)).collect();
+        match self {
+            Self::Exec(line) if self.needs_shell() => shell(&["-c", &alloc::format!("exec {line}")]),
+            Self::Exec(line) => line.split_whitespace().map(String::from).collect(),
+            Self::Script(text) if text.trim_end_matches('\n').contains('\n') => shell(&["/proc/self/fd/9"]),
+            Self::Script(text) => shell(&["-c", text.trim_end_matches('\n')]),
+            Self::Argv(words) => words.clone(),
+        }
+    }
+}
+
+/// Where a job's output goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Console {
+    /// Nowhere.
+    None,
+    /// To the log.
+    #[default]
+    Log,
+    /// To the console.
+    Output,
+    /// To the console, which is its controlling terminal.
+    Owner,
+}
+
+/// I/O priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IoNice {
+    /// Only when nobody else wants the disk.
+    Idle,
+    /// In fair turns; 0 (first) to 7.
+    Best(u8),
+    /// Before everybody else; 0 (first) to 7.
+    Realtime(u8),
+}
+
+/// What a limit limits (`setrlimit`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the names are setrlimit's own")]
+pub enum Resource {
+    As,
+    Core,
+    Cpu,
+    Data,
+    Fsize,
+    Memlock,
+    Msgqueue,
+    Nice,
+    Nofile,
+    Nproc,
+    Rss,
+    Rtprio,
+    Sigpending,
+    Stack,
+}
+
+/// A soft and a hard limit; `None` for unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// What is in force.
+    pub soft: Option<u64>,
+    /// How far the process may raise it.
+    pub hard: Option<u64>,
+}
+
+/// A socket that is opened for a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Socket {
+    /// The address: `tcp:80`, `udp:[::1]:53`, `unix:/run/x.sock`.
+    pub listen: Text,
+    /// Its name in LISTEN_FDNAMES.
+    pub name: Option<Text>,
+    /// Permissions of a unix socket.
+    pub mode: Option<u16>,
+    /// Owner of a unix socket.
+    pub user: Option<Text>,
+    /// Group of a unix socket.
+    pub group: Option<Text>,
+}
+
+/// AppArmor profiles.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppArmor {
+    /// File to load before the start.
+    pub load: Option<Text>,
+    /// Profile that main changes to.
+    pub switch: Option<Text>,
+}
