@@ -12,7 +12,9 @@ use core::{fmt, ops::Range, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Key, Match, MatchKey, Name, Pattern, Template, TemplateError, TextError, Want, format_delay, parse_delay};
+use crate::{
+    Key, Match, MatchKey, Name, Pattern, Template, TemplateError, TextError, Want, format_delay, parse_delay,
+};
 
 /// The most leaves a condition may have.
 pub const MAX_LEAVES: usize = 64;
@@ -151,7 +153,8 @@ impl Condition {
         if tokens.is_empty() {
             return Err(ConditionError { fault: ConditionFault::Empty, span: end..end });
         }
-        Builder { tokens, end, dialect, at: 0, nodes: Vec::new(), names: Vec::new(), signs: Vec::new() }.build()
+        Builder { tokens, end, dialect, at: 0, nodes: Vec::new(), names: Vec::new(), signs: Vec::new() }
+            .build()
     }
 
     /// A condition of one leaf.
@@ -377,7 +380,9 @@ impl<'t> Builder<'t> {
         if self.is_sign("and") || self.is_sign("or") || self.is_sign(")") || self.at >= self.tokens.len() {
             return Err(self.fault(ConditionFault::ExpectedEvent));
         }
-        if self.is_sign("not") && self.tokens.get(self.at.saturating_add(1)).is_some_and(|next| !self.ends_event(next)) {
+        if self.is_sign("not")
+            && self.tokens.get(self.at.saturating_add(1)).is_some_and(|next| !self.ends_event(next))
+        {
             return Err(self.fault(ConditionFault::NotOverEvents));
         }
         self.leaf()
@@ -401,7 +406,7 @@ impl<'t> Builder<'t> {
             match token.text.as_str() {
                 "for" if levels => hold.rise = self.delay()?,
                 "until" if levels => {
-                    if !self.next().is_some_and(|gone| gone.text == "gone") {
+                    if self.next().is_none_or(|gone| gone.text != "gone") {
                         self.at = self.at.saturating_sub(1);
                         return Err(self.fault(ConditionFault::ExpectedGone));
                     }
@@ -490,7 +495,11 @@ fn one_match(token: &Token, before: &[Match]) -> Result<Match, ConditionError> {
             return Err(at(token, ConditionFault::ExpectedVariable));
         }
         let place = u16::try_from(before.len()).map_err(|_| at(token, ConditionFault::TooLarge))?;
-        return Ok(Match { key: MatchKey::Position(place), negated: false, want: Want::new(template(&token.text)?) });
+        return Ok(Match {
+            key: MatchKey::Position(place),
+            negated: false,
+            want: Want::new(template(&token.text)?),
+        });
     };
     let (key, negated) = match key.strip_suffix('!') {
         Some(key) => (key, true),
@@ -589,7 +598,8 @@ mod tests {
 
     #[test]
     fn truth_is_the_same_by_bits_and_by_parts() {
-        for text in ["a", "a and b", "a or b and c", "(a or b) and (c or d)", "a and (b or (c and (d or e)))"] {
+        for text in ["a", "a and b", "a or b and c", "(a or b) and (c or d)", "a and (b or (c and (d or e)))"]
+        {
             let condition = Condition::parse(text, Dialect::Edges).unwrap();
             for seen in 0..32 {
                 assert_eq!(condition.holds(seen), *condition.truths(seen).last().unwrap(), "{text} {seen:b}");

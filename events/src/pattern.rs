@@ -98,7 +98,9 @@ impl Pattern {
                 MatchKey::Position(place) => args.at(usize::from(*place)),
                 MatchKey::Named(key) => args.get(key),
             };
-            value.is_some_and(|value| wanted.want.accepts(value, value_of).is_some_and(|fits| fits != wanted.negated))
+            value.is_some_and(|value| {
+                wanted.want.accepts(value, value_of).is_some_and(|fits| fits != wanted.negated)
+            })
         })
     }
 

@@ -160,7 +160,11 @@ fn pieces(rest: &mut &str, depth: usize) -> Result<Vec<Piece>, TemplateError> {
                 if !plain.is_empty() {
                     found.push(Piece::Text(core::mem::take(&mut plain)));
                 }
-                if piece == Piece::Text("$".into()) { plain.push('$') } else { found.push(piece) }
+                if piece == Piece::Text("$".into()) {
+                    plain.push('$')
+                } else {
+                    found.push(piece)
+                }
                 *rest = after;
             }
             None => {

@@ -29,7 +29,11 @@ pub enum TextError {
     Character(char),
 }
 
-fn checked(text: &str, max: usize, allowed: impl Fn(usize, char) -> bool) -> Result<CompactString, TextError> {
+fn checked(
+    text: &str,
+    max: usize,
+    allowed: impl Fn(usize, char) -> bool,
+) -> Result<CompactString, TextError> {
     if text.len() > max {
         return Err(TextError::TooLong { len: text.len(), max });
     }
@@ -157,7 +161,10 @@ impl Key {
             return Err(TextError::Empty);
         }
         checked(text, Self::MAX, |at, c| {
-            c.is_ascii_alphabetic() || c == '_' || (c == '.' || (at > 0 && (c.is_ascii_digit() || c == ':' || c == '-')))
+            c.is_ascii_alphabetic()
+                || c == '_'
+                || c == '.'
+                || (at > 0 && (c.is_ascii_digit() || c == ':' || c == '-'))
         })
         .map(Self)
     }
@@ -167,7 +174,17 @@ impl Key {
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         const NAMES: [&str; 12] = [
-            "PATH", "IFS", "ENV", "BASH_ENV", "SHELLOPTS", "BASHOPTS", "PS4", "NOTIFY_SOCKET", "HOME", "SHELL", "PYTHONPATH",
+            "PATH",
+            "IFS",
+            "ENV",
+            "BASH_ENV",
+            "SHELLOPTS",
+            "BASHOPTS",
+            "PS4",
+            "NOTIFY_SOCKET",
+            "HOME",
+            "SHELL",
+            "PYTHONPATH",
             "PERL5LIB",
         ];
         const STARTS: [&str; 6] = ["LD_", "LISTEN_", "ONSET_", "UPSTART_", "GLIBC_TUNABLES", "BASH_FUNC_"];

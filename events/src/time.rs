@@ -54,7 +54,9 @@ pub fn parse_delay(text: &str) -> Result<Duration, DelayError> {
     }
     let mut total = Duration::ZERO;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(|| DelayError::NoUnit(text.into()))?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(|| DelayError::NoUnit(text.into()))?;
         let (number, after) = rest.split_at(digits);
         let unit_len = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
@@ -108,11 +110,20 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_and_written() {
-        for (text, ms) in [("5s", 5_000), ("100ms", 100), ("1.5s", 1_500), ("1h30m", 5_400_000), ("2d", 172_800_000), ("0s", 0)] {
+        for (text, ms) in [
+            ("5s", 5_000),
+            ("100ms", 100),
+            ("1.5s", 1_500),
+            ("1h30m", 5_400_000),
+            ("2d", 172_800_000),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_delay(text), Ok(Duration::from_millis(ms)), "{text}");
             assert_eq!(parse_delay(&format_delay(Duration::from_millis(ms))), Ok(Duration::from_millis(ms)));
         }
-        for bad in ["", "s", "5", "5 parsecs", "1..2s", "99999999999999999999s", "18446744073709551615d", "-1s"] {
+        for bad in
+            ["", "s", "5", "5 parsecs", "1..2s", "99999999999999999999s", "18446744073709551615d", "-1s"]
+        {
             assert!(parse_delay(bad).is_err(), "{bad}");
         }
     }

@@ -16,8 +16,8 @@ mod report;
 mod work;
 
 pub use job::{
-    Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE, STOP_VERB_LIMIT,
-    StartMode, StopOrder,
+    Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
+    STOP_VERB_LIMIT, StartMode, StopOrder,
 };
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};

@@ -247,7 +247,9 @@ mod tests {
 
     #[test]
     fn signals_are_known_by_name_and_number() {
-        for (text, number) in [("TERM", 15), ("SIGHUP", 1), ("9", 9), ("RTMIN+3", 37), ("RTMAX-1", 63), ("64", 64)] {
+        for (text, number) in
+            [("TERM", 15), ("SIGHUP", 1), ("9", 9), ("RTMIN+3", 37), ("RTMAX-1", 63), ("64", 64)]
+        {
             assert_eq!(text.parse::<Signal>().unwrap().number(), number, "{text}");
         }
         for bad in ["0", "65", "99", "256", "TREM", "RTMIN+31", "TERM+1", ""] {

@@ -126,7 +126,9 @@ mod tests {
     #[test]
     fn a_slip_of_the_finger_is_understood() {
         let known = ["database", "start_on", "stop_on", "requires", "TERM"];
-        for (word, meant) in [("databse", "database"), ("start_om", "start_on"), ("reqiures", "requires"), ("TREM", "TERM")] {
+        for (word, meant) in
+            [("databse", "database"), ("start_om", "start_on"), ("reqiures", "requires"), ("TREM", "TERM")]
+        {
             assert_eq!(did_you_mean(word, known), Some(meant));
         }
         assert_eq!(did_you_mean("zebra", known), None);

@@ -80,7 +80,8 @@ pub enum Command {
 
 /// Characters that make a command line go through a shell, as in Upstart.
 const SHELL_CHARACTERS: &[char] = &[
-    '~', '`', '!', '$', '^', '&', '*', '(', ')', '=', '|', '\\', '{', '}', '[', ']', ';', '"', '\'', '<', '>', '?',
+    '~', '`', '!', '$', '^', '&', '*', '(', ')', '=', '|', '\\', '{', '}', '[', ']', ';', '"', '\'', '<',
+    '>', '?',
 ];
 
 impl Command {
@@ -97,7 +98,8 @@ impl Command {
     /// The words to execute. A script of more than one line is not among them: it is given on descriptor 9.
     #[must_use]
     pub fn argv(&self) -> Vec<String> {
-        let shell = |rest: &[&str]| ["/bin/sh", "-e"].iter().chain(rest).map(|&word| String::from(word)).collect();
+        let shell =
+            |rest: &[&str]| ["/bin/sh", "-e"].iter().chain(rest).map(|&word| String::from(word)).collect();
         match self {
             Self::Exec(line) if self.needs_shell() => shell(&["-c", &alloc::format!("exec {line}")]),
             Self::Exec(line) => line.split_whitespace().map(String::from).collect(),
