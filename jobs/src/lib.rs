@@ -9,16 +9,29 @@
 
 extern crate alloc;
 
+mod action;
+mod cause;
 pub mod formats;
+mod graph;
+mod input;
 mod job;
+mod levels;
 mod process;
 mod report;
+mod state;
 mod work;
 
+pub use action::{Action, Note, Notice, Outcome, Refusal};
+pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
+pub use graph::Node as GraphNode;
+pub use graph::{Edge, Gate, Graph, Hit, JobId, Sort};
+pub use input::{Input, Life, Origin, ReplyId, Shutdown, Verb};
 pub use job::{
     Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
     STOP_VERB_LIMIT, StartMode, StopOrder,
 };
+pub use levels::{Facts, Known, Level, MAX_BRANCHES};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
+pub use state::{Cue, Ending, Failure, Goal, Hook, Main, Next, Phase, Pid, State};
 pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work};
