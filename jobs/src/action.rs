@@ -21,7 +21,7 @@ pub enum Action {
         /// Which of its processes.
         process: ProcessKind,
         /// The variables that came with the start (and, for stop hooks, with the stop); later ones win.
-        env: Args,
+        env: Arc<Args>,
         /// What it comes from.
         because: CauseId,
     },
@@ -65,7 +65,7 @@ pub enum Action {
     /// Answer somebody who waits.
     Reply(ReplyId, Outcome),
     /// An event is being worked off: for those who look on.
-    Tell(Arc<Event>, CauseId),
+    Tell(Arc<Event>),
     /// Something that people should know.
     Note(Note),
     /// All jobs are down: end what is left, and the machine.
@@ -125,8 +125,8 @@ pub enum Refusal {
 /// Something that people should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// Which job.
-    pub job: Name,
+    /// Which job; none if it is about the machine as a whole.
+    pub job: Option<Name>,
     /// Which instance of it.
     pub instance: Text,
     /// What.
