@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod formats;
 mod job;
+mod order;
 mod process;
 mod report;
 mod work;
@@ -19,6 +20,7 @@ pub use job::{
     Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
     STOP_VERB_LIMIT, StartMode, StopOrder,
 };
+pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
 pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work};
