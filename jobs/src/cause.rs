@@ -5,7 +5,7 @@ use alloc::{sync::Arc, vec::Vec};
 use events::{Event, Fact, Name, Text, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, Origin, Verb};
+use crate::{Origin, Verb};
 
 /// How many causes deep a chain is kept; older ones are only counted.
 pub const MAX_CHAIN: u16 = 256;
@@ -36,10 +36,6 @@ pub enum Happening {
     Started(Name, Text),
     /// An instance was stopped.
     Stopped(Name, Text),
-    /// An instance failed.
-    Failed(Name, Text, Failure),
-    /// It came back by itself.
-    Respawn,
     /// This job needs it.
     NeededBy(Name),
     /// This job, which it needs, went away.
@@ -48,8 +44,6 @@ pub enum Happening {
     Reload,
     /// The machine goes down.
     Shutdown(Origin),
-    /// Its time had come.
-    Timer,
     /// The mode changed.
     Mode(Name),
 }

@@ -14,7 +14,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use events::{Args, MatchKey, Name, Pattern, Text};
+use events::{Args, Condition, MatchKey, Name, Pattern, Text};
 use hashbrown::HashMap;
 use petgraph::{Direction, graph::NodeIndex, stable_graph::StableDiGraph, visit::EdgeRef};
 
@@ -139,9 +139,14 @@ impl Graph {
             self.add_gate(Gate::Start(id), Sort::Event, patterns);
         }
         if let Some(condition) = &job.holds_while {
-            let patterns = condition.leaves().map(|leaf| Some(without_variables(&leaf.pattern)));
-            self.add_gate(Gate::While(id), Sort::Fact, patterns);
+            self.add_level_gate(Gate::While(id), condition);
         }
+    }
+
+    /// Puts a condition over facts in.
+    pub fn add_level_gate(&mut self, gate: Gate, condition: &Condition) {
+        let patterns = condition.leaves().map(|leaf| Some(without_variables(&leaf.pattern)));
+        self.add_gate(gate, Sort::Fact, patterns);
     }
 
     /// Takes a job out. The conditions of its instances stay until the instances are gone.

@@ -154,8 +154,10 @@ impl Level {
     /// The binding that a fact makes by itself at a leaf, if it tells every instance variable.
     #[must_use]
     pub fn binding_of(&self, leaf: usize, fact: &Fact) -> Option<Binding> {
+        // A fact under `not` shares no variables: it concerns what the leaf compares it with, and no more.
+        let shares = self.branches.iter().all(|branch| !branch.not.contains(&leaf));
         let leaf = self.leaves.get(leaf)?;
-        self.variables.iter().map(|variable| Some((variable.clone(), told(leaf, fact, variable)?))).collect()
+        self.variables.iter().map(|variable| Some((variable.clone(), told(leaf, fact, variable, shares)?))).collect()
     }
 
     /// Whether it holds with these values.
@@ -266,8 +268,8 @@ fn agrees(known: &Known, key: &Key, value: Option<&str>) -> bool {
 }
 
 /// What a fact tells of a variable at a leaf: its own argument, or the one that the leaf compares with `$VAR`.
-fn told(leaf: &Leaf, fact: &Fact, variable: &Key) -> Option<Value> {
-    if let Some(value) = fact.args.get(variable) {
+fn told(leaf: &Leaf, fact: &Fact, variable: &Key, shares: bool) -> Option<Value> {
+    if let Some(value) = fact.args.get(variable).filter(|_| shares) {
         return Some(value.clone());
     }
     leaf.pattern.matches.iter().filter(|wanted| !wanted.negated).find_map(|wanted| {

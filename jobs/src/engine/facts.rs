@@ -111,14 +111,14 @@ impl Engine {
                 .flat_map(|hit| versions.iter().map(|fact| level.binding_of(usize::from(hit.leaf), fact)))
                 .collect();
             match bindings {
-                Some(mut bindings) if level.keyed_by_leaves() => {
+                Some(mut bindings) => {
                     bindings.sort();
                     bindings.dedup();
                     for binding in bindings {
                         self.recheck_key(id, &level, &binding, cause);
                     }
                 }
-                _ => self.recheck_level(id, cause),
+                None => self.recheck_level(id, cause),
             }
             self.recheck_old(id, cause);
         }
@@ -179,7 +179,6 @@ impl Engine {
     }
 
     fn rise(&mut self, id: JobId, key: Text, binding: Args, cause: CauseId) {
-        let now_held = self.saved.living;
         let Some(slot) = self.slot_mut(id) else { return };
         let Err(at) = slot.levels.binary_search(&key) else { return };
         if slot.levels.len() >= MAX_INSTANCES {
@@ -188,7 +187,6 @@ impl Engine {
         slot.levels.insert(at, key.clone());
         let on_events = slot.job.start_on.is_some();
         let kept = slot.kept.get(&key).cloned();
-        let _ = now_held;
         let request = match (on_events, kept) {
             // It waits for its event, which has not come.
             (true, None) => return,

@@ -122,7 +122,7 @@ impl Engine {
         for name in job.provided_names() {
             found.extend(self.graph.related(name, Edge::Before));
         }
-        found.retain(|&other| other != id && !self.ignored.contains(&(other, id)));
+        found.retain(|&other| other != id && !self.ignores(other, id));
         found.sort_unstable();
         found.dedup();
         found
@@ -138,7 +138,7 @@ impl Engine {
         for name in &job.before {
             found.extend(self.providers(name));
         }
-        found.retain(|&other| other != id && !self.ignored.contains(&(id, other)));
+        found.retain(|&other| other != id && !self.ignores(id, other));
         found.sort_unstable();
         found.dedup();
         found
@@ -246,7 +246,7 @@ impl Engine {
     fn supply(&self, place: u32, need: &Need) -> Supply {
         let Some(instance) = self.instance(place) else { return Supply::Up };
         let providers: Vec<JobId> =
-            self.providers(&need.name).into_iter().filter(|id| *id != instance.slot && !self.ignored.contains(&(*id, instance.slot))).collect();
+            self.providers(&need.name).into_iter().filter(|id| *id != instance.slot && !self.ignores(*id, instance.slot)).collect();
         if providers.is_empty() {
             let known = !self.providers(&need.name).is_empty();
             return if known { Supply::Up } else { Supply::Never(format!("`{}`, which no job provides", need.name)) };

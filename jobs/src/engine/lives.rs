@@ -176,6 +176,7 @@ impl Engine {
         instance.goal = Goal::Start;
         instance.state = State::Held { untold: true };
         instance.result = None;
+        instance.reached = false;
         instance.stop_env = Args::new();
         let pending = instance.rare.as_mut().and_then(|rare| {
             rare.asked.clear();
@@ -232,10 +233,10 @@ impl Engine {
         self.emit_own(place, "started");
         self.set_up(place, true);
         self.settle(place);
+        let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
-        instance.up_since = self.saved.now;
-        let instance = self.instance_mut(place)?;
+        instance.up_since = now;
         if instance.job.task {
             // A task without a process is done as soon as it is up.
             if instance.state.main() == Main::None {

@@ -29,11 +29,11 @@
 use alloc::{collections::BTreeMap, collections::VecDeque, sync::Arc, vec::Vec};
 
 use events::{Event, Name, Time};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, CauseId, Cue, Facts, Graph, Happening, Hit, Input, JobId, Life, Origin, Outcome, Shutdown, cause::Causes,
+    Action, CauseId, Cue, Facts, Graph, Happening, Hit, Input, JobId, Life, Origin, Outcome, cause::Causes,
 };
 
 mod clock;
@@ -66,8 +66,8 @@ pub const MAX_QUEUE: usize = 64;
 pub struct Engine {
     saved: Saved,
     graph: Graph,
-    /// Order edges that close a cycle and are not waited for: (who would come first, who would wait).
-    ignored: HashSet<(JobId, JobId)>,
+    /// The place of each job in the start order, if loops make some edges void: these go backward in it.
+    order: Vec<u32>,
     levels: HashMap<JobId, Arc<crate::Level>>,
     out: Vec<Action>,
     hits: Vec<Hit>,
@@ -305,6 +305,9 @@ impl Engine {
                 self.graph.add_job(id, &job);
                 self.add_level(id, &job);
             }
+        }
+        for place in 0..self.saved.slots.len() {
+            self.watch_old_levels(JobId(u32::try_from(place).unwrap_or(u32::MAX)));
         }
         for place in 0..self.saved.instances.len() {
             self.add_stop_gate(u32::try_from(place).unwrap_or(u32::MAX));
