@@ -157,7 +157,10 @@ impl Level {
         // A fact under `not` shares no variables: it concerns what the leaf compares it with, and no more.
         let shares = self.branches.iter().all(|branch| !branch.not.contains(&leaf));
         let leaf = self.leaves.get(leaf)?;
-        self.variables.iter().map(|variable| Some((variable.clone(), told(leaf, fact, variable, shares)?))).collect()
+        self.variables
+            .iter()
+            .map(|variable| Some((variable.clone(), told(leaf, fact, variable, shares)?)))
+            .collect()
     }
 
     /// Whether it holds with these values.

@@ -20,12 +20,15 @@ mod levels;
 pub mod order;
 mod process;
 mod report;
+pub mod simulate;
 mod state;
 mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
-pub use engine::{Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why};
+pub use engine::{
+    Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
+};
 pub use graph::Node as GraphNode;
 pub use graph::{Edge, Gate, Graph, Hit, JobId, Sort};
 pub use input::{Input, Life, Origin, ReplyId, Shutdown, Verb};

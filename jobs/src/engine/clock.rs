@@ -90,7 +90,8 @@ impl Engine {
 
     /// Lets the first timer that is due go off; `false` if none is.
     pub(super) fn fire_timer(&mut self) -> bool {
-        let Some((&id, _)) = self.saved.timers.first_key_value().filter(|(id, _)| id.0 <= self.saved.now) else {
+        let Some((&id, _)) = self.saved.timers.first_key_value().filter(|(id, _)| id.0 <= self.saved.now)
+        else {
             return false;
         };
         match self.saved.timers.remove(&id) {

@@ -25,7 +25,8 @@ impl Engine {
         if let Some(instance) = inside.and_then(|place| self.instance_mut(place)) {
             instance.rare_mut().facts.push((fact.name.clone(), fact.identity.clone()));
         }
-        let parent = inside.and_then(|place| self.instance(place)).map_or(CauseId::NONE, |instance| instance.cause);
+        let parent =
+            inside.and_then(|place| self.instance(place)).map_or(CauseId::NONE, |instance| instance.cause);
         self.begin_fact(fact, parent);
     }
 
@@ -138,7 +139,8 @@ impl Engine {
             .collect();
         holds.sort();
         let Some(slot) = self.slot(id) else { return };
-        let fallen: Vec<Text> = slot.levels.iter().filter(|key| holds.iter().all(|(held, _)| held != *key)).cloned().collect();
+        let fallen: Vec<Text> =
+            slot.levels.iter().filter(|key| holds.iter().all(|(held, _)| held != *key)).cloned().collect();
         for key in fallen {
             self.fall(id, &key, cause);
         }
@@ -162,18 +164,33 @@ impl Engine {
         let new = slot.job.clone();
         let mut fallen: Vec<u32> = Vec::new();
         for (_, place) in &slot.instances {
-            let Some(instance) = self.instance(*place).filter(|instance| !same_level(&instance.job, &new)) else { continue };
-            let Some(level) = instance.job.holds_while.as_ref().and_then(|it| Level::new(it, instance.job.instance.as_ref()))
+            let Some(instance) = self.instance(*place).filter(|instance| !same_level(&instance.job, &new))
             else {
                 continue;
             };
-            if instance.goal == Goal::Start && !level.holds(&instance.env, &self.saved.facts, self.saved.now) {
+            let Some(level) = instance
+                .job
+                .holds_while
+                .as_ref()
+                .and_then(|it| Level::new(it, instance.job.instance.as_ref()))
+            else {
+                continue;
+            };
+            if instance.goal == Goal::Start && !level.holds(&instance.env, &self.saved.facts, self.saved.now)
+            {
                 fallen.push(*place);
             }
         }
         for place in fallen {
             let cause = self.saved.causes.keep(cause);
-            let wish = StopWish { env: Args::new(), events: Vec::new(), blocks: Vec::new(), cause, reply: None, again: false };
+            let wish = StopWish {
+                env: Args::new(),
+                events: Vec::new(),
+                blocks: Vec::new(),
+                cause,
+                reply: None,
+                again: false,
+            };
             self.stop(place, wish);
         }
     }
@@ -190,10 +207,20 @@ impl Engine {
         let request = match (on_events, kept) {
             // It waits for its event, which has not come.
             (true, None) => return,
-            (true, Some(kept)) => Request { cause: self.saved.causes.keep(kept.cause), by: By::Level, ..kept },
+            (true, Some(kept)) => {
+                Request { cause: self.saved.causes.keep(kept.cause), by: By::Level, ..kept }
+            }
             (false, _) => {
                 let cause = self.saved.causes.keep(cause);
-                Request { env: binding, events: Vec::new(), blocks: Vec::new(), cause, reply: None, force: false, by: By::Level }
+                Request {
+                    env: binding,
+                    events: Vec::new(),
+                    blocks: Vec::new(),
+                    cause,
+                    reply: None,
+                    force: false,
+                    by: By::Level,
+                }
             }
         };
         // What is refused is noted for `why`; nobody waits.
@@ -211,7 +238,14 @@ impl Engine {
             return;
         }
         let cause = self.saved.causes.keep(cause);
-        let wish = StopWish { env: Args::new(), events: Vec::new(), blocks: Vec::new(), cause, reply: None, again: false };
+        let wish = StopWish {
+            env: Args::new(),
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause,
+            reply: None,
+            again: false,
+        };
         self.stop(place, wish);
     }
 
@@ -288,14 +322,17 @@ impl Engine {
     pub(super) fn tell_all_up(&mut self) {
         for place in 0..self.saved.instances.len() {
             let Ok(place) = u32::try_from(place) else { return };
-            if let Some(cause) = self.instance(place).filter(|instance| instance.up).map(|instance| instance.cause) {
+            if let Some(cause) =
+                self.instance(place).filter(|instance| instance.up).map(|instance| instance.cause)
+            {
                 self.tell_up(place, true, cause);
             }
         }
     }
 
     pub(super) fn add_level(&mut self, id: JobId, job: &Job) {
-        let level = job.holds_while.as_ref().and_then(|condition| Level::new(condition, job.instance.as_ref()));
+        let level =
+            job.holds_while.as_ref().and_then(|condition| Level::new(condition, job.instance.as_ref()));
         match level {
             Some(level) => self.levels.insert(id, Arc::new(level)),
             None => self.levels.remove(&id),

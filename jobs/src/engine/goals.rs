@@ -11,8 +11,8 @@ use super::{
     model::{By, End, EventId, Instance, Last, Request, Slot, last_value},
 };
 use crate::{
-    Again, CauseId, Cue, Format, Goal, Happening, Job, JobId, Notice, Origin, Outcome, Phase, Refusal, ReplyId, StartMode,
-    State, Verb,
+    Again, CauseId, Cue, Format, Goal, Happening, Job, JobId, Notice, Origin, Outcome, Phase, Refusal,
+    ReplyId, StartMode, State, Verb,
 };
 
 /// How often a job may start itself before that is a ring, and within which time.
@@ -43,12 +43,20 @@ impl Engine {
         reply: Option<ReplyId>,
     ) -> Option<Outcome> {
         let Some(slot) = self.find_job(name) else { return Some(Outcome::UnknownJob) };
-        let parent = self.inside(origin).and_then(|place| self.instance(place)).map_or(CauseId::NONE, |it| it.cause);
+        let parent =
+            self.inside(origin).and_then(|place| self.instance(place)).map_or(CauseId::NONE, |it| it.cause);
         let cause = self.saved.causes.add(self.saved.now, Happening::Command(verb, origin), parent);
         let answer = match verb {
             Verb::Start => {
-                let request =
-                    Request { env: args, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
+                let request = Request {
+                    env: args,
+                    events: Vec::new(),
+                    blocks: Vec::new(),
+                    cause,
+                    reply,
+                    force,
+                    by: By::Command,
+                };
                 return self.start(slot, request, &[]).err();
             }
             Verb::Stop => self.command_stop(slot, args, cause, reply),
@@ -66,7 +74,13 @@ impl Engine {
         self.saved.names.get(name).copied().or_else(|| self.providers(name).into_iter().next())
     }
 
-    fn command_stop(&mut self, slot: JobId, args: Args, cause: CauseId, reply: Option<ReplyId>) -> Option<Outcome> {
+    fn command_stop(
+        &mut self,
+        slot: JobId,
+        args: Args,
+        cause: CauseId,
+        reply: Option<ReplyId>,
+    ) -> Option<Outcome> {
         let place = match self.place_for(slot, &args) {
             Ok(place) => place,
             Err(Outcome::UnknownInstance(key)) if key.is_empty() => return Some(Outcome::AlreadyStopped),
@@ -94,7 +108,9 @@ impl Engine {
             Ok(place) => place,
             Err(outcome) => return Some(outcome),
         };
-        if let Some(refusal) = self.instance(place).map(|it| it.job.clone()).and_then(|job| self.refusal(&job, cause, force)) {
+        if let Some(refusal) =
+            self.instance(place).map(|it| it.job.clone()).and_then(|job| self.refusal(&job, cause, force))
+        {
             return Some(Outcome::Refused(refusal));
         }
         let Some(instance) = self.instance(place) else { return Some(Outcome::UnknownJob) };
@@ -104,8 +120,16 @@ impl Engine {
             env.push(key.clone(), value.clone());
         }
         let cause_of_stop = self.saved.causes.keep(cause);
-        let request = Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
-        let wish = StopWish { env: args, events: Vec::new(), blocks: Vec::new(), cause: cause_of_stop, reply: None, again: true };
+        let request =
+            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
+        let wish = StopWish {
+            env: args,
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause: cause_of_stop,
+            reply: None,
+            again: true,
+        };
         self.stop(place, wish);
         if let Some(instance) = self.instance_mut(place) {
             instance.waiters.extend(reply.map(|reply| (reply, Verb::Restart)));
@@ -127,7 +151,8 @@ impl Engine {
         if force {
             return None;
         }
-        let from_shutdown = |cause| self.saved.causes.chain(cause).any(|it| matches!(it.what, Happening::Shutdown(_)));
+        let from_shutdown =
+            |cause| self.saved.causes.chain(cause).any(|it| matches!(it.what, Happening::Shutdown(_)));
         if self.saved.shutdown.is_some() && !from_shutdown(cause) {
             return Some(Refusal::ShuttingDown);
         }
@@ -135,7 +160,9 @@ impl Engine {
             return Some(Refusal::Disabled(why.clone()));
         }
         if !self.admits_mode(job) {
-            return Some(Refusal::Mode(self.saved.mode.as_ref().map(|mode| Text::from(mode.as_str())).unwrap_or_default()));
+            return Some(Refusal::Mode(
+                self.saved.mode.as_ref().map(|mode| Text::from(mode.as_str())).unwrap_or_default(),
+            ));
         }
         None
     }
@@ -203,10 +230,22 @@ impl Engine {
         Ok(key)
     }
 
-    fn start_admitted(&mut self, id: JobId, job: &Arc<Job>, key: Text, mut request: Request, fresh_stops: &[u32]) {
+    fn start_admitted(
+        &mut self,
+        id: JobId,
+        job: &Arc<Job>,
+        key: Text,
+        mut request: Request,
+        fresh_stops: &[u32],
+    ) {
         if job.holds_while.is_some() && request.by == By::Event {
             // A fall keeps the event, and the next rise starts the job by it.
-            let copy = Request { blocks: Vec::new(), reply: None, cause: self.saved.causes.keep(request.cause), ..request.clone() };
+            let copy = Request {
+                blocks: Vec::new(),
+                reply: None,
+                cause: self.saved.causes.keep(request.cause),
+                ..request.clone()
+            };
             let old = self.slot_mut(id).and_then(|slot| slot.kept.insert(key.clone(), copy));
             self.drop_request(old);
         }
@@ -226,7 +265,8 @@ impl Engine {
             }
             Goal::Stop => {
                 instance.goal = if fresh_stops.contains(&place) { Goal::Restart } else { Goal::Start };
-                let calls_off = matches!(phase, Phase::Running | Phase::PreStop) && instance.goal == Goal::Start;
+                let calls_off =
+                    matches!(phase, Phase::Running | Phase::PreStop) && instance.goal == Goal::Start;
                 instance.waiters.extend(request.reply.take().map(|reply| (reply, Verb::Start)));
                 let number = instance.number;
                 let stop_waiters = take_waiters(&mut instance.waiters, |verb| verb == Verb::Stop);
@@ -297,7 +337,9 @@ impl Engine {
 
     /// No further event has come: the instance is started anew with the last one.
     pub(super) fn coalesced(&mut self, place: u32) {
-        let Some(instance) = self.instance_mut(place).filter(|instance| instance.goal == Goal::Start) else { return };
+        let Some(instance) = self.instance_mut(place).filter(|instance| instance.goal == Goal::Start) else {
+            return;
+        };
         instance.goal = Goal::Restart;
         let number = instance.number;
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
@@ -475,12 +517,14 @@ pub fn key_of(job: &Job, env: &Args) -> Result<Text, Outcome> {
     if let Some(key) = template.expand(&value_of) {
         return Ok(key.into());
     }
-    let missing = template.variables().into_iter().find(|(name, optional)| !optional && value_of(name).is_none());
+    let missing =
+        template.variables().into_iter().find(|(name, optional)| !optional && value_of(name).is_none());
     Err(Outcome::MissingVariable(missing.map(|(name, _)| name.into()).unwrap_or_default()))
 }
 
 pub fn take_waiters(waiters: &mut Vec<(ReplyId, Verb)>, which: impl Fn(Verb) -> bool) -> Vec<ReplyId> {
-    let (taken, left): (Vec<_>, Vec<_>) = core::mem::take(waiters).into_iter().partition(|(_, verb)| which(*verb));
+    let (taken, left): (Vec<_>, Vec<_>) =
+        core::mem::take(waiters).into_iter().partition(|(_, verb)| which(*verb));
     *waiters = left;
     taken.into_iter().map(|(reply, _)| reply).collect()
 }

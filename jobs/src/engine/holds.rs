@@ -63,9 +63,13 @@ impl Engine {
     }
 
     fn recheck_held(&mut self, place: u32) {
-        let Some(instance) = self.instance(place).filter(|instance| instance.goal == Goal::Start) else { return };
+        let Some(instance) = self.instance(place).filter(|instance| instance.goal == Goal::Start) else {
+            return;
+        };
         let number = instance.number;
-        if let Some(time) = instance.rare().and_then(|rare| rare.not_before).filter(|time| *time > self.saved.now) {
+        if let Some(time) =
+            instance.rare().and_then(|rare| rare.not_before).filter(|time| *time > self.saved.now)
+        {
             return self.limit(place, Limit::Again, time.since(self.saved.now));
         }
         if !self.admits_mode(&instance.job) {
@@ -185,7 +189,10 @@ impl Engine {
             let unsettled = |place: u32| {
                 self.instance(place).is_some_and(|instance| {
                     // A hook has begun, or will begin, as long as its job has not gone past `starting`.
-                    let early = matches!(instance.state.phase(), Phase::Waiting | Phase::Held | Phase::Check | Phase::Starting);
+                    let early = matches!(
+                        instance.state.phase(),
+                        Phase::Waiting | Phase::Held | Phase::Check | Phase::Starting
+                    );
                     !instance.settled && instance.goal != Goal::Stop && (hop == 0 || early)
                 })
             };
@@ -204,7 +211,10 @@ impl Engine {
     }
 
     fn is_expected(&self, job: &Job) -> bool {
-        job.provides.iter().filter_map(|provide| provide.expected).any(|expected| self.saved.now.0 < expected.as_millis() as u64)
+        job.provides
+            .iter()
+            .filter_map(|provide| provide.expected)
+            .any(|expected| self.saved.now.0 < expected.as_millis() as u64)
     }
 
     /// Whether the one who requires says that the other is still to be expected.
@@ -212,7 +222,8 @@ impl Engine {
         let Some(slot) = self.slot(id).filter(|slot| !slot.started) else { return false };
         job.requires.iter().any(|require| {
             require.expected.is_some_and(|expected| self.saved.now.0 < expected.as_millis() as u64)
-                && (slot.job.name == require.name || slot.job.provided_names().any(|name| *name == require.name))
+                && (slot.job.name == require.name
+                    || slot.job.provided_names().any(|name| *name == require.name))
         })
     }
 
@@ -223,7 +234,10 @@ impl Engine {
         let others = self.predecessors(instance.slot, &instance.job);
         let theirs = others.into_iter().filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
-        own.chain(theirs).map(|delay| events::Time(0).after(delay)).filter(|time| *time > self.saved.now).min()
+        own.chain(theirs)
+            .map(|delay| events::Time(0).after(delay))
+            .filter(|time| *time > self.saved.now)
+            .min()
     }
 
     /// The job that an instance must wait for before all it needs is up; what is not coming is started.
@@ -245,11 +259,18 @@ impl Engine {
 
     fn supply(&self, place: u32, need: &Need) -> Supply {
         let Some(instance) = self.instance(place) else { return Supply::Up };
-        let providers: Vec<JobId> =
-            self.providers(&need.name).into_iter().filter(|id| *id != instance.slot && !self.ignores(*id, instance.slot)).collect();
+        let providers: Vec<JobId> = self
+            .providers(&need.name)
+            .into_iter()
+            .filter(|id| *id != instance.slot && !self.ignores(*id, instance.slot))
+            .collect();
         if providers.is_empty() {
             let known = !self.providers(&need.name).is_empty();
-            return if known { Supply::Up } else { Supply::Never(format!("`{}`, which no job provides", need.name)) };
+            return if known {
+                Supply::Up
+            } else {
+                Supply::Never(format!("`{}`, which no job provides", need.name))
+            };
         }
         let args = need_args(need, instance);
         if providers.iter().any(|id| self.is_up(*id, &args)) {
@@ -271,10 +292,17 @@ impl Engine {
 
     /// Why none of the providers is up, in words.
     fn why_not(&self, name: &Name, providers: &[JobId]) -> String {
-        let last = providers.iter().filter_map(|id| self.slot(*id)).find_map(|slot| Some((slot, slot.last.as_ref()?)));
+        let last = providers
+            .iter()
+            .filter_map(|id| self.slot(*id))
+            .find_map(|slot| Some((slot, slot.last.as_ref()?)));
         match last.map(|(slot, last)| (&slot.job.name, &last.end)) {
-            Some((job, End::Failed(failure))) => format!("`{name}`: {job} failed: {}", super::view::failure_text(*failure)),
-            Some((job, End::Refused(refusal))) => format!("`{name}`: {job} did not start: {}", super::view::refusal_text(refusal)),
+            Some((job, End::Failed(failure))) => {
+                format!("`{name}`: {job} failed: {}", super::view::failure_text(*failure))
+            }
+            Some((job, End::Refused(refusal))) => {
+                format!("`{name}`: {job} did not start: {}", super::view::refusal_text(refusal))
+            }
             Some((job, End::Well)) => format!("`{name}`: {job} has ended"),
             None => format!("`{name}`, which did not start"),
         }
@@ -287,8 +315,15 @@ impl Engine {
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
         let cause = self.saved.causes.add(self.saved.now, Happening::NeededBy(name), parent);
-        let request =
-            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply: None, force: false, by: By::Need };
+        let request = Request {
+            env,
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause,
+            reply: None,
+            force: false,
+            by: By::Need,
+        };
         // What its own `while` keeps down is waited for: it comes when that holds.
         matches!(self.start(id, request, &[]), Ok(()) | Err(Outcome::Refused(Refusal::While(_))))
     }
@@ -331,9 +366,12 @@ impl Engine {
         for name in job.provided_names().chain([&job.name]) {
             for other in self.graph.related(name, Edge::Needs) {
                 let Some(slot) = self.slot(other).filter(|_| other != id) else { continue };
-                lost.extend(slot.instances.iter().map(|(_, place)| *place).filter(|dependant| {
-                    self.depends(*dependant, place, name, bounce_only)
-                }));
+                lost.extend(
+                    slot.instances
+                        .iter()
+                        .map(|(_, place)| *place)
+                        .filter(|dependant| self.depends(*dependant, place, name, bounce_only)),
+                );
             }
         }
         lost.sort_unstable();
@@ -341,7 +379,14 @@ impl Engine {
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
-            let wish = StopWish { env: Args::new(), events: Vec::new(), blocks: Vec::new(), cause, reply: None, again: true };
+            let wish = StopWish {
+                env: Args::new(),
+                events: Vec::new(),
+                blocks: Vec::new(),
+                cause,
+                reply: None,
+                again: true,
+            };
             if let Some(instance) = self.instance_mut(dependant) {
                 instance.rare_mut().lost = true;
             }
@@ -351,25 +396,32 @@ impl Engine {
 
     /// Whether `dependant` lives on `place` for the need called `name`, and on nobody else.
     fn depends(&self, dependant: u32, place: u32, name: &Name, bounce_only: bool) -> bool {
-        let (Some(instance), Some(lost)) = (self.instance(dependant), self.instance(place)) else { return false };
+        let (Some(instance), Some(lost)) = (self.instance(dependant), self.instance(place)) else {
+            return false;
+        };
         if instance.goal != Goal::Start || matches!(instance.state, State::Waiting | State::Held { .. }) {
             return false;
         }
-        instance.job.needs.iter().filter(|need| need.name == *name && (need.bounce || !bounce_only)).any(|need| {
-            let args = need_args(need, instance);
-            let meant = args.iter().all(|(key, value)| lost.value_of(key) == Some(value.as_str()));
-            let other_up = self.providers(name).into_iter().any(|id| {
-                let Some(slot) = self.slot(id) else { return false };
-                slot.instances.iter().any(|(_, other)| {
-                    *other != place
-                        && self.instance(*other).is_some_and(|it| {
-                            it.up && it.goal == Goal::Start
-                                && args.iter().all(|(key, value)| it.value_of(key) == Some(value.as_str()))
-                        })
-                })
-            });
-            meant && !other_up
-        })
+        instance.job.needs.iter().filter(|need| need.name == *name && (need.bounce || !bounce_only)).any(
+            |need| {
+                let args = need_args(need, instance);
+                let meant = args.iter().all(|(key, value)| lost.value_of(key) == Some(value.as_str()));
+                let other_up = self.providers(name).into_iter().any(|id| {
+                    let Some(slot) = self.slot(id) else { return false };
+                    slot.instances.iter().any(|(_, other)| {
+                        *other != place
+                            && self.instance(*other).is_some_and(|it| {
+                                it.up
+                                    && it.goal == Goal::Start
+                                    && args
+                                        .iter()
+                                        .all(|(key, value)| it.value_of(key) == Some(value.as_str()))
+                            })
+                    })
+                });
+                meant && !other_up
+            },
+        )
     }
 
     fn recheck_drain(&mut self, place: u32) {
@@ -397,7 +449,9 @@ impl Engine {
         jobs.extend(self.stop_ordered(id, job));
         jobs.retain(|other| *other != id && !yielded.contains(other));
         let stopping = |place: &u32| {
-            self.instance(*place).is_some_and(|it| it.goal != Goal::Start && !matches!(it.state, State::Waiting | State::Held { .. }))
+            self.instance(*place).is_some_and(|it| {
+                it.goal != Goal::Start && !matches!(it.state, State::Waiting | State::Held { .. })
+            })
         };
         let slots = jobs.into_iter().filter_map(|id| self.slot(id));
         slots.flat_map(|slot| slot.instances.iter().map(|(_, place)| *place)).filter(stopping).collect()
@@ -414,7 +468,10 @@ impl Engine {
                 continue;
             }
             let before = slot.job.stop_order.as_ref().is_some_and(|order| {
-                order.before.iter().any(|name| *name == job.name || job.provided_names().any(|own| own == name))
+                order
+                    .before
+                    .iter()
+                    .any(|name| *name == job.name || job.provided_names().any(|own| own == name))
             });
             if before {
                 jobs.push(JobId(place));
@@ -458,13 +515,17 @@ impl Engine {
     fn awaited(&self, wait: Wait) -> Vec<u32> {
         match wait {
             Wait::Stop(place) => Vec::from([place]),
-            Wait::Emit(id) | Wait::Hook(id) => self.event(id).map(|live| live.blockers.clone()).unwrap_or_default(),
+            Wait::Emit(id) | Wait::Hook(id) => {
+                self.event(id).map(|live| live.blockers.clone()).unwrap_or_default()
+            }
             Wait::Order(id) | Wait::Need(id) => {
                 let places = self.slot(id).map(|slot| slot.instances.as_slice()).unwrap_or_default();
                 places
                     .iter()
                     .map(|(_, place)| *place)
-                    .filter(|place| self.instance(*place).is_some_and(|it| !it.settled || matches!(wait, Wait::Need(_))))
+                    .filter(|place| {
+                        self.instance(*place).is_some_and(|it| !it.settled || matches!(wait, Wait::Need(_)))
+                    })
                     .collect()
             }
         }
@@ -475,7 +536,9 @@ impl Engine {
         // Each cut takes a wait away, so this ends; the bound is for the reader.
         for _ in 0..64 {
             let Some(ring) = self.find_ring(from) else { return };
-            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else { return };
+            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else {
+                return;
+            };
             self.saved.counters.rings = self.saved.counters.rings.saturating_add(1);
             let text = self.ring_text(&ring);
             if let Some((slot, key)) = self.instance(place).map(|it| (it.slot, it.key.clone())) {
@@ -590,7 +653,9 @@ pub fn hook_of(job: &Job) -> Option<&str> {
     let first = pattern.matches.first().filter(|_| pattern.name == "starting")?;
     match (&first.key, &first.want) {
         (events::MatchKey::Position(0), events::Want::Literal(name)) => Some(name),
-        (events::MatchKey::Named(key), events::Want::Literal(name)) if *key == "JOB" && !first.negated => Some(name),
+        (events::MatchKey::Named(key), events::Want::Literal(name)) if *key == "JOB" && !first.negated => {
+            Some(name)
+        }
         _ => None,
     }
 }

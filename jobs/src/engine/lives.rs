@@ -12,14 +12,16 @@ use super::{
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Exit, Failure, Goal, Happening, Hook, JobId, Life, Main, Next, Notice, Outcome,
-    Phase, ProcessKind, Refusal, State, Verb,
+    Action, CauseId, Cue, Ending, Exit, Failure, Goal, Happening, Hook, JobId, Life, Main, Next, Notice,
+    Outcome, Phase, ProcessKind, Refusal, State, Verb,
 };
 
 impl Engine {
     /// Gives a cue to an instance; one that was meant for an earlier life is dropped.
     pub(super) fn cue(&mut self, place: u32, number: u64, cue: Cue) {
-        let Some(instance) = self.instance(place).filter(|instance| instance.number == number) else { return };
+        let Some(instance) = self.instance(place).filter(|instance| instance.number == number) else {
+            return;
+        };
         let before = instance.state;
         match before.next(cue, &instance.job, instance.goal) {
             Next::Stay(state) => self.stay(place, state),
@@ -41,7 +43,8 @@ impl Engine {
             Next::Drain => self.recheck(place),
             Next::Hurry(state) => {
                 self.stay(place, state);
-                let timeout = self.instance(place).map_or(Duration::ZERO, |instance| instance.job.kill.timeout);
+                let timeout =
+                    self.instance(place).map_or(Duration::ZERO, |instance| instance.job.kill.timeout);
                 self.limit(place, Limit::Hook, timeout);
             }
             Next::KillHook(state, failure) => self.kill_hook(place, state, failure),
@@ -136,7 +139,9 @@ impl Engine {
     fn spawn(&mut self, place: u32, process: ProcessKind) {
         let Some(instance) = self.instance(place) else { return };
         let env = match process {
-            ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop => stop_environment(instance, process),
+            ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop => {
+                stop_environment(instance, process)
+            }
             ProcessKind::Check
             | ProcessKind::Configure
             | ProcessKind::PreStart
@@ -170,7 +175,8 @@ impl Engine {
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
         let Some(instance) = self.instance_mut(place) else { return };
-        let restart = instance.goal == Goal::Restart || instance.rare().is_some_and(|rare| rare.pending.is_some());
+        let restart =
+            instance.goal == Goal::Restart || instance.rare().is_some_and(|rare| rare.pending.is_some());
         let slot = instance.slot;
         instance.number = number;
         instance.goal = Goal::Start;
@@ -298,7 +304,8 @@ impl Engine {
         let normal = exit.is_some_and(|exit| job.normal_exit.contains(&exit));
         let good = normal || exit.is_none_or(Exit::is_success);
         if instance.goal == Goal::Start {
-            let wants_respawn = job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
+            let wants_respawn =
+                job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
             if wants_respawn && self.may_respawn(place) {
                 self.settle(place);
                 if !was_up {
@@ -438,7 +445,9 @@ impl Engine {
         self.settle(place);
         self.act(place, |life| Action::Forget { life });
         self.end_own_facts(place);
-        let Some(instance) = self.saved.instances.get_mut(place as usize).and_then(Option::take) else { return };
+        let Some(instance) = self.saved.instances.get_mut(place as usize).and_then(Option::take) else {
+            return;
+        };
         self.saved.free_instances.push(place);
         self.saved.living = self.saved.living.saturating_sub(1);
         self.graph.remove_gate(crate::Gate::Stop(place));
@@ -515,7 +524,9 @@ impl Engine {
     }
 
     pub(super) fn starved(&mut self, life: Life, process: ProcessKind, what: &str) {
-        let Some(instance) = self.instance_mut(life.place).filter(|it| it.number == life.number) else { return };
+        let Some(instance) = self.instance_mut(life.place).filter(|it| it.number == life.number) else {
+            return;
+        };
         let (slot, key) = (instance.slot, instance.key.clone());
         let rare = instance.rare_mut();
         let tries = rare.starved.as_ref().map_or(0, |(_, _, tries)| tries.saturating_add(1));

@@ -70,7 +70,14 @@ impl Engine {
                 self.saved.todo.push_back(Todo::Recheck(place));
             } else if goal == Goal::Start && !self.admits_mode(&job) {
                 let cause = self.saved.causes.keep(cause);
-                let wish = StopWish { env: Args::new(), events: Vec::new(), blocks: Vec::new(), cause, reply: None, again: true };
+                let wish = StopWish {
+                    env: Args::new(),
+                    events: Vec::new(),
+                    blocks: Vec::new(),
+                    cause,
+                    reply: None,
+                    again: true,
+                };
                 self.stop(place, wish);
             }
         }
@@ -78,7 +85,8 @@ impl Engine {
 
     /// All instances, by job and key.
     pub(super) fn places_by_name(&self) -> Vec<u32> {
-        let mut slots: Vec<_> = self.saved.slots.iter().flatten().filter(|slot| !slot.instances.is_empty()).collect();
+        let mut slots: Vec<_> =
+            self.saved.slots.iter().flatten().filter(|slot| !slot.instances.is_empty()).collect();
         slots.sort_by(|a, b| a.job.name.cmp(&b.job.name));
         slots.into_iter().flat_map(|slot| slot.instances.iter().map(|(_, place)| *place)).collect()
     }
@@ -135,7 +143,14 @@ impl Engine {
         let cause = down.cause;
         for place in self.places_by_name() {
             let cause = self.saved.causes.keep(cause);
-            let wish = StopWish { env: Args::new(), events: Vec::new(), blocks: Vec::new(), cause, reply: None, again: false };
+            let wish = StopWish {
+                env: Args::new(),
+                events: Vec::new(),
+                blocks: Vec::new(),
+                cause,
+                reply: None,
+                again: false,
+            };
             self.stop(place, wish);
         }
     }

@@ -72,8 +72,16 @@ impl Engine {
         });
     }
 
-    fn feed_start(&mut self, slot: JobId, hits: &[Hit], id: EventId, event: &Arc<Event>, fresh_stops: &[u32]) {
-        let Some((job, tree)) = self.slot_mut(slot).map(|slot| (slot.job.clone(), core::mem::take(&mut slot.tree)))
+    fn feed_start(
+        &mut self,
+        slot: JobId,
+        hits: &[Hit],
+        id: EventId,
+        event: &Arc<Event>,
+        fresh_stops: &[u32],
+    ) {
+        let Some((job, tree)) =
+            self.slot_mut(slot).map(|slot| (slot.job.clone(), core::mem::take(&mut slot.tree)))
         else {
             return;
         };
@@ -92,7 +100,8 @@ impl Engine {
     }
 
     fn feed_stop(&mut self, place: u32, hits: &[Hit], id: EventId, event: &Arc<Event>, fresh: &mut Vec<u32>) {
-        let Some((job, tree)) = self.instance_mut(place).map(|it| (it.job.clone(), core::mem::take(&mut it.tree)))
+        let Some((job, tree)) =
+            self.instance_mut(place).map(|it| (it.job.clone(), core::mem::take(&mut it.tree)))
         else {
             return;
         };
@@ -250,7 +259,8 @@ impl Engine {
 
     /// Ends an event if all conditions have seen it and nobody is waited for.
     pub(super) fn look_whether_finished(&mut self, id: EventId) {
-        let over = self.event(id).is_some_and(|live| live.handled && live.holds == 0 && live.blockers.is_empty());
+        let over =
+            self.event(id).is_some_and(|live| live.handled && live.holds == 0 && live.blockers.is_empty());
         if !over {
             return;
         }

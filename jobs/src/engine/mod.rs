@@ -49,7 +49,7 @@ mod view;
 
 use clock::{Timer, TimerId};
 use model::{Emitter, EventId, Instance, LiveEvent, Slot};
-pub use view::{Status, Why};
+pub use view::{Status, Why, failure_text, refusal_text};
 
 /// How many events and moves of its own the engine works off in one step.
 pub const STEP_BOUND: usize = 20_000;
@@ -205,7 +205,9 @@ impl Engine {
             Input::Spawned { life, process, pid } => self.report(life, Cue::Spawned(process, pid)),
             Input::Unspawned { life, process, why } => self.unspawned(life, process, &why),
             Input::Starved { life, process, what } => self.starved(life, process, &what),
-            Input::Exited { life, process, exit, left } => self.report(life, Cue::Exited(process, exit, left)),
+            Input::Exited { life, process, exit, left } => {
+                self.report(life, Cue::Exited(process, exit, left))
+            }
             Input::Ready { life, main } => self.report(life, Cue::Ready(main)),
             Input::Emptied { life } => self.report(life, Cue::Emptied),
             Input::Mode { mode, origin } => self.change_mode(mode, origin),
@@ -223,7 +225,8 @@ impl Engine {
 
     fn outside_event(&mut self, event: Event, origin: Origin, reply: Option<crate::ReplyId>) {
         let inside = self.inside(origin);
-        let parent = inside.and_then(|place| self.instance(place)).map_or(CauseId::NONE, |instance| instance.cause);
+        let parent =
+            inside.and_then(|place| self.instance(place)).map_or(CauseId::NONE, |instance| instance.cause);
         let event = Arc::new(event);
         let cause = self.saved.causes.add(self.saved.now, Happening::Event(event.clone(), origin), parent);
         let emitter = match (reply, inside) {
@@ -242,7 +245,9 @@ impl Engine {
     /// The living instance that an input came out of.
     fn inside(&self, origin: Origin) -> Option<u32> {
         match origin {
-            Origin::Job(life) => self.instance(life.place).filter(|it| it.number == life.number).map(|_| life.place),
+            Origin::Job(life) => {
+                self.instance(life.place).filter(|it| it.number == life.number).map(|_| life.place)
+            }
             Origin::World | Origin::Person(_) => None,
         }
     }

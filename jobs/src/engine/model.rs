@@ -45,7 +45,16 @@ pub enum Emitter {
 
 impl LiveEvent {
     pub const fn new(event: Arc<Event>, cause: CauseId, emitter: Emitter) -> Self {
-        Self { event, cause, emitter, handled: false, failed: false, blockers: Vec::new(), holds: 0, let_go: None }
+        Self {
+            event,
+            cause,
+            emitter,
+            handled: false,
+            failed: false,
+            blockers: Vec::new(),
+            holds: 0,
+            let_go: None,
+        }
     }
 }
 
@@ -228,7 +237,11 @@ impl Slot {
     }
 
     pub fn place_of(&self, key: &str) -> Option<u32> {
-        self.instances.binary_search_by(|(known, _)| known.as_str().cmp(key)).ok().and_then(|at| self.instances.get(at)).map(|found| found.1)
+        self.instances
+            .binary_search_by(|(known, _)| known.as_str().cmp(key))
+            .ok()
+            .and_then(|at| self.instances.get(at))
+            .map(|found| found.1)
     }
 
     pub fn add_instance(&mut self, key: Text, place: u32) {
@@ -238,7 +251,12 @@ impl Slot {
 
     /// The value of a variable in the job's own environment.
     pub fn class_value<'s>(job: &'s Job, name: &str) -> Option<&'s str> {
-        job.env.iter().rev().find(|(key, _)| key.as_str() == name).and_then(|(_, value)| value.as_ref()).map(Value::as_str)
+        job.env
+            .iter()
+            .rev()
+            .find(|(key, _)| key.as_str() == name)
+            .and_then(|(_, value)| value.as_ref())
+            .map(Value::as_str)
     }
 }
 

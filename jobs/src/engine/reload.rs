@@ -82,9 +82,14 @@ impl Engine {
         }
         let old = core::mem::replace(&mut slot.job, job.clone());
         slot.gone = false;
-        let tree = if old.start_on == job.start_on { Tree::default() } else { core::mem::take(&mut slot.tree) };
+        let tree =
+            if old.start_on == job.start_on { Tree::default() } else { core::mem::take(&mut slot.tree) };
         let same_level = old.holds_while == job.holds_while && old.instance == job.instance;
-        let kept = if same_level && old.start_on == job.start_on { Default::default() } else { core::mem::take(&mut slot.kept) };
+        let kept = if same_level && old.start_on == job.start_on {
+            Default::default()
+        } else {
+            core::mem::take(&mut slot.kept)
+        };
         self.release_tree(&tree);
         kept.into_values().for_each(|request| self.drop_request(Some(request)));
         self.graph.remove_job(id);
@@ -109,7 +114,9 @@ impl Engine {
 
     /// Forgets a job whose file and instances are gone.
     pub(super) fn forget_slot_if_gone(&mut self, id: JobId) {
-        let Some(gone) = self.slot(id).filter(|slot| slot.instances.is_empty()).map(|slot| slot.gone) else { return };
+        let Some(gone) = self.slot(id).filter(|slot| slot.instances.is_empty()).map(|slot| slot.gone) else {
+            return;
+        };
         self.graph.remove_gate(Gate::OldWhile(id));
         if !gone {
             return;
@@ -128,7 +135,11 @@ impl Engine {
         let Some(slot) = self.slot(id) else { return };
         let living = slot.instances.iter().filter_map(|(_, place)| self.instance(*place));
         let conditions: Vec<_> = living
-            .filter(|it| slot.gone || it.job.holds_while != slot.job.holds_while || it.job.instance != slot.job.instance)
+            .filter(|it| {
+                slot.gone
+                    || it.job.holds_while != slot.job.holds_while
+                    || it.job.instance != slot.job.instance
+            })
             .filter_map(|it| it.job.holds_while.clone())
             .collect();
         for condition in conditions {
@@ -139,17 +150,21 @@ impl Engine {
     /// Has the stop condition of an instance looked at, with its variables replaced.
     pub(super) fn add_stop_gate(&mut self, place: u32) {
         self.graph.remove_gate(Gate::Stop(place));
-        let Some(instance) = self.saved.instances.get(place as usize).and_then(Option::as_ref) else { return };
+        let Some(instance) = self.saved.instances.get(place as usize).and_then(Option::as_ref) else {
+            return;
+        };
         let Some(condition) = &instance.job.stop_on else { return };
         let value_of = |name: &str| instance.value_of(name);
-        let leaves = condition.leaves().map(|leaf| leaf.pattern.expanded(&value_of).map(|it| it.into_owned()));
+        let leaves =
+            condition.leaves().map(|leaf| leaf.pattern.expanded(&value_of).map(|it| it.into_owned()));
         self.graph.add_gate(Gate::Stop(place), Sort::Event, leaves);
     }
 
     /// Finds the edges that loops make void.
     pub(super) fn find_cycles(&mut self) {
         let ids: Vec<JobId> = self.ids().into_iter().filter(|id| self.slot(*id).is_some()).collect();
-        let jobs: Vec<Arc<Job>> = ids.iter().filter_map(|id| self.slot(*id)).map(|slot| slot.job.clone()).collect();
+        let jobs: Vec<Arc<Job>> =
+            ids.iter().filter_map(|id| self.slot(*id)).map(|slot| slot.job.clone()).collect();
         let jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
         let order = crate::order::order(&jobs);
         self.order.clear();
@@ -158,7 +173,8 @@ impl Engine {
         }
         self.order.resize(self.saved.slots.len(), u32::MAX);
         for (index, id) in ids.iter().enumerate() {
-            if let (Some(place), Some(position)) = (self.order.get_mut(id.0 as usize), order.position(index)) {
+            if let (Some(place), Some(position)) = (self.order.get_mut(id.0 as usize), order.position(index))
+            {
                 *place = u32::try_from(position).unwrap_or(u32::MAX);
             }
         }

@@ -10,7 +10,10 @@ use super::{
     holds::Wait,
     model::{End, Instance},
 };
-use crate::{CauseId, Facts, Failure, Goal, Graph, Happening, Job, JobId, Main, Origin, Phase, Pid, ProcessKind, Refusal, State};
+use crate::{
+    CauseId, Facts, Failure, Goal, Graph, Happening, Job, JobId, Main, Origin, Phase, Pid, ProcessKind,
+    Refusal, State,
+};
 
 /// How an instance, or a job without one, is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -102,7 +105,12 @@ impl Engine {
             processes: processes(instance.state),
             up: instance.up,
             timed_out: instance.timed_out,
-            waits: self.waits(place).into_iter().map(|wait| self.wait_text(wait)).chain(self.other_waits(instance)).collect(),
+            waits: self
+                .waits(place)
+                .into_iter()
+                .map(|wait| self.wait_text(wait))
+                .chain(self.other_waits(instance))
+                .collect(),
             last: None,
         })
     }
@@ -116,7 +124,9 @@ impl Engine {
             let modes: Vec<&str> = instance.job.modes.iter().map(|mode| mode.as_str()).collect();
             waits.push(format!("mode {}", modes.join(" or ")));
         }
-        if let Some(time) = instance.rare().and_then(|rare| rare.not_before).filter(|time| *time > self.saved.now) {
+        if let Some(time) =
+            instance.rare().and_then(|rare| rare.not_before).filter(|time| *time > self.saved.now)
+        {
             waits.push(format!("its next try, in {} ms", time.since(self.saved.now).as_millis()));
         }
         waits
@@ -127,11 +137,14 @@ impl Engine {
         let event = |id| self.event(id).map(|live| live.event.to_string()).unwrap_or_default();
         let blockers = |id| {
             let places = self.event(id).map(|live| live.blockers.clone()).unwrap_or_default();
-            let names = places.into_iter().filter_map(|place| self.instance(place)).map(|it| it.job.name.to_string());
+            let names =
+                places.into_iter().filter_map(|place| self.instance(place)).map(|it| it.job.name.to_string());
             names.collect::<Vec<_>>().join(", ")
         };
         match wait {
-            Wait::Stop(place) => format!("{} to be down", self.instance(place).map(|it| it.job.name.as_str()).unwrap_or("?")),
+            Wait::Stop(place) => {
+                format!("{} to be down", self.instance(place).map(|it| it.job.name.as_str()).unwrap_or("?"))
+            }
             Wait::Order(id) => format!("{} to have settled", job(id)),
             Wait::Emit(id) => format!("its event `{}`, worked off by {}", event(id), blockers(id)),
             Wait::Hook(id) => format!("`{}`, worked off by {}", event(id), blockers(id)),
@@ -198,8 +211,10 @@ impl Engine {
     pub fn is_settled(&self) -> bool {
         let on_its_way = |instance: &Instance| {
             let phase = instance.state.phase();
-            let tries_later = phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
-            let coming = !matches!(phase, Phase::Running | Phase::Waiting) || (instance.job.task && instance.goal == Goal::Start);
+            let tries_later =
+                phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
+            let coming = !matches!(phase, Phase::Running | Phase::Waiting)
+                || (instance.job.task && instance.goal == Goal::Start);
             coming && !tries_later && !instance.timed_out && !(phase == Phase::Held && instance.settled)
         };
         self.saved.pending.is_empty()
@@ -272,7 +287,9 @@ fn processes(state: State) -> Vec<(&'static str, u32)> {
 pub fn failure_text(failure: Failure) -> String {
     match failure {
         Failure::Ended(process, crate::Exit::Code(code)) => format!("{process} ended with status {code}"),
-        Failure::Ended(process, crate::Exit::Signal(signal)) => format!("{process} was ended by signal {signal}"),
+        Failure::Ended(process, crate::Exit::Signal(signal)) => {
+            format!("{process} was ended by signal {signal}")
+        }
         Failure::Unspawned(process) => format!("{process} could not be executed"),
         Failure::EndedEarly => "main ended before it was ready".into(),
         Failure::Respawn => "it came back too often".into(),
@@ -291,7 +308,9 @@ pub fn refusal_text(refusal: &Refusal) -> String {
         Refusal::While(leaf) if leaf.is_empty() => "its `while` does not hold".into(),
         Refusal::While(leaf) => format!("its `while` does not hold: `{leaf}` is missing"),
         Refusal::Ring(ring) => format!("it starts itself again and again: {ring}"),
-        Refusal::TooManyInstances => format!("it has {} instances, and more are not allowed", super::MAX_INSTANCES),
+        Refusal::TooManyInstances => {
+            format!("it has {} instances, and more are not allowed", super::MAX_INSTANCES)
+        }
         Refusal::NothingToReload => "nothing of it runs".into(),
         Refusal::Needs(why) => format!("it needs {why}"),
         Refusal::Skipped => "its check says that it is not wanted".into(),
