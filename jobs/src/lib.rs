@@ -12,6 +12,7 @@ extern crate alloc;
 mod action;
 mod cause;
 mod engine;
+mod environment;
 pub mod formats;
 mod graph;
 mod input;
@@ -29,6 +30,7 @@ pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
 pub use engine::{
     Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
 };
+pub use environment::environment;
 pub use graph::Node as GraphNode;
 pub use graph::{Edge, Gate, Graph, Hit, JobId, Sort};
 pub use input::{Input, Life, Origin, ReplyId, Shutdown, Verb};

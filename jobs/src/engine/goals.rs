@@ -529,8 +529,16 @@ pub fn take_waiters(waiters: &mut Vec<(ReplyId, Verb)>, which: impl Fn(Verb) -> 
     taken.into_iter().map(|(reply, _)| reply).collect()
 }
 
-/// Variables, and in one of them the names of the events that they came with.
+/// Variables, and in one of them the names of the events that they came with. What a loader or shell would
+/// act on cannot come from an event or a person's argument, and is left out.
 pub fn with_events(mut env: Args, events: &[Name], key: &str) -> Args {
+    if env.iter().any(|(key, _)| key.is_reserved()) {
+        env = env
+            .iter()
+            .filter(|(key, _)| !key.is_reserved())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+    }
     if !events.is_empty() {
         let names: Vec<&str> = events.iter().map(Name::as_str).collect();
         super::model::set(&mut env, key, &names.join(" "));
