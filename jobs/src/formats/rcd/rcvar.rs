@@ -53,6 +53,10 @@ pub(super) struct Facts {
     rcvar: Assigned,
     /// Where rc.conf is read.
     loads_at: Option<usize>,
+    /// Whether anything but comments stands in it.
+    pub(super) has_code: bool,
+    /// Whether a line of it begins with `run_rc_command`.
+    pub(super) runs_rc_command: bool,
 }
 
 /// What the value of an rcvar says, as rc.subr's `checkyesno`: yes, true, on, 1, or no, false, off, 0, in
@@ -75,7 +79,9 @@ impl Facts {
         for line in text.split_inclusive('\n') {
             let bare = line.trim_start_matches([' ', '\t']);
             // Nearly all lines are done with after one byte.
-            if matches!(bare.as_bytes().first(), Some(b'n' | b'r' | b'l')) {
+            let first = bare.as_bytes().first();
+            facts.has_code |= !matches!(first, None | Some(b'#' | b'\n' | b'\r'));
+            if matches!(first, Some(b'n' | b'r' | b'l')) {
                 facts.line(text, at, line, bare);
             }
             at = at.saturating_add(line.len());
@@ -89,6 +95,7 @@ impl Facts {
             self.loads_at = self.loads_at.or(Some(at));
             return;
         }
+        self.runs_rc_command |= bare.starts_with("run_rc_command");
         let Some((variable, _)) = assigned_name(bare, 0) else { return };
         let name = match (&self.name, variable) {
             (Assigned::To(name, _), _) => Some(name.clone()),
@@ -200,7 +207,10 @@ fn default_of(text: &str, rcvar: &str, loads_at: Option<usize>) -> Option<Option
     for line in text.split_inclusive('\n') {
         let line_at = at;
         at = at.saturating_add(line.len());
-        if line.trim_start().starts_with('#') {
+        let bare = line.trim_start_matches([' ', '\t']);
+        // Nearly all lines are done with here.
+        let may_set = line.as_bytes().contains(&b'=') || bare.starts_with("set_rcvar");
+        if !may_set || bare.starts_with('#') || bare.starts_with("rcvar=") {
             continue;
         }
         if line.contains("eval") && (line.contains("rcvar") || line.contains("_enable")) {
