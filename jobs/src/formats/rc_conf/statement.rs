@@ -228,6 +228,11 @@ impl<'t> Evaluation<'t, '_> {
         if words.len() == 1 && rest.starts_with(')') {
             self.at = self.text().len().saturating_sub(rest.len()).saturating_add(1);
             self.function_next = true;
+            let name = words.first().and_then(|word| word.literal()).unwrap_or_default();
+            if HARMLESS.contains(&name) {
+                // From here on it is not what it was.
+                self.command("a function", self.at..self.at);
+            }
         } else if !self.in_pattern {
             self.open("(");
         }

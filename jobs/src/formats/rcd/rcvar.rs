@@ -84,6 +84,9 @@ impl Facts {
             if matches!(first, Some(b'n' | b'r' | b'l')) {
                 facts.line(text, at, line, bare);
             }
+            if first != Some(&b'#') && line.as_bytes().contains(&b'=') {
+                facts.hidden(bare);
+            }
             at = at.saturating_add(line.len());
         }
         facts
@@ -109,6 +112,25 @@ impl Facts {
         // What is unclear stays so, and reading on for each further line would not be one pass any more.
         if *place != Assigned::Unclear {
             place.add(if indented { Assigned::Unclear } else { assigned(text, at, name.as_deref()) });
+        }
+    }
+
+    /// Notes that a line sets `name` or `rcvar` behind something else, so that it may or may not.
+    fn hidden(&mut self, bare: &str) {
+        let sets = |variable: &str, behind: &[char]| {
+            bare.match_indices(variable).any(|(at, _)| {
+                let end = at.saturating_add(variable.len());
+                let is_set =
+                    bare.get(end..).is_some_and(|rest| rest.starts_with('=') || rest.starts_with(":="));
+                is_set && bare.get(..at).is_some_and(|before| before.ends_with(behind))
+            })
+        };
+        if sets("rcvar", &[' ', '\t', ';', '"', '\'', '{', '(']) {
+            self.rcvar = Assigned::Unclear;
+        }
+        // A variable of a function is another one.
+        if !bare.starts_with("local ") && sets("name", &[' ', '\t', ';']) {
+            self.name = Assigned::Unclear;
         }
     }
 
