@@ -12,6 +12,8 @@ pub mod lsb;
 pub mod native;
 pub mod rc_conf;
 pub mod rcd;
+mod script;
+mod shell;
 pub mod upstart;
 
 /// A file as somebody has read it.
@@ -78,7 +80,8 @@ pub enum Role {
 
 /// What reading a file gives: a job (or none, where the file says so), and what is to be said about it.
 ///
-/// A report of severity error means that the file is refused, and then there is no job.
+/// A report of severity error means that the file is refused, and then there is no job; unless that file is
+/// an override, which is refused alone, and then the job is as without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The job.
