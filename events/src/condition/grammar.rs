@@ -1,7 +1,7 @@
 //! How a condition is read: its words, and what they mean in which place.
 
 use alloc::{string::String, vec::Vec};
-use core::ops::Range;
+use core::{ops::Range, time::Duration};
 
 use super::{
     Condition, ConditionError, ConditionFault, Dialect, Hold, Leaf, MAX_LEAVES, Node, Parsed, Token,
