@@ -173,6 +173,7 @@ impl Engine {
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32) {
         self.act(place, |life| Action::Forget { life });
+        self.end_own_facts(place);
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
         let Some(instance) = self.instance_mut(place) else { return };
