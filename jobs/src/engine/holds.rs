@@ -429,8 +429,7 @@ impl Engine {
                 );
             }
         }
-        lost.sort_unstable();
-        lost.dedup();
+        self.sort_by_name(&mut lost);
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
@@ -583,9 +582,9 @@ impl Engine {
         // Each cut takes a wait away, so this ends; the bound is for the reader.
         for _ in 0..64 {
             let Some(ring) = self.find_ring(from) else { return };
-            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else {
-                return;
-            };
+            let name = |place: u32| self.instance(place).map(|it| (&it.job.name, &it.key));
+            let weakest = ring.iter().min_by_key(|(place, wait)| (rank(*wait), name(*place)));
+            let Some(&(place, wait)) = weakest else { return };
             self.saved.counters.rings = self.saved.counters.rings.saturating_add(1);
             let text = self.ring_text(&ring);
             if let Some((slot, key)) = self.instance(place).map(|it| (it.slot, it.key.clone())) {

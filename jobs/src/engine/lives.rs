@@ -524,7 +524,8 @@ impl Engine {
     /// Everybody who waits for something about a job looks again.
     pub(super) fn wake(&mut self, id: JobId) {
         let Some(slot) = self.slot_mut(id) else { return };
-        let waiting = core::mem::take(&mut slot.waiting);
+        let mut waiting = core::mem::take(&mut slot.waiting);
+        self.sort_by_name(&mut waiting);
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
     }
 
