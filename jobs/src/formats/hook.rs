@@ -1,1 +1,140 @@
-//! To come.
+//! Programs in hook directories: `hooks/EVENT/NN-name`, and OPNsense's `rc.syshook.d/LEVEL/NN-name`.
+//!
+//! A hook is a task that its event starts. It gets the values of the event's arguments as its own, in order:
+//! the executor adds them to the words given here, since they are known only when the event has happened. An
+//! event that comes while it runs is kept and starts it again ([`Again::Queue`]).
+//!
+//! The hooks of one event run one after the other in the order of [`precedes`]; whoever reads a directory
+//! says so by letting each require the one before. Since a requirement only has to have settled, one that
+//! fails does not hold up the next.
+
+use alloc::format;
+
+use events::Name;
+
+use super::{
+    Reading, Source,
+    script::{Script, on_event},
+};
+use crate::{Again, Format, Job, Kind, ProcessKind, Report};
+
+/// The job for `file_name` in the hook directory of `event`: it is named `hooks/EVENT/NN-name`.
+#[must_use]
+pub fn read(event: &Name, file_name: &str, source: &Source) -> Reading {
+    read_in("hooks", event, file_name, source)
+}
+
+/// The job for `file_name` in `rc.syshook.d/LEVEL`: it is named `rc.syshook.d/LEVEL/NN-name`, and the event
+/// that starts it bears the level's name.
+#[must_use]
+pub fn read_syshook(level: &Name, file_name: &str, source: &Source) -> Reading {
+    read_in("rc.syshook.d", level, file_name, source)
+}
+
+/// Whether a file of this name is a hook: those that start with a dot are not.
+#[must_use]
+pub fn is_hook_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.')
+}
+
+/// Whether the hook `a` runs before the hook `b` of the same event: by name, byte for byte, so that `100-x`
+/// comes before `20-x`.
+#[must_use]
+pub fn precedes(a: &str, b: &str) -> bool {
+    a < b
+}
+
+fn read_in(folder: &str, event: &Name, file_name: &str, source: &Source) -> Reading {
+    if !is_hook_name(file_name) {
+        return Reading::default();
+    }
+    let name = match Name::new(&format!("{folder}/{event}/{file_name}")) {
+        Ok(name) => name,
+        Err(fault) => {
+            let message = format!("`{}` is no name for a hook: {fault}", file_name.escape_debug());
+            let report = Report::error("bad-name", message).in_file(&source.path).help("rename the file");
+            return Reading { described: None, reports: [report].into() };
+        }
+    };
+    let mut script = Script::new(Job::new(name, Format::Hook), source);
+    script.runs(ProcessKind::Main, None);
+    script.job.kind = Kind::Helper;
+    script.job.task = true;
+    script.job.again = Again::Queue;
+    script.job.start_on = Some(on_event(event.clone()));
+    script.require_executable();
+    script.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{string::ToString as _, vec::Vec};
+
+    use super::*;
+    use crate::{Command, StartMode};
+
+    fn hook(event: &str, file_name: &str, executable: bool) -> Reading {
+        let path = format!("/etc/onset/hooks/{event}/{file_name}");
+        let source = Source { path, text: "#!/bin/sh\n".into(), executable };
+        read(&Name::new(event).unwrap(), file_name, &source)
+    }
+
+    #[test]
+    fn a_hook_is_a_task_that_its_event_starts() {
+        let reading = hook("newwanip", "10-ddns", true);
+        let described = reading.described.unwrap();
+        let job = &described.job;
+        assert_eq!(
+            (job.name.as_str(), job.task, &job.again),
+            ("hooks/newwanip/10-ddns", true, &Again::Queue)
+        );
+        assert_eq!(job.start_on.as_ref().unwrap().single().unwrap().name, "newwanip");
+        let argv = Command::Argv([described.path.clone()].into());
+        assert_eq!(described.work.processes, [(ProcessKind::Main, argv)]);
+        assert_eq!(reading.reports, []);
+    }
+
+    #[test]
+    fn a_syshook_has_the_level_as_its_event() {
+        let source = Source { path: "/x/20-freebsd".into(), text: "".into(), executable: true };
+        let job = read_syshook(&Name::new("start").unwrap(), "20-freebsd", &source).described.unwrap().job;
+        assert_eq!(job.name, "rc.syshook.d/start/20-freebsd");
+        assert_eq!(job.start_on.unwrap().single().unwrap().name, "start");
+    }
+
+    #[test]
+    fn a_hook_that_is_not_executable_is_disabled_and_named() {
+        let reading = hook("stop", "05-beep", false);
+        assert_eq!(reading.described.unwrap().job.start, StartMode::Disabled("not executable".into()));
+        let [report] = &*reading.reports else { panic!("one report") };
+        assert_eq!(
+            (report.code, &*report.places[0].path),
+            ("not-executable", "/etc/onset/hooks/stop/05-beep")
+        );
+    }
+
+    #[test]
+    fn files_that_start_with_a_dot_are_no_hooks() {
+        assert_eq!(hook("stop", ".swp", true), Reading::default());
+        assert_eq!(hook("stop", "", true), Reading::default());
+    }
+
+    #[test]
+    fn a_name_with_a_blank_is_refused() {
+        let reading = hook("stop", "10 beep", true);
+        assert_eq!(reading.described, None);
+        assert_eq!(
+            reading.reports[0].message.to_string(),
+            "`10 beep` is no name for a hook: has the character ' ', which is not allowed here"
+        );
+    }
+
+    #[test]
+    fn hooks_run_in_the_order_of_their_names() {
+        let mut names: Vec<&str> = ["20-b", "100-a", "05-z", "20-a"].into();
+        names.sort_by(
+            |a, b| if precedes(a, b) { core::cmp::Ordering::Less } else { core::cmp::Ordering::Greater },
+        );
+        assert_eq!(names, ["05-z", "100-a", "20-a", "20-b"]);
+    }
+}

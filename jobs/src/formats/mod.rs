@@ -12,6 +12,8 @@ pub mod lsb;
 pub mod native;
 pub mod rc_conf;
 pub mod rcd;
+mod script;
+mod shell;
 pub mod upstart;
 
 /// A file as somebody has read it.

@@ -1,0 +1,290 @@
+//! rc.conf and its kin, read without a shell.
+//!
+//! rc.conf is a shell script that hardly ever is more than a list of assignments. These are evaluated here;
+//! of anything else it is only noted which variables it may have touched, and they are
+//! [`Setting::Unknown`] from then on. Nothing is executed, so an answer is either right or "unknown", and
+//! whoever needs to know an unknown one asks the script itself when the time comes.
+
+mod statement;
+
+use alloc::{
+    collections::BTreeMap,
+    string::{String, ToString as _},
+    vec::Vec,
+};
+use core::ops::Range;
+
+use super::Source;
+pub use super::shell::Setting;
+use crate::Report;
+
+/// The variables that rc.conf and its kin set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RcConf {
+    /// From the files that every script reads.
+    shared: Variables,
+    /// From `rc.conf.d/NAME`: read by the script with that `$name` only, after the others.
+    own: BTreeMap<String, Variables>,
+}
+
+/// Variables of one scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Variables {
+    values: BTreeMap<String, Entry>,
+    /// Whether something ran that may have set any variable that is not in `values`.
+    anything: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    value: Option<String>,
+    path: String,
+    span: Range<usize>,
+}
+
+/// Which of the files one is, in the order in which rc(8) reads them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Defaults,
+    Main,
+    Local,
+    /// `rc.conf.d/NAME`, or a file in a folder of that name.
+    Own(String),
+}
+
+impl RcConf {
+    /// What `files` set. They may come in any order: `defaults/rc.conf` is read first, then `rc.conf` and
+    /// any other, `rc.conf.local`, and `rc.conf.d/NAME`; files of one sort are read in the order given.
+    #[must_use]
+    pub fn from_files(files: &[Source]) -> (Self, Vec<Report>) {
+        let mut ranked: Vec<(Rank, &Source)> = files.iter().map(|file| (rank(&file.path), file)).collect();
+        ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let (mut conf, mut reports) = (Self::default(), Vec::new());
+        for (rank, file) in ranked {
+            let said = match &rank {
+                Rank::Own(name) => {
+                    let own = conf.own.entry(name.clone()).or_default();
+                    statement::run(file, own, Some(&conf.shared))
+                }
+                Rank::Defaults | Rank::Main | Rank::Local => statement::run(file, &mut conf.shared, None),
+            };
+            // The system's own defaults end in functions. Who uses them has not written them.
+            if rank != Rank::Defaults {
+                reports.extend(said);
+            }
+        }
+        (conf, reports)
+    }
+
+    /// What `variable` holds for every script.
+    #[must_use]
+    pub fn get(&self, variable: &str) -> Setting<'_> {
+        self.shared.get(variable)
+    }
+
+    /// What `variable` holds for the script with this `$name`, which also reads `rc.conf.d/NAME`.
+    #[must_use]
+    pub fn get_for(&self, name: &str, variable: &str) -> Setting<'_> {
+        match self.own.get(name) {
+            Some(own) => layered(own, Some(&self.shared), variable),
+            None => self.shared.get(variable),
+        }
+    }
+
+    /// The file and the bytes that decide what `variable` holds for the script with this `$name`.
+    #[must_use]
+    pub fn place_for(&self, name: &str, variable: &str) -> Option<(&str, Range<usize>)> {
+        let own = self.own.get(name).and_then(|own| own.values.get(variable));
+        let entry = own.or_else(|| self.shared.values.get(variable))?;
+        Some((&entry.path, entry.span.clone()))
+    }
+}
+
+fn layered<'c>(own: &'c Variables, shared: Option<&'c Variables>, variable: &str) -> Setting<'c> {
+    match (own.get(variable), shared) {
+        (Setting::Unset, Some(shared)) => shared.get(variable),
+        (setting @ (Setting::Plain(_) | Setting::Unknown | Setting::Unset), _) => setting,
+    }
+}
+
+impl Variables {
+    fn get(&self, variable: &str) -> Setting<'_> {
+        match self.values.get(variable) {
+            Some(Entry { value: Some(value), .. }) => Setting::Plain(value),
+            Some(Entry { value: None, .. }) => Setting::Unknown,
+            None if self.anything => Setting::Unknown,
+            None => Setting::Unset,
+        }
+    }
+}
+
+fn rank(path: &str) -> Rank {
+    let mut parts = path.rsplit('/');
+    let (last, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    match (folder, last) {
+        ("rc.conf.d", name) => Rank::Own(name.to_string()),
+        (name, _) if parts.next() == Some("rc.conf.d") => Rank::Own(name.to_string()),
+        ("defaults", _) => Rank::Defaults,
+        (_, "rc.conf.local") => Rank::Local,
+        _ => Rank::Main,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    fn source(path: &str, text: &str) -> Source {
+        Source { path: path.into(), text: text.into(), executable: false }
+    }
+
+    /// What `x` holds after `text`, with `?` for unknown and `-` for unset, and the codes of the reports.
+    fn run(text: &str) -> (String, Vec<&'static str>) {
+        let (conf, reports) = RcConf::from_files(&[source("/etc/rc.conf", text)]);
+        let value = match conf.get("x") {
+            Setting::Plain(value) => format!("={value}"),
+            Setting::Unknown => "?".into(),
+            Setting::Unset => "-".into(),
+        };
+        (value, reports.iter().map(|report| report.code).collect())
+    }
+
+    fn check(text: &str, value: &str) {
+        assert_eq!(run(text), (value.into(), Vec::new()), "{text:?}");
+    }
+
+    fn check_reported(text: &str, value: &str, codes: &[&str]) {
+        assert_eq!(run(text), (value.into(), codes.to_vec()), "{text:?}");
+    }
+
+    #[test]
+    fn plain_assignments_are_evaluated() {
+        check("x=YES", "=YES");
+        check("x=\"YES\"\t# sshd\n", "=YES");
+        check("# x=NO\nx='a b'; y=c\n", "=a b");
+        check("x=a\nx=b", "=b");
+        check("x=\"a\nb\"", "=a\nb");
+        check("x=a\\\nb", "=ab");
+        check("y=1 x=2", "=2");
+        check("export x=1", "=1");
+        check("  x=1\r\n\r\n", "=1\r");
+        check("\u{feff}x=1", "=1");
+        check("y=1", "-");
+        check("x=1\nunset x", "-");
+        check("x=", "=");
+    }
+
+    #[test]
+    fn earlier_variables_are_replaced() {
+        check("y=a\nx=\"${y} -b $y\"", "=a -b a");
+        check("x=\"$x -a\"", "= -a");
+        check("x=1\nx=${x:-2}", "=1");
+        check("x=${x:-2}", "=2");
+    }
+
+    #[test]
+    fn a_default_fills_what_is_not_set() {
+        check(": ${x:=1}", "=1");
+        check("x=\n: ${x:=1}", "=1");
+        check("x=\n: ${x=1}", "=");
+        check("x=2\n: \"${x:=1}\"", "=2");
+        check("echo hello > /dev/null 2>&1\nx=1", "=1");
+    }
+
+    #[test]
+    fn what_depends_on_a_condition_is_unknown() {
+        for text in [
+            "if [ -f /x ]; then\n\tx=1\nfi",
+            "if [ -f /x ]; then y=1; elif true; then x=2; else x=3; fi",
+            "[ -f /x ] && x=1",
+            "[ -f /x ] ||\n x=1",
+            "case $y in\na|b) y=1 ;;\n(c) x=2\nesac",
+            "case a in a) x=1;; esac",
+            "while true; do x=1; done",
+            "{ x=1; }",
+            "( x=1 )",
+            "x=1 | true",
+        ] {
+            let (value, codes) = run(text);
+            assert_eq!(value, "?", "{text}");
+            assert!(codes.contains(&"rc-conf-condition"), "{text}: {codes:?}");
+        }
+        check_reported("for x in a b; do :; done\n", "?", &[]);
+    }
+
+    #[test]
+    fn a_condition_ends_where_it_ends() {
+        for text in ["if [ a ]; then y=1; fi\nx=1", "case a in\nb) y=1;;\nesac\nx=1", "[ a ] && y=1\nx=1"] {
+            check_reported(text, "=1", &["rc-conf-condition"]);
+        }
+    }
+
+    #[test]
+    fn a_value_from_a_command_is_unknown() {
+        check_reported("x=$(hostname)", "?", &["rc-conf-value"]);
+        check_reported("x=\"a `hostname`\"", "?", &["rc-conf-value"]);
+        check_reported("y=$(hostname)\nx=$y", "?", &["rc-conf-value", "rc-conf-value"]);
+    }
+
+    #[test]
+    fn behind_a_command_nothing_is_known_but_what_is_set_anew() {
+        for command in [
+            ". /etc/other",
+            "eval y=1",
+            "helper",
+            "z=1 helper",
+            "if :; then . /x; fi",
+            "return",
+            "cat <<E\nE",
+        ] {
+            check_reported(&format!("x=1\n{command}\n"), "?", &["rc-conf-command"]);
+            check_reported(&format!("{command}\n"), "?", &["rc-conf-command"]);
+        }
+        check_reported(". /etc/other\nx=1", "=1", &["rc-conf-command"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_makes_all_unknown() {
+        check_reported("x=1\ny=\"a\n", "?", &["rc-conf-quote"]);
+    }
+
+    #[test]
+    fn a_function_does_nothing_until_it_is_called() {
+        check("x=1\nf() {\n local i\n x=2\n if [ a ]; then . $i; fi\n}\n", "=1");
+        check("x=1\nf ()\n{\n x=2\n}\n", "=1");
+        check_reported("x=1\nf() { x=2; }\nf\n", "?", &["rc-conf-command"]);
+    }
+
+    #[test]
+    fn later_files_win_in_whatever_order_they_are_given() {
+        let files = [
+            source("/etc/rc.conf.local", "b=local"),
+            source("/etc/rc.conf", "a=main b=main c=$d"),
+            source("/etc/rc.conf.d/sshd", "a=own"),
+            source("/usr/local/etc/rc.conf.d/cron/extra", "a=\"$a own\""),
+            source("/etc/defaults/rc.conf", "a=default\nd=default\nif :; then\n f() { . x; }\n y=1\nfi\n"),
+        ];
+        let (conf, reports) = RcConf::from_files(&files);
+        assert_eq!(reports, []);
+        for (name, variable, value) in [
+            ("", "a", "main"),
+            ("", "b", "local"),
+            ("", "c", "default"),
+            ("sshd", "a", "own"),
+            ("sshd", "b", "local"),
+            ("cron", "a", "main own"),
+        ] {
+            assert_eq!(conf.get_for(name, variable), Setting::Plain(value), "{name} {variable}");
+        }
+        assert_eq!(conf.get("a"), Setting::Plain("main"));
+        assert_eq!(conf.place_for("sshd", "a"), Some(("/etc/rc.conf.d/sshd", 0..5)));
+    }
+
+    #[test]
+    fn values_do_not_grow_without_end() {
+        let text = format!("x=aaaaaaaaaaaaaaaa\n{}", "x=$x$x\n".repeat(60));
+        assert_eq!(run(&text).0, "?");
+    }
+}

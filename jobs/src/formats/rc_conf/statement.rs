@@ -1,0 +1,370 @@
+//! The statements of an rc.conf, one after the other.
+
+use alloc::{format, string::String, vec::Vec};
+use core::ops::Range;
+
+use super::{Entry, Setting, Variables, layered};
+use crate::{
+    Report,
+    formats::{
+        Source,
+        shell::{Piece, Word, assigned_name, word},
+    },
+};
+
+/// Commands that set no variable.
+const HARMLESS: [&str; 9] = ["[", "test", "echo", "printf", "true", "false", ":", "export", "readonly"];
+
+/// Evaluates `file` into `own`, with what `shared` holds below it.
+pub(super) fn run(file: &Source, own: &mut Variables, shared: Option<&Variables>) -> Vec<Report> {
+    let text = file.text.strip_prefix('\u{feff}').unwrap_or(&file.text);
+    let at = file.text.len().saturating_sub(text.len());
+    let mut evaluation = Evaluation {
+        file,
+        own,
+        shared,
+        at,
+        blocks: Vec::new(),
+        function_next: false,
+        in_pattern: false,
+        maybe: false,
+        reports: Vec::new(),
+    };
+    evaluation.run();
+    evaluation.reports
+}
+
+/// A part that is not run, or not always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Block {
+    /// `if`, `for`, `while`, `{`, `(`: run perhaps.
+    Perhaps(&'static str),
+    /// `case`, in which a `)` ends a pattern.
+    Case,
+    /// The body of a function: run when it is called, and a call is a command.
+    Function(&'static str),
+}
+
+/// What ends a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Line,
+    /// `&&`, `||`: what follows may not run.
+    Joined,
+    /// `|`, `&`: what went before runs in a process of its own.
+    Piped,
+    OpenParen,
+    CloseParen,
+    /// `;;`
+    Arm,
+    /// `<<`: the text behind it is none of ours to read.
+    HereDocument,
+    File,
+}
+
+struct Evaluation<'t, 'v> {
+    file: &'t Source,
+    own: &'v mut Variables,
+    shared: Option<&'v Variables>,
+    at: usize,
+    blocks: Vec<Block>,
+    /// Whether the next block is the body of a function.
+    function_next: bool,
+    /// Whether the patterns of a `case` stand here.
+    in_pattern: bool,
+    /// Whether this statement runs only if the one before went well, or not.
+    maybe: bool,
+    reports: Vec<Report>,
+}
+
+impl<'t> Evaluation<'t, '_> {
+    fn run(&mut self) {
+        loop {
+            let start = self.at;
+            let Some((words, end)) = self.statement() else {
+                self.unclosed(start);
+                return;
+            };
+            if end == End::HereDocument {
+                self.command("here-document", start..self.at);
+                return;
+            }
+            let before = self.maybe;
+            self.maybe |= end == End::Piped;
+            self.take_statement(&words, end);
+            let goes_on = before && words.is_empty() && end == End::Line;
+            self.maybe = goes_on || matches!(end, End::Joined | End::Piped);
+            match end {
+                End::OpenParen => self.open_paren(&words),
+                End::CloseParen => self.close_paren(),
+                End::Arm => self.in_pattern = self.blocks.last() == Some(&Block::Case),
+                End::File => return,
+                End::Line | End::Joined | End::Piped | End::HereDocument => {}
+            }
+        }
+    }
+
+    fn text(&self) -> &'t str {
+        &self.file.text
+    }
+
+    /// The words up to the next end of a statement; `None` if a quote is not closed.
+    fn statement(&mut self) -> Option<(Vec<Word<'t>>, End)> {
+        let mut words = Vec::new();
+        loop {
+            self.skip_blanks();
+            let rest = self.text().get(self.at..).unwrap_or_default();
+            let (len, end) = match end_at(rest) {
+                Some((0, None)) => {
+                    // A redirection's target is a word that says nothing here.
+                    let signs = rest.find(|c| c != '<' && c != '>' && c != '&').unwrap_or(rest.len());
+                    self.at = self.at.saturating_add(signs);
+                    self.skip_blanks();
+                    self.at = word(self.text(), self.at).ok()?.span.end;
+                    continue;
+                }
+                Some((len, Some(end))) => (len, end),
+                Some((_, None)) | None => {
+                    let next = word(self.text(), self.at).ok()?;
+                    self.at = next.span.end;
+                    words.push(next);
+                    continue;
+                }
+            };
+            self.at = self.at.saturating_add(len);
+            return Some((words, end));
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        loop {
+            let rest = self.text().get(self.at..).unwrap_or_default();
+            let blanks = rest.len().saturating_sub(rest.trim_start_matches([' ', '\t']).len());
+            self.at = self.at.saturating_add(blanks);
+            let rest = self.text().get(self.at..).unwrap_or_default();
+            let skip = if rest.starts_with('#') {
+                rest.find('\n').unwrap_or(rest.len())
+            } else if rest.starts_with("\\\n") {
+                2
+            } else if rest.starts_with("\r\n") {
+                // To a shell this is a command of that name, which does not exist and does nothing.
+                1
+            } else {
+                return;
+            };
+            self.at = self.at.saturating_add(skip);
+        }
+    }
+
+    fn take_statement(&mut self, words: &[Word<'t>], end: End) {
+        if self.in_pattern {
+            self.pattern(words, end);
+            return;
+        }
+        let mut words = words;
+        // `NAME ()` begins a function.
+        if end == End::OpenParen && words.len() == 1 {
+            return;
+        }
+        while let Some(keyword) = words.first().and_then(|first| keyword(first)) {
+            words = words.get(1..).unwrap_or_default();
+            words = self.keyword(keyword, words);
+        }
+        self.simple(words);
+    }
+
+    fn pattern(&mut self, words: &[Word<'t>], end: End) {
+        let is_esac = words.first().and_then(|word| word.literal()) == Some("esac");
+        if is_esac {
+            self.blocks.pop();
+        }
+        self.in_pattern = !is_esac && end != End::CloseParen;
+    }
+
+    /// Acts on a keyword and gives the words behind it that are a command.
+    fn keyword<'w>(&mut self, keyword: &'static str, words: &'w [Word<'t>]) -> &'w [Word<'t>] {
+        match keyword {
+            "if" | "while" | "until" | "{" => self.open(keyword),
+            "for" => {
+                self.open(keyword);
+                if let Some(variable) = words.first() {
+                    self.forget(variable.literal().unwrap_or_default(), variable.span.clone());
+                }
+                return &[];
+            }
+            "case" => {
+                self.blocks.push(Block::Case);
+                self.in_pattern = true;
+                return &[];
+            }
+            "fi" | "done" | "esac" | "}" => {
+                self.blocks.pop();
+                return &[];
+            }
+            // `then`, `do`, `else`, `elif`, `!`: a command follows.
+            _ => {}
+        }
+        words
+    }
+
+    fn open(&mut self, by: &'static str) {
+        let function = core::mem::take(&mut self.function_next);
+        self.blocks.push(if function { Block::Function(by) } else { Block::Perhaps(by) });
+    }
+
+    fn open_paren(&mut self, words: &[Word<'t>]) {
+        let rest = self.text().get(self.at..).unwrap_or_default().trim_start_matches([' ', '\t']);
+        if words.len() == 1 && rest.starts_with(')') {
+            self.at = self.text().len().saturating_sub(rest.len()).saturating_add(1);
+            self.function_next = true;
+        } else if !self.in_pattern {
+            self.open("(");
+        }
+    }
+
+    fn close_paren(&mut self) {
+        self.in_pattern = false;
+        if matches!(self.blocks.last(), Some(Block::Perhaps("(") | Block::Function("("))) {
+            self.blocks.pop();
+        }
+    }
+
+    /// A command without keywords.
+    fn simple(&mut self, words: &[Word<'t>]) {
+        if words.is_empty() || self.blocks.iter().any(|block| matches!(block, Block::Function(_))) {
+            return;
+        }
+        let command = words.iter().find(|word| assigned_name(self.text(), word.span.start).is_none());
+        match command {
+            None => words.iter().for_each(|word| self.assign(word)),
+            Some(first) => match first.literal() {
+                Some("export" | "readonly") => {
+                    words.iter().skip(1).for_each(|word| self.assign(word));
+                }
+                Some("unset") => words.iter().skip(1).for_each(|word| self.unset(word)),
+                Some(name) if HARMLESS.contains(&name) => words.iter().for_each(|word| self.defaults(word)),
+                name => {
+                    let name = String::from(name.unwrap_or("a command"));
+                    self.command(&name, first.span.clone());
+                }
+            },
+        }
+    }
+
+    fn assign(&mut self, word_: &Word<'t>) {
+        let Some((name, value_at)) = assigned_name(self.text(), word_.span.start) else { return };
+        if self.is_conditional() {
+            let message =
+                format!("`{name}` is set under a condition, so its value is not known before the boot");
+            self.warn("rc-conf-condition", message, word_.span.clone());
+            self.forget(name, word_.span.clone());
+            return;
+        }
+        // The word without its left side.
+        let Ok(value) = word(self.text(), value_at) else { return };
+        self.defaults(&value);
+        let value = value.value(|name| layered(self.own, self.shared, name));
+        if value.is_none() {
+            let message = format!("value of `{name}` can only be told by a shell");
+            self.warn("rc-conf-value", message, word_.span.clone());
+        }
+        self.set(name, value, word_.span.clone());
+    }
+
+    /// `${NAME:=word}`, wherever it stands.
+    fn defaults(&mut self, word: &Word<'t>) {
+        for piece in &word.pieces {
+            if let Piece::Variable { name, fallback: Some(fallback) } = piece
+                && fallback.assigns
+            {
+                if !fallback.counts(layered(self.own, self.shared, name)) {
+                    continue;
+                }
+                let value = (!self.is_conditional()).then(|| fallback.text.clone());
+                self.set(name, value, word.span.clone());
+            }
+        }
+    }
+
+    fn unset(&mut self, word: &Word<'t>) {
+        let Some(name) = word.literal() else { return };
+        // Below our own file another may set it: then it is not unset, and we cannot say so here.
+        let hidden = self.shared.is_some_and(|shared| shared.get(name) != Setting::Unset);
+        if self.is_conditional() || hidden || self.own.anything {
+            self.forget(name, word.span.clone());
+        } else {
+            self.own.values.remove(name);
+        }
+    }
+
+    /// Something that runs: from here on it may have set any variable.
+    fn command(&mut self, name: &str, span: Range<usize>) {
+        let message = format!("`{name}` is not run to read this file: what is set above it may not hold");
+        self.warn("rc-conf-command", message, span);
+        self.own.values.clear();
+        self.own.anything = true;
+    }
+
+    fn unclosed(&mut self, start: usize) {
+        let start = start.saturating_add(
+            self.text().get(start..).map_or(0, |rest| rest.len().saturating_sub(rest.trim_start().len())),
+        );
+        let line = self.text().get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        self.warn("rc-conf-quote", "quote or bracket is not closed", start..start.saturating_add(line.len()));
+        self.command("the rest", start..start.saturating_add(line.len()));
+        self.reports.pop();
+    }
+
+    fn is_conditional(&self) -> bool {
+        self.maybe || !self.blocks.is_empty()
+    }
+
+    fn set(&mut self, name: &str, value: Option<String>, span: Range<usize>) {
+        self.own.values.insert(name.into(), Entry { value, path: self.file.path.clone(), span });
+    }
+
+    fn forget(&mut self, name: &str, span: Range<usize>) {
+        if !name.is_empty() {
+            self.set(name, None, span);
+        }
+    }
+
+    fn warn(&mut self, code: &'static str, message: impl Into<String>, span: Range<usize>) {
+        let help = "write it as NAME=\"value\" on a line of its own; until then each script concerned is asked when it starts";
+        self.reports.push(Report::warning(code, message).at(&self.file.path, span, "").help(help));
+    }
+}
+
+/// The keyword that a word is; quoted ones are none, but nobody writes such.
+fn keyword(word: &Word<'_>) -> Option<&'static str> {
+    const KEYWORDS: [&str; 15] = [
+        "if", "then", "else", "elif", "fi", "while", "until", "for", "do", "done", "case", "esac", "{", "}",
+        "!",
+    ];
+    let text = word.literal()?;
+    KEYWORDS.iter().copied().find(|keyword| *keyword == text)
+}
+
+/// What ends a statement at the start of `rest`, and its length; no end for a redirection.
+fn end_at(rest: &str) -> Option<(usize, Option<End>)> {
+    const ENDS: [(&str, End); 10] = [
+        ("\n", End::Line),
+        (";;", End::Arm),
+        (";", End::Line),
+        ("&&", End::Joined),
+        ("||", End::Joined),
+        ("|", End::Piped),
+        ("&", End::Piped),
+        ("(", End::OpenParen),
+        (")", End::CloseParen),
+        ("<<", End::HereDocument),
+    ];
+    if rest.is_empty() {
+        return Some((0, Some(End::File)));
+    }
+    let sign = ENDS.iter().find(|(sign, _)| rest.starts_with(sign));
+    match sign {
+        Some((sign, end)) => Some((sign.len(), Some(*end))),
+        None => rest.starts_with(['<', '>']).then_some((0, None)),
+    }
+}
