@@ -25,6 +25,7 @@ use events::Name;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::Job;
+pub(crate) use links::job_named;
 use links::{Bundle, Links};
 use rings::Rings;
 
