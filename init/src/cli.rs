@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use jobs::{
     Job, Order, Report, Severity,
     formats::rcd::KeywordFilter,
-    load::{Generation, Tree, load},
+    load::{Generation, Tree, load, load_headers},
 };
 
 use crate::{
@@ -122,12 +122,15 @@ impl Loaded {
         let mut tree = Tree::default();
         let mut reports = Vec::new();
         for path in paths {
-            let (more, faults) = read_tree(path, reach)
-                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let (more, faults) =
+                read_tree(path, reach).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             tree.files.extend(more.files);
             reports.extend(faults);
         }
-        let mut generation = load(&tree, &KeywordFilter::default());
+        let mut generation = match reach {
+            Reach::Whole => load(&tree, &KeywordFilter::default()),
+            Reach::Header => load_headers(&tree),
+        };
         reports.append(&mut generation.reports);
         generation.reports = reports;
         Ok(Self { tree, generation })

@@ -3,8 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use annotate_snippets::{
-    AnnotationKind, Element, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
-    renderer::DecorStyle,
+    AnnotationKind, Element, Level, Origin, Renderer, Snippet, normalize_untrusted_str, renderer::DecorStyle,
 };
 use jobs::{
     Place, Report, Severity,

@@ -59,8 +59,7 @@ impl Check {
         let errors = count(&loaded.generation.reports, Severity::Error);
         let warnings = count(&loaded.generation.reports, Severity::Warning);
         let fails = super::fails(&loaded, &order) || (self.strict && warnings > 0);
-        let text =
-            if self.json { json(&loaded, errors, warnings)? } else { text(&loaded, errors, warnings) };
+        let text = if self.json { json(&loaded, errors, warnings)? } else { text(&loaded, errors, warnings) };
         Ok(Outcome { text, remarks: String::new(), code: if fails { FAULTS } else { CLEAN } })
     }
 }

@@ -77,7 +77,10 @@ impl OrderCommand {
             lines.reverse();
         }
         let code = if super::fails(&loaded, &order) { FAULTS } else { CLEAN };
-        Ok(Outcome { text: self.text(&lines)?, remarks: remarks(&loaded, &order), code })
+        let outcome = Outcome { text: self.text(&lines)?, remarks: remarks(&loaded, &order), code };
+        // The program ends here: taking 20,000 jobs apart first would be a tenth of its time.
+        std::mem::forget(loaded);
+        Ok(outcome)
     }
 
     fn text(&self, lines: &[(u32, &Described)]) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! One file: found through its links, opened only if it is a regular one, read up to a bound.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Read as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -106,47 +106,47 @@ impl From<io::Error> for Fault {
 /// The bytes of a regular file, and whether it may be executed.
 fn contents(path: &Path, reach: Reach) -> Result<(Vec<u8>, bool), Fault> {
     let mut file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let mut bytes = Vec::new();
+    if reach == Reach::Header {
+        let mut start = [0; HEADER];
+        let count = file.read(&mut start)?;
+        let start = start.get(..count).unwrap_or_default();
+        if let Some(header) = header_end(start).and_then(|end| start.get(..end)) {
+            // Whether it may be executed does not matter to its place in the order.
+            return Ok((header.to_vec(), true));
+        }
+        bytes.extend_from_slice(start);
+    }
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(Fault::NotAFile);
     }
-    let executable = metadata.mode() & 0o111 != 0;
-    let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    let first = if reach == Reach::Header { length.min(HEADER) } else { length };
-    if u64::try_from(first).map_or(true, |first| first > MAX_FILE) {
+    if metadata.len() > MAX_FILE {
         return Err(Fault::TooLong);
     }
-    // One byte more than there should be: so the end is seen with the first read.
-    let mut bytes = vec![0; first.saturating_add(1)];
-    let count = file.read(&mut bytes)?;
-    bytes.truncate(count);
-    if reach == Reach::Header
-        && let Some(end) = header_end(&bytes)
-    {
-        bytes.truncate(end);
-    } else if count != length {
-        rest(&mut file, &mut bytes)?;
-    }
-    Ok((bytes, executable))
-}
-
-/// The rest of a file that has been read in part.
-fn rest(file: &mut File, bytes: &mut Vec<u8>) -> Result<(), Fault> {
-    file.take(MAX_FILE).read_to_end(bytes)?;
+    bytes.reserve_exact(usize::try_from(metadata.len()).map_or(0, |length| length.saturating_add(1)));
+    file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
     match u64::try_from(bytes.len()) {
-        Ok(length) if length <= MAX_FILE => Ok(()),
+        Ok(length) if length <= MAX_FILE => Ok((bytes, metadata.mode() & 0o111 != 0)),
         Ok(_) | Err(_) => Err(Fault::TooLong),
     }
 }
 
 /// Where the header of an rc.d script has ended for certain: at the first blank line behind its first line.
+/// `None` if that cannot be seen, or if there is an LSB header before it.
 fn header_end(start: &[u8]) -> Option<usize> {
     let find = |needle: &[u8], from: usize| {
         let rest = start.get(from..)?;
         rest.windows(needle.len()).position(|part| part == needle).and_then(|at| at.checked_add(from))
     };
-    let verbs: [&[u8]; 4] = [b"\n# PROVIDE", b"\n# REQUIRE", b"\n# BEFORE:", b"\n# KEYWORD"];
-    let first = verbs.iter().filter_map(|verb| find(verb, 0)).min()?;
+    let mut first = find(b"\n# ", 0)?;
+    let starts: [&[u8]; 4] = [b"\n# PROVIDE", b"\n# REQUIRE", b"\n# BEFORE:", b"\n# KEYWORD"];
+    while !starts.iter().any(|verb| start.get(first..).is_some_and(|rest| rest.starts_with(verb))) {
+        first = find(b"\n# ", first.saturating_add(1))?;
+    }
+    if find(b"\n### BEGIN", 0).is_some_and(|lsb| lsb < first) {
+        return None;
+    }
     // A line that only looks like one (`# PROVIDER:`) does not begin the header.
     let line = start.get(first..)?.split(|byte| *byte == b'\n').nth(1)?;
     let verb = line.get(2..)?.split(|byte| *byte == b':').next()?;

@@ -36,7 +36,7 @@ pub(super) const FOLDERS: [Folder; 31] = [
     folder("etc/onset/hooks", FileKind::Hook, 4, Names::Deep("")),
     folder("run/onset/hooks", FileKind::Hook, 3, Names::Deep("")),
     folder("usr/lib/onset/hooks", FileKind::Hook, 2, Names::Deep("")),
-    folder("usr/local/etc/rc.syshook.d", FileKind::Hook, 1, Names::Deep("")),
+    folder("usr/local/etc/rc.syshook.d", FileKind::Syshook, 1, Names::Deep("")),
     folder("etc/init", FileKind::Upstart, 1, Names::Deep(".conf")),
     folder("etc/init", FileKind::Upstart, 1, Names::Deep(".override")),
     folder("etc/rc.d", FileKind::Rcd, 0, Names::Flat("")),
@@ -88,15 +88,18 @@ pub(super) fn kind_by_ending(name: &str) -> Option<FileKind> {
     }
 }
 
-/// What a file is by what stands in it: a script with a header. A file without one is no job.
+/// What a file is by what stands in it: a script with a header, of which the first counts. A file without
+/// one is no job.
 pub(super) fn kind_by_content(content: &Content) -> Option<FileKind> {
     match content {
-        Content::Text(source) => {
-            let has = |start: &str| source.text.lines().any(|line| line.starts_with(start));
-            let rcd = ["# PROVIDE", "# REQUIRE", "# BEFORE", "# KEYWORD"].into_iter().any(has);
-            let lsb = has("### BEGIN INIT INFO");
-            if lsb { Some(FileKind::Lsb) } else { rcd.then_some(FileKind::Rcd) }
-        }
+        Content::Text(source) => source.text.lines().find_map(|line| {
+            let rcd = ["# PROVIDE", "# REQUIRE", "# BEFORE", "# KEYWORD"];
+            if line.starts_with("### BEGIN INIT INFO") {
+                Some(FileKind::Lsb)
+            } else {
+                rcd.iter().any(|start| line.starts_with(start)).then_some(FileKind::Rcd)
+            }
+        }),
         Content::Masked => None,
         // Something should have been read here, so that it is shown.
         Content::Unreadable(_) => Some(FileKind::Rcd),

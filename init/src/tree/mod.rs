@@ -207,7 +207,7 @@ impl Walk {
 impl Found {
     /// The file with what stands in it; `None` if that shows that it is no job at all.
     fn read(&self, root: &Path, reach: Reach) -> Option<TreeFile> {
-        let reach = if self.kind == Some(FileKind::Rcd) { reach } else { Reach::Whole };
+        let reach = if matches!(self.kind, Some(FileKind::Rcd) | None) { reach } else { Reach::Whole };
         let content = match self.kind {
             // Only its name counts.
             Some(FileKind::RcLink) => Content::Text(jobs::formats::Source {

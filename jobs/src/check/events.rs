@@ -6,8 +6,9 @@ use events::{Condition, MatchKey, Pattern, Want, glob_matches};
 
 use super::{View, place_of, report};
 use crate::{
-    Report, Severity, StartMode, job_named,
+    Report, Severity, StartMode,
     formats::{Described, Role},
+    job_named,
 };
 
 /// The events that a job's own life makes; their first argument is the job.
@@ -47,9 +48,10 @@ fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
 fn unmatched_glob<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p str> {
     let glob = pattern.matches.iter().find_map(|wanted| match (&wanted.key, &wanted.want) {
         (MatchKey::Position(0), Want::Glob(glob)) if !wanted.negated => Some(glob.as_str()),
-        (MatchKey::Position(_) | MatchKey::Named(_), Want::Literal(_) | Want::Glob(_) | Want::Template(_)) => {
-            None
-        }
+        (
+            MatchKey::Position(_) | MatchKey::Named(_),
+            Want::Literal(_) | Want::Glob(_) | Want::Template(_),
+        ) => None,
     })?;
     (!view.known.jobs.keys().any(|name| glob_matches(glob, name))).then_some(glob)
 }

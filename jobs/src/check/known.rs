@@ -9,41 +9,42 @@ use crate::{Command, did_you_mean, formats::Described, load::Generation};
 
 /// Events that Onset's sources and the engine make, as globs: whoever waits for one of these waits for
 /// something that can happen without any job saying so.
-pub(super) const EVENTS: [&str; 55] = [
+pub(super) const EVENTS: &[&str] = &[
     // The engine.
     "startup",
     "starting",
     "started",
     "stopping",
     "stopped",
-    "restarted",
-    "settled",
-    "shutdown",
-    "mode",
-    "mode-entered",
-    "mode-left",
     // People and run levels.
     "runlevel",
     "control-alt-delete",
     "keyboard-request",
     "power-status-changed",
-    "session-init",
-    "session-end",
-    // Devices, as the kernel and udev tell of them.
+    // Devices, as the kernel and udev tell of them. Those written out are there to be guessed.
     "*-device-added",
     "*-device-removed",
     "*-device-changed",
-    "device-*",
+    "block-device-added",
+    "block-device-removed",
+    "usb-device-added",
+    "usb-device-removed",
     // The network.
     "net-device-*",
+    "net-device-added",
+    "net-device-removed",
+    "net-device-up",
+    "net-device-down",
     "net-address-*",
+    "net-address-added",
+    "net-address-removed",
     "net-default-route-*",
+    "net-default-route-added",
+    "net-default-route-removed",
     "link-up",
     "link-down",
-    "newwanip",
     "static-network-up",
     "deconfiguring-networking",
-    "unmounted-remote-filesystems",
     // File systems.
     "mounting",
     "mounted",
@@ -56,7 +57,6 @@ pub(super) const EVENTS: [&str; 55] = [
     // Time, files and sockets that a condition names.
     "timer",
     "calendar",
-    "time-changed",
     "file",
     "path",
     "socket",
@@ -68,10 +68,10 @@ pub(super) const EVENTS: [&str; 55] = [
     "config",
     "carp",
     "monitor",
+    "newwanip",
     "update",
     "upgrade",
     "backup",
-    "rcnl",
 ];
 
 /// How often a guess is made: each looks at every name there is.

@@ -93,7 +93,13 @@ fn leaves(condition: &Condition) -> Vec<(&Pattern, bool)> {
 }
 
 /// The shortest loop through a look that is denied.
-fn denial(view: &View<'_>, graph: &Looks<'_>, from: NodeIndex, to: NodeIndex, look: Look<'_>) -> Option<Report> {
+fn denial(
+    view: &View<'_>,
+    graph: &Looks<'_>,
+    from: NodeIndex,
+    to: NodeIndex,
+    look: Look<'_>,
+) -> Option<Report> {
     let mut came: Vec<Option<(NodeIndex, Look<'_>)>> = vec![None; graph.node_count()];
     let mut open = VecDeque::from([to]);
     while let Some(node) = open.pop_front().filter(|node| *node != from) {

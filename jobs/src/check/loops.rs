@@ -3,10 +3,7 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use super::{View, place_of, report};
-use crate::{
-    Edge, EdgeKind, Loop, Order, Place, Report, Severity,
-    formats::Role,
-};
+use crate::{Edge, EdgeKind, Loop, Order, Place, Report, Severity, formats::Role};
 
 /// The most edges of one loop that are shown each with its place.
 const MAX_SHOWN: usize = 8;
@@ -30,8 +27,9 @@ pub(super) fn check(view: &View<'_>, order: &Order, reports: &mut Vec<Report>) {
 fn ring(view: &View<'_>, found: &Loop) -> Option<Report> {
     let (last, rest) = found.edges.split_last()?;
     let name = |index: usize| view.job(index).map_or("?", |described| described.job.name.as_str());
-    let mut way: Vec<&str> = found.edges.iter().map(|edge| name(edge.from)).collect();
-    way.extend(way.first().copied());
+    // Each waits for the next one.
+    let mut way: Vec<&str> = Vec::from([name(last.to)]);
+    way.extend(found.edges.iter().rev().map(|edge| name(edge.from)));
     let message = if rest.is_empty() {
         format!("job `{}` waits for itself", name(last.from))
     } else if way.len() > MAX_SHOWN {
@@ -41,7 +39,7 @@ fn ring(view: &View<'_>, found: &Loop) -> Option<Report> {
         format!("jobs wait for each other: {}", way.join(" -> "))
     };
     let mut places = vec![place(view, last, true)?];
-    places.extend(rest.iter().take(MAX_SHOWN).filter_map(|edge| place(view, edge, false)));
+    places.extend(rest.iter().rev().take(MAX_SHOWN).filter_map(|edge| place(view, edge, false)));
     let ignored = format!("`{}` does not wait for `{}`", name(last.to), name(last.from));
     let (severity, code, help) = if found.is_hard() {
         let help = format!("no order is right, so {ignored}: take one of the needs out");

@@ -144,8 +144,10 @@ fn other_event(described: &Described, provider: &Described, word: &Name) -> Repo
     );
     let role = if provider.job.start_on.is_some() { Role::StartOn } else { Role::While };
     let name = start_events(&provider.job).first().copied().unwrap_or_default();
-    let places =
-        vec![place_of(described, Role::Requires, word, "required here"), place_of(provider, role, name, "here")];
+    let places = vec![
+        place_of(described, Role::Requires, word, "required here"),
+        place_of(provider, role, name, "here"),
+    ];
     let help = format!(
         "to wait for it, use `while: \"provided {word}\"` or `needs`, or let its provider say `expected`"
     );

@@ -4,7 +4,7 @@ use alloc::{collections::BTreeMap, format, vec::Vec};
 
 use events::Name;
 
-use super::TreeFile;
+use super::{FileKind, TreeFile};
 use crate::{
     Format, Report, Require,
     formats::{Described, Reading, Source, hook},
@@ -14,6 +14,7 @@ use crate::{
 pub(super) fn read(file: &TreeFile, source: &Source) -> Reading {
     let (folder, name) = file.rel.rsplit_once('/').unwrap_or(("", &file.rel));
     match Name::new(folder) {
+        Ok(level) if file.kind == FileKind::Syshook => hook::read_syshook(&level, name, source),
         Ok(event) => hook::read(&event, name, source),
         Err(fault) => {
             let report = Report::error("bad-hook-event", format!("`{folder}` cannot be an event: {fault}"))
@@ -30,6 +31,7 @@ pub(super) fn put_in_order(jobs: &mut [Described]) {
     let mut last: BTreeMap<Name, Name> = BTreeMap::new();
     let mut hooks: Vec<&mut Described> =
         jobs.iter_mut().filter(|described| described.job.format == Format::Hook).collect();
+    // As `hook::precedes` has it: byte for byte.
     hooks.sort_by(|one, other| one.job.name.cmp(&other.job.name));
     for described in hooks {
         let Some(event) = described.job.start_on.as_ref().and_then(|on| on.single()) else { continue };

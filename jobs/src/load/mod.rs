@@ -6,9 +6,10 @@
 //!
 //! The result is a function of the files alone: in which order they are given does not matter.
 
+mod headers;
 mod hooks;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
 use core::cmp::Reverse;
@@ -18,7 +19,7 @@ use events::Name;
 use crate::{
     Report, did_you_mean,
     formats::{
-        Described, Reading, Source,
+        Described, Reading, Source, hook,
         lsb::{self, Facilities, Links},
         native,
         rc_conf::RcConf,
@@ -75,6 +76,8 @@ pub enum FileKind {
     RcLink,
     /// A program that an event starts: its folder's name is the event.
     Hook,
+    /// The same in rc.syshook.d.
+    Syshook,
 }
 
 /// What stands in a file.
@@ -121,12 +124,30 @@ pub struct Masked {
     pub provides: Vec<Name>,
 }
 
+/// How much of rc.d scripts is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Whole,
+    Header,
+}
+
 /// What all files say together. `filter` says which KEYWORDs of rc.d scripts this machine is for.
 #[must_use]
 pub fn load(tree: &Tree, filter: &KeywordFilter) -> Generation {
+    load_to(tree, filter, Depth::Whole)
+}
+
+/// The same, but of an rc.d script only what its header says: enough for an order, and many times faster. Such
+/// a job does nothing, and is enabled whatever rc.conf says.
+#[must_use]
+pub fn load_headers(tree: &Tree) -> Generation {
+    load_to(tree, &KeywordFilter::default(), Depth::Header)
+}
+
+fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth) -> Generation {
     let mut files: Vec<&TreeFile> = tree.files.iter().collect();
     files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
-    let mut loading = Loading::new(&files, filter);
+    let mut loading = Loading::new(&files, filter, depth);
     let mut by_name: BTreeMap<Name, Vec<&TreeFile>> = BTreeMap::new();
     for file in files {
         match loading.job_of(file) {
@@ -145,6 +166,7 @@ pub fn load(tree: &Tree, filter: &KeywordFilter) -> Generation {
 struct Loading<'t> {
     out: Generation,
     filter: &'t KeywordFilter,
+    depth: Depth,
     native_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
     upstart_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
     lsb_overrides: BTreeMap<&'t str, &'t Source>,
@@ -155,7 +177,7 @@ struct Loading<'t> {
 
 impl<'t> Loading<'t> {
     /// Reads what is not a job itself. `files` are sorted, the higher layer first.
-    fn new(files: &[&'t TreeFile], filter: &'t KeywordFilter) -> Self {
+    fn new(files: &[&'t TreeFile], filter: &'t KeywordFilter, depth: Depth) -> Self {
         let sources = |kind: FileKind| -> Vec<Source> {
             let texts = files.iter().filter(|file| file.kind == kind);
             texts.filter_map(|file| file.text()).cloned().collect()
@@ -175,6 +197,7 @@ impl<'t> Loading<'t> {
         Self {
             out: Generation { reports, ..Generation::default() },
             filter,
+            depth,
             native_overrides: overrides(of_kind(FileKind::NativeOverride), native::overridden_name),
             upstart_overrides: overrides(of_kind(FileKind::UpstartOverride), upstart::override_name),
             lsb_overrides,
@@ -193,7 +216,9 @@ impl<'t> Loading<'t> {
             FileKind::Rcd if !rcd::is_script_name(last) => return None,
             FileKind::Lsb if !lsb::is_script_name(last) => return None,
             FileKind::Rcd | FileKind::Lsb => Name::new(&file.rel).ok(),
+            FileKind::Hook | FileKind::Syshook if !hook::is_hook_name(last) => return None,
             FileKind::Hook => Name::new(&format!("hooks/{}", file.rel)).ok(),
+            FileKind::Syshook => Name::new(&format!("rc.syshook.d/{}", file.rel)).ok(),
             FileKind::RcConf | FileKind::LsbOverride | FileKind::Insserv | FileKind::RcLink => {
                 self.show_unreadable(file);
                 return None;
@@ -267,12 +292,13 @@ impl<'t> Loading<'t> {
                     conf_over.iter().filter_map(|file| self.override_text(file)).collect();
                 upstart::read(name, source, &texts)
             }
+            FileKind::Rcd if self.depth == Depth::Header => headers::read(name, source),
             FileKind::Rcd => rcd::read(name, source, &self.rc_conf, self.filter),
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
                 lsb::read(name, source, header, &self.facilities, &self.links)
             }
-            FileKind::Hook => hooks::read(file, source),
+            FileKind::Hook | FileKind::Syshook => hooks::read(file, source),
             FileKind::NativeOverride
             | FileKind::UpstartOverride
             | FileKind::RcConf
