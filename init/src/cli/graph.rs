@@ -9,6 +9,7 @@ use crate::{drawing::Drawing, tree::Reach};
 ///
 /// Arrows go from what comes first to what waits for it. Thick: needs. Thin: requires. Dashed: before. Red:
 /// ignored, because of a loop. Green: starts on an event. Violet: runs while a fact holds. Dotted: stops on.
+/// In SVG, an arrow that others imply is faint, and an event that starts very many jobs is a dot at each.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -60,6 +60,16 @@ enum Arrow {
     Ignored,
 }
 
+impl Arrow {
+    /// Whether it says who comes first.
+    const fn orders(self) -> bool {
+        match self {
+            Self::Requires | Self::Before | Self::Needs | Self::Provides => true,
+            Self::StartsOn | Self::StopsOn | Self::RunsWhile | Self::Ignored => false,
+        }
+    }
+}
+
 impl Drawing {
     /// The drawing of all jobs of a generation.
     #[must_use]

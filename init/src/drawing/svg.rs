@@ -16,6 +16,11 @@ const MAX_LABEL: usize = 34;
 /// How often the columns are sorted anew, each time by the rows of the column before or behind.
 const SWEEPS: usize = 8;
 
+/// The most jobs to which one event has lines.
+const CROWD: usize = 12;
+/// The most nodes of which it is found out what is implied.
+const MAX_REDUCED: usize = 2_000;
+
 /// Where a node lies.
 #[derive(Debug, Clone, Copy, Default)]
 struct Spot {
@@ -38,17 +43,70 @@ impl Drawing {
              markerHeight=\"7\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" fill=\"context-stroke\"/></marker>\
              </defs>\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
         );
-        for edge in &self.edges {
-            if let (Some(from), Some(to)) = (spots.get(edge.from), spots.get(edge.to)) {
-                // Writing into a string cannot fail; so below.
-                let _ = writeln!(text, "<path d=\"{}\" {}/>", path(from, to), stroke(edge.kind));
-            }
+        let crowds = self.crowds();
+        let implied = self.implied();
+        for (edge, implied) in self.edges.iter().zip(implied) {
+            let (Some(from), Some(to)) = (spots.get(edge.from), spots.get(edge.to)) else { continue };
+            // Writing into a string cannot fail; so below.
+            let _ = if crowds.contains(&edge.from) && edge.kind == Arrow::StartsOn {
+                let (x, y) = (to.x, to.y + BOX / 2.0);
+                writeln!(text, "<circle cx=\"{:.0}\" cy=\"{y:.0}\" r=\"4\" fill=\"#2e8b57\"/>", x - 5.0)
+            } else {
+                let faint = if implied { " opacity=\"0.18\"" } else { "" };
+                writeln!(text, "<path d=\"{}\" {}{faint}/>", path(from, to), stroke(edge.kind))
+            };
         }
         for (node, spot) in self.nodes.iter().zip(&spots) {
             draw(&mut text, node, spot);
         }
         text.push_str("</svg>\n");
         text
+    }
+
+    /// Events that start so many jobs that lines to all of them would hide the rest: each such job gets a
+    /// dot instead.
+    fn crowds(&self) -> std::collections::BTreeSet<usize> {
+        let starts = self.edges.iter().filter(|edge| edge.kind == Arrow::StartsOn);
+        let mut counts: std::collections::BTreeMap<usize, usize> = std::collections::BTreeMap::new();
+        for edge in starts {
+            let count = counts.entry(edge.from).or_default();
+            *count = count.saturating_add(1);
+        }
+        counts.into_iter().filter(|(_, count)| *count > CROWD).map(|(event, _)| event).collect()
+    }
+
+    /// For each edge whether it says nothing new, since a longer way leads to the same: it is drawn faint.
+    /// In a large drawing nobody would see it.
+    fn implied(&self) -> Vec<bool> {
+        let count = self.nodes.len();
+        if count > MAX_REDUCED {
+            return vec![false; self.edges.len()];
+        }
+        let mut onward: Vec<Vec<usize>> = vec![Vec::new(); count];
+        for edge in self.edges.iter().filter(|edge| edge.kind.orders()) {
+            if let Some(list) = onward.get_mut(edge.from) {
+                list.push(edge.to);
+            }
+        }
+        // From the last column to the first, so that what can be reached is known when it is asked for.
+        let mut nodes: Vec<usize> = (0..count).collect();
+        nodes.sort_by_key(|&node| std::cmp::Reverse(self.nodes.get(node).map(|node| node.column)));
+        let mut reached: Vec<std::collections::HashSet<usize>> = vec![Default::default(); count];
+        for node in nodes {
+            let next = onward.get(node).map_or(&[][..], Vec::as_slice);
+            let mut all: std::collections::HashSet<usize> = next.iter().copied().collect();
+            next.iter().filter_map(|&next| reached.get(next)).for_each(|more| all.extend(more));
+            if let Some(place) = reached.get_mut(node) {
+                *place = all;
+            }
+        }
+        let is_implied = |edge: &super::Edge| {
+            edge.kind.orders()
+                && onward.get(edge.from).into_iter().flatten().any(|&via| {
+                    via != edge.to && reached.get(via).is_some_and(|reached| reached.contains(&edge.to))
+                })
+        };
+        self.edges.iter().map(is_implied).collect()
     }
 
     /// A place for each node.
