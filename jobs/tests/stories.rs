@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use events::{Name, Time};
 use jobs::{
     Input, Job, Origin,
-    formats::{Reading, Source, lsb, rc_conf::RcConf, rcd, upstart},
+    formats::{Reading, Source, lsb, native, rc_conf::RcConf, rcd, upstart},
     simulate::{Order, Simulation, World, parse_order},
 };
 
@@ -85,6 +85,7 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
         let reading: Reading = match kind {
             "conf" => upstart::read(&name, &source, &[]),
 
+            "ron" => native::read(&name, &source, &[], 0),
             "rcd" => rcd::read(&name, &source, &RcConf::default(), &rcd::KeywordFilter::default()),
             "lsb" => lsb::read(&name, &source, None, &lsb::Facilities::default(), &lsb::Links::default()),
             _ => panic!("{file}: what format is that?"),
