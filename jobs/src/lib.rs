@@ -17,6 +17,7 @@ pub mod formats;
 mod graph;
 mod input;
 mod job;
+mod journal;
 mod levels;
 pub mod order;
 mod process;
@@ -38,6 +39,7 @@ pub use job::{
     Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
     STOP_VERB_LIMIT, StartMode, StopOrder,
 };
+pub use journal::{Journal, JournalFault, Turn};
 pub use levels::{Facts, Known, Level, MAX_BRANCHES};
 pub use order::{Order, order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};

@@ -5,6 +5,13 @@
 //! stories` writes them anew; the difference is to be read like code.
 //!
 //! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 

@@ -208,6 +208,10 @@ impl Engine {
         }
         let key = key_of(job, &request.env)?;
         let Some(slot) = self.slot(id) else { return Err(Outcome::UnknownJob) };
+        let renamed = |place: u32| self.instance(place).is_some_and(|it| it.job.instance != job.instance);
+        if slot.instances.iter().any(|(_, place)| renamed(*place)) {
+            return Err(Outcome::Refused(Refusal::OldInstances));
+        }
         let holds = job.holds_while.is_none() || slot.levels.binary_search(&key).is_ok();
         if !holds && !request.force {
             return Err(Outcome::Refused(Refusal::While(self.missing_leaf(id, &request.env))));
@@ -475,11 +479,7 @@ impl Engine {
             .unwrap_or_default()
             .iter()
             .rev()
-            .filter_map(|what| match what {
-                Happening::Started(job, _) => Some(format!("{job}")),
-                Happening::Own(event) => Some(format!("({event})")),
-                _ => None,
-            })
+            .filter_map(|what| shown_in_ring(what))
             .collect();
         let shown = format!("{} -> {name}", shown.join(" -> "));
         let slot = self.slot_mut(id)?;
@@ -507,6 +507,17 @@ impl Engine {
         if let Some(request) = request {
             self.saved.causes.release(request.cause);
         }
+    }
+}
+
+/// The steps of a ring that people want to see.
+fn shown_in_ring(what: &Happening) -> Option<String> {
+    if let Happening::Started(job, _) = what {
+        Some(format!("{job}"))
+    } else if let Happening::Own(event) = what {
+        Some(format!("({event})"))
+    } else {
+        None
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     Engine, Todo,
     clock::Limit,
     goals::StopWish,
-    model::{By, Emitter, End, EventId, Request},
+    model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
     Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, State,
@@ -43,6 +43,13 @@ pub enum Wait {
     Need(JobId),
 }
 
+/// An instance on a way along waits: the steps that are still to be tried, and the one taken.
+struct Step {
+    place: u32,
+    untried: Vec<(Wait, u32)>,
+    taken: Option<Wait>,
+}
+
 /// How it stands with something that is needed.
 enum Supply {
     Up,
@@ -55,10 +62,11 @@ impl Engine {
     /// Looks whether an instance still waits.
     pub(super) fn recheck(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
-        match (instance.state.phase(), instance.goal) {
-            (Phase::Held, _) => self.recheck_held(place),
-            (Phase::Running, Goal::Stop | Goal::Restart) => self.recheck_drain(place),
-            _ => {}
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            self.recheck_held(place);
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            self.recheck_drain(place);
         }
     }
 
@@ -171,14 +179,21 @@ impl Engine {
 
     fn first_unsettled(&self, place: u32) -> Option<JobId> {
         let instance = self.instance(place)?;
-        if instance.rare().is_some_and(|rare| rare.forced) {
-            return None;
-        }
-        let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-        let expected = |id: JobId| self.expects(&instance.job, id);
-        self.predecessors(instance.slot, &instance.job)
-            .into_iter()
-            .find(|id| !yielded.contains(id) && (self.is_coming(*id) || expected(*id)))
+        self.unsettled(instance).next()
+    }
+
+    /// The jobs that must settle before an instance may start, and have not.
+    fn unsettled<'e>(&'e self, instance: &'e Instance) -> impl Iterator<Item = JobId> + 'e {
+        let rare = instance.rare();
+        let yielded = rare.map(|rare| rare.yielded.as_slice()).unwrap_or_default();
+        let before = match rare {
+            // Who forces a start does not want to wait.
+            Some(rare) if rare.forced => Vec::new(),
+            Some(_) | None => self.predecessors(instance.slot, &instance.job),
+        };
+        before.into_iter().filter(move |id| {
+            !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
+        })
     }
 
     /// Whether a start of the job is under way, or as good as under way.
@@ -489,24 +504,16 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return Vec::new() };
         let mut waits: Vec<Wait> = instance.emits.iter().map(|id| Wait::Emit(*id)).collect();
         waits.extend(instance.hook.map(Wait::Hook));
-        match instance.state.phase() {
-            Phase::Held => {
-                let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-                let unsettled = self.predecessors(instance.slot, &instance.job).into_iter();
-                let unsettled = unsettled.filter(|id| {
-                    !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
-                });
-                waits.extend(unsettled.map(Wait::Order));
-                for need in &instance.job.needs {
-                    if let Supply::Coming(id) | Supply::Startable(id) = self.supply(place, need) {
-                        waits.push(Wait::Need(id));
-                    }
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            waits.extend(self.unsettled(instance).map(Wait::Order));
+            for need in &instance.job.needs {
+                if let Supply::Coming(id) | Supply::Startable(id) = self.supply(place, need) {
+                    waits.push(Wait::Need(id));
                 }
             }
-            Phase::Running if instance.goal != Goal::Start => {
-                waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
-            }
-            _ => {}
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
         }
         waits
     }
@@ -551,20 +558,18 @@ impl Engine {
     /// A way along waits from an instance back to itself. Iterative: the stack is the way.
     pub(super) fn find_ring(&self, from: u32) -> Option<Vec<(u32, Wait)>> {
         let mut seen: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
-        // For each instance on the way: its steps that are still to be tried, and the one taken.
-        let mut way: Vec<(u32, Vec<(Wait, u32)>, Option<Wait>)> = Vec::from([(from, self.steps(from), None)]);
-        while let Some((_, steps, taken)) = way.last_mut() {
-            let Some((wait, next)) = steps.pop() else {
+        let mut way: Vec<Step> = Vec::from([Step { place: from, untried: self.steps(from), taken: None }]);
+        while let Some(step) = way.last_mut() {
+            let Some((wait, next)) = step.untried.pop() else {
                 way.pop();
                 continue;
             };
-            *taken = Some(wait);
+            step.taken = Some(wait);
             if next == from {
-                return Some(way.iter().filter_map(|(place, _, wait)| Some((*place, (*wait)?))).collect());
+                return Some(way.iter().filter_map(|step| Some((step.place, step.taken?))).collect());
             }
             if seen.insert(next) {
-                let steps = self.steps(next);
-                way.push((next, steps, None));
+                way.push(Step { place: next, untried: self.steps(next), taken: None });
             }
         }
         None
@@ -583,10 +588,8 @@ impl Engine {
             }
             Wait::Order(job) => self.yield_wait(place, Some(job)),
             Wait::Emit(id) => {
-                let reply = self.event(id).and_then(|live| match live.emitter {
-                    Emitter::Inside(reply, _) => Some(reply),
-                    _ => None,
-                });
+                let emitter = self.event(id).map(|live| live.emitter);
+                let reply = if let Some(Emitter::Inside(reply, _)) = emitter { Some(reply) } else { None };
                 if let Some(live) = self.event_mut(id) {
                     live.emitter = Emitter::Nobody;
                 }
@@ -661,7 +664,7 @@ pub fn hook_of(job: &Job) -> Option<&str> {
 }
 
 /// The arguments that name the instance that is needed.
-fn need_args(need: &Need, instance: &super::model::Instance) -> Args {
+fn need_args(need: &Need, instance: &Instance) -> Args {
     let expand = |(key, template): &(events::Key, events::Template)| {
         let text = template.expand(&|name| instance.value_of(name))?;
         Some((key.clone(), Value::new(&text).ok()?))

@@ -97,7 +97,7 @@ impl Engine {
             let old = down.limit;
             let left = old.0.since(self.saved.now);
             self.disarm(old);
-            let limit = self.arm(left / 2, Timer::Shutdown);
+            let limit = self.arm(left.checked_div(2).unwrap_or_default(), Timer::Shutdown);
             if let Some(down) = &mut self.saved.shutdown {
                 down.limit = limit;
             }

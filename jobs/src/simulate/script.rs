@@ -66,9 +66,11 @@ pub fn parse_order(line: &str) -> Result<Order, ScriptError> {
         "inside" => {
             let (job, what) =
                 rest.split_once(' ').ok_or_else(|| ScriptError("expected `inside JOB event ...`".into()))?;
-            match parse_order(what)? {
-                Order::Event(event) => Order::EventFrom(name(job)?, event),
-                Order::Fact(fact) => Order::FactFrom(name(job)?, fact),
+            // No recursion: what stands behind is an event or a fact, never another `inside`.
+            let (verb, rest) = what.trim().split_once(' ').unwrap_or((what.trim(), ""));
+            match verb {
+                "event" | "emit" => Order::EventFrom(name(job)?, rest.parse()?),
+                "fact" | "set" => Order::FactFrom(name(job)?, fact(rest)?),
                 _ => return Err(ScriptError("inside a job there are events and facts".into())),
             }
         }
