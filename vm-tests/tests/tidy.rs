@@ -271,11 +271,10 @@ fn headings(page: &str) -> BTreeSet<String> {
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                normal.pop();
-            }
-            part => normal.push(part),
+        if part == Component::ParentDir {
+            normal.pop();
+        } else {
+            normal.push(part);
         }
     }
     normal
