@@ -20,7 +20,8 @@ use super::{
     model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, State,
+    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal,
+    StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -122,7 +123,47 @@ impl Engine {
     }
 
     /// All jobs that an instance's job comes after, by what it was started with.
+    ///
+    /// Order goes through a job that is switched off: who requires it comes after those that it requires.
     pub(super) fn predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_predecessors(id, job))
+    }
+
+    /// All jobs that come after a job, also through jobs that are switched off.
+    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_successors(id, job))
+    }
+
+    fn through_disabled(
+        &self,
+        id: JobId,
+        job: &Job,
+        next: impl Fn(&Self, JobId, &Job) -> Vec<JobId>,
+    ) -> Vec<JobId> {
+        let mut found = next(self, id, job);
+        found.retain(|other| *other != id);
+        found.sort_unstable();
+        found.dedup();
+        let is_off =
+            |id: &JobId| self.slot(*id).is_some_and(|slot| matches!(slot.job.start, StartMode::Disabled(_)));
+        if !found.iter().any(is_off) {
+            return found;
+        }
+        let mut seen: hashbrown::HashSet<JobId> = found.iter().copied().chain([id]).collect();
+        let mut open: Vec<JobId> = found.iter().copied().filter(is_off).collect();
+        while let Some(off) = open.pop() {
+            let Some(job) = self.slot(off).map(|slot| slot.job.clone()) else { continue };
+            for other in next(self, off, &job).into_iter().filter(|other| seen.insert(*other)) {
+                found.push(other);
+                open.extend(Some(other).filter(is_off));
+            }
+        }
+        found.retain(|id| !is_off(id));
+        found.sort_unstable();
+        found
+    }
+
+    fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
             if require.name == ALL {
@@ -134,14 +175,11 @@ impl Engine {
         for name in job.provided_names() {
             found.extend(self.graph.related(name, Edge::Before));
         }
-        found.retain(|&other| other != id && !self.ignores(other, id));
-        found.sort_unstable();
-        found.dedup();
+        found.retain(|&other| !self.ignores(other, id));
         found
     }
 
-    /// All jobs that come after a job.
-    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+    fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for name in job.provided_names().chain([&job.name]) {
             found.extend(self.graph.related(name, Edge::Requires));
@@ -150,9 +188,11 @@ impl Engine {
         for name in &job.before {
             found.extend(self.providers(name));
         }
-        found.retain(|&other| other != id && !self.ignores(id, other));
-        found.sort_unstable();
-        found.dedup();
+        if !job.requires.iter().any(|require| require.name == ALL) {
+            let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
+            found.extend(self.graph.related(ALL, Edge::Requires).filter(same_format));
+        }
+        found.retain(|&other| !self.ignores(id, other));
         found
     }
 
@@ -389,8 +429,7 @@ impl Engine {
                 );
             }
         }
-        lost.sort_unstable();
-        lost.dedup();
+        self.sort_by_name(&mut lost);
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
@@ -543,9 +582,9 @@ impl Engine {
         // Each cut takes a wait away, so this ends; the bound is for the reader.
         for _ in 0..64 {
             let Some(ring) = self.find_ring(from) else { return };
-            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else {
-                return;
-            };
+            let name = |place: u32| self.instance(place).map(|it| (&it.job.name, &it.key));
+            let weakest = ring.iter().min_by_key(|(place, wait)| (rank(*wait), name(*place)));
+            let Some(&(place, wait)) = weakest else { return };
             self.saved.counters.rings = self.saved.counters.rings.saturating_add(1);
             let text = self.ring_text(&ring);
             if let Some((slot, key)) = self.instance(place).map(|it| (it.slot, it.key.clone())) {

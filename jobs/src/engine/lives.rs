@@ -173,6 +173,7 @@ impl Engine {
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32) {
         self.act(place, |life| Action::Forget { life });
+        self.end_own_facts(place);
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
         let Some(instance) = self.instance_mut(place) else { return };
@@ -523,7 +524,8 @@ impl Engine {
     /// Everybody who waits for something about a job looks again.
     pub(super) fn wake(&mut self, id: JobId) {
         let Some(slot) = self.slot_mut(id) else { return };
-        let waiting = core::mem::take(&mut slot.waiting);
+        let mut waiting = core::mem::take(&mut slot.waiting);
+        self.sort_by_name(&mut waiting);
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
     }
 
