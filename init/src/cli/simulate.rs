@@ -266,7 +266,7 @@ impl Play {
             } else {
                 format!("{} ({})", status.job, status.instance)
             };
-            let (group, name) = match (&*status.state, &status.last) {
+            let (group, name) = match (status.state, &status.last) {
                 ("running", _) => ("1 up", name),
                 ("waiting", Some(last)) => ("3 failed or refused", format!("{name}: {last}")),
                 ("waiting", None) => ("4 down", name),
@@ -311,11 +311,11 @@ impl Play {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String, String> {
+fn read(path: &std::path::Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn place(path: &PathBuf, number: usize) -> String {
+fn place(path: &std::path::Path, number: usize) -> String {
     format!("{}:{}", path.display(), number.saturating_add(1))
 }
 
