@@ -24,6 +24,8 @@ pub enum Order {
     Gone(Fact),
     /// A command; the flag says whether it is forced.
     Command(Verb, Name, Args, bool),
+    /// A process inside the first job gives a command, and waits.
+    CommandFrom(Name, Verb, Name, Args),
     /// A process ends by itself: of a job, an instance of it.
     Exit(Name, String, ProcessKind, Exit),
     /// The mode changes.
@@ -69,7 +71,8 @@ pub fn parse_order(line: &str) -> Result<Order, ScriptError> {
             match parse_order(what)? {
                 Order::Event(event) => Order::EventFrom(name(job)?, event),
                 Order::Fact(fact) => Order::FactFrom(name(job)?, fact),
-                _ => return Err(ScriptError("inside a job there are events and facts".into())),
+                Order::Command(verb, other, args, _) => Order::CommandFrom(name(job)?, verb, other, args),
+                _ => return Err(ScriptError("inside a job there are events, facts and commands".into())),
             }
         }
         "start" | "stop" | "restart" | "reload" if !rest.is_empty() && rest.parse::<u32>().is_err() => {
