@@ -12,10 +12,12 @@ extern crate alloc;
 mod action;
 mod cause;
 mod engine;
+mod environment;
 pub mod formats;
 mod graph;
 mod input;
 mod job;
+mod journal;
 mod levels;
 pub mod order;
 mod process;
@@ -29,6 +31,7 @@ pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
 pub use engine::{
     Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
 };
+pub use environment::environment;
 pub use graph::Node as GraphNode;
 pub use graph::{Edge, Gate, Graph, Hit, JobId, Sort};
 pub use input::{Input, Life, Origin, ReplyId, Shutdown, Verb};
@@ -36,6 +39,7 @@ pub use job::{
     Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
     STOP_VERB_LIMIT, StartMode, StopOrder,
 };
+pub use journal::{Journal, JournalFault, Turn};
 pub use levels::{Facts, Known, Level, MAX_BRANCHES};
 pub use order::{Order, order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};

@@ -9,6 +9,13 @@
 //! `status` and `why JOB` show how things are; `restore` writes the engine down and reads it back.
 //!
 //! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 

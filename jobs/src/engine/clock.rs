@@ -84,10 +84,6 @@ impl Engine {
         self.disarm(id);
     }
 
-    pub(super) fn is_limited(&self, place: u32, limit: Limit) -> bool {
-        self.instance(place).is_some_and(|instance| instance.timers.iter().any(|(known, _)| *known == limit))
-    }
-
     /// Lets the first timer that is due go off; `false` if none is.
     pub(super) fn fire_timer(&mut self) -> bool {
         let Some((&id, _)) = self.saved.timers.first_key_value().filter(|(id, _)| id.0 <= self.saved.now)

@@ -227,6 +227,18 @@ impl Engine {
         let _ = self.start(id, request, &[]);
     }
 
+    /// After a reload that changed how instances are named, none starts under a new name while one of the old
+    /// lives. When the last of them is down, the new ones may come.
+    pub(super) fn rise_under_new_names(&mut self, id: JobId, ended: &Job) {
+        let Some(slot) = self.slot_mut(id) else { return };
+        if slot.job.instance == ended.instance || slot.job.holds_while.is_none() || !slot.instances.is_empty()
+        {
+            return;
+        }
+        slot.levels.clear();
+        self.recheck_level(id, CauseId::NONE);
+    }
+
     fn fall(&mut self, id: JobId, key: &Text, cause: CauseId) {
         let Some(slot) = self.slot_mut(id) else { return };
         let Ok(at) = slot.levels.binary_search(key) else { return };

@@ -208,6 +208,10 @@ impl Engine {
         }
         let key = key_of(job, &request.env)?;
         let Some(slot) = self.slot(id) else { return Err(Outcome::UnknownJob) };
+        let renamed = |place: u32| self.instance(place).is_some_and(|it| it.job.instance != job.instance);
+        if slot.instances.iter().any(|(_, place)| renamed(*place)) {
+            return Err(Outcome::Refused(Refusal::OldInstances));
+        }
         let holds = job.holds_while.is_none() || slot.levels.binary_search(&key).is_ok();
         if !holds && !request.force {
             return Err(Outcome::Refused(Refusal::While(self.missing_leaf(id, &request.env))));
@@ -477,11 +481,7 @@ impl Engine {
             .unwrap_or_default()
             .iter()
             .rev()
-            .filter_map(|what| match what {
-                Happening::Started(job, _) => Some(format!("{job}")),
-                Happening::Own(event) => Some(format!("({event})")),
-                _ => None,
-            })
+            .filter_map(|what| shown_in_ring(what))
             .collect();
         let shown = format!("{} -> {name}", shown.join(" -> "));
         let slot = self.slot_mut(id)?;
@@ -512,6 +512,17 @@ impl Engine {
     }
 }
 
+/// The steps of a ring that people want to see.
+fn shown_in_ring(what: &Happening) -> Option<String> {
+    if let Happening::Started(job, _) = what {
+        Some(format!("{job}"))
+    } else if let Happening::Own(event) = what {
+        Some(format!("({event})"))
+    } else {
+        None
+    }
+}
+
 /// The instance's name that variables make of a job's pattern.
 pub fn key_of(job: &Job, env: &Args) -> Result<Text, Outcome> {
     let Some(template) = &job.instance else { return Ok(Text::default()) };
@@ -531,8 +542,16 @@ pub fn take_waiters(waiters: &mut Vec<(ReplyId, Verb)>, which: impl Fn(Verb) -> 
     taken.into_iter().map(|(reply, _)| reply).collect()
 }
 
-/// Variables, and in one of them the names of the events that they came with.
+/// Variables, and in one of them the names of the events that they came with. What a loader or shell would
+/// act on cannot come from an event or a person's argument, and is left out.
 pub fn with_events(mut env: Args, events: &[Name], key: &str) -> Args {
+    if env.iter().any(|(key, _)| key.is_reserved()) {
+        env = env
+            .iter()
+            .filter(|(key, _)| !key.is_reserved())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+    }
     if !events.is_empty() {
         let names: Vec<&str> = events.iter().map(Name::as_str).collect();
         super::model::set(&mut env, key, &names.join(" "));

@@ -20,7 +20,8 @@ use super::{
     model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, State,
+    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal,
+    StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -43,6 +44,13 @@ pub enum Wait {
     Need(JobId),
 }
 
+/// An instance on a way along waits: the steps that are still to be tried, and the one taken.
+struct Step {
+    place: u32,
+    untried: Vec<(Wait, u32)>,
+    taken: Option<Wait>,
+}
+
 /// How it stands with something that is needed.
 enum Supply {
     Up,
@@ -57,10 +65,11 @@ impl Engine {
     /// Looks whether an instance still waits.
     pub(super) fn recheck(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
-        match (instance.state.phase(), instance.goal) {
-            (Phase::Held, _) => self.recheck_held(place),
-            (Phase::Running, Goal::Stop | Goal::Restart) => self.recheck_drain(place),
-            _ => {}
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            self.recheck_held(place);
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            self.recheck_drain(place);
         }
     }
 
@@ -129,7 +138,47 @@ impl Engine {
     }
 
     /// All jobs that an instance's job comes after, by what it was started with.
+    ///
+    /// Order goes through a job that is switched off: who requires it comes after those that it requires.
     pub(super) fn predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_predecessors(id, job))
+    }
+
+    /// All jobs that come after a job, also through jobs that are switched off.
+    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_successors(id, job))
+    }
+
+    fn through_disabled(
+        &self,
+        id: JobId,
+        job: &Job,
+        next: impl Fn(&Self, JobId, &Job) -> Vec<JobId>,
+    ) -> Vec<JobId> {
+        let mut found = next(self, id, job);
+        found.retain(|other| *other != id);
+        found.sort_unstable();
+        found.dedup();
+        let is_off =
+            |id: &JobId| self.slot(*id).is_some_and(|slot| matches!(slot.job.start, StartMode::Disabled(_)));
+        if !found.iter().any(is_off) {
+            return found;
+        }
+        let mut seen: hashbrown::HashSet<JobId> = found.iter().copied().chain([id]).collect();
+        let mut open: Vec<JobId> = found.iter().copied().filter(is_off).collect();
+        while let Some(off) = open.pop() {
+            let Some(job) = self.slot(off).map(|slot| slot.job.clone()) else { continue };
+            for other in next(self, off, &job).into_iter().filter(|other| seen.insert(*other)) {
+                found.push(other);
+                open.extend(Some(other).filter(is_off));
+            }
+        }
+        found.retain(|id| !is_off(id));
+        found.sort_unstable();
+        found
+    }
+
+    fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
             if require.name == ALL {
@@ -141,14 +190,11 @@ impl Engine {
         for name in job.provided_names() {
             found.extend(self.graph.related(name, Edge::Before));
         }
-        found.retain(|&other| other != id && !self.ignores(other, id));
-        found.sort_unstable();
-        found.dedup();
+        found.retain(|&other| !self.ignores(other, id));
         found
     }
 
-    /// All jobs that come after a job.
-    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+    fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for name in job.provided_names().chain([&job.name]) {
             found.extend(self.graph.related(name, Edge::Requires));
@@ -157,9 +203,11 @@ impl Engine {
         for name in &job.before {
             found.extend(self.providers(name));
         }
-        found.retain(|&other| other != id && !self.ignores(id, other));
-        found.sort_unstable();
-        found.dedup();
+        if !job.requires.iter().any(|require| require.name == ALL) {
+            let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
+            found.extend(self.graph.related(ALL, Edge::Requires).filter(same_format));
+        }
+        found.retain(|&other| !self.ignores(id, other));
         found
     }
 
@@ -186,14 +234,21 @@ impl Engine {
 
     fn first_unsettled(&self, place: u32) -> Option<JobId> {
         let instance = self.instance(place)?;
-        if instance.rare().is_some_and(|rare| rare.forced) {
-            return None;
-        }
-        let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-        let expected = |id: JobId| self.expects(&instance.job, id);
-        self.predecessors(instance.slot, &instance.job)
-            .into_iter()
-            .find(|id| !yielded.contains(id) && (self.is_coming(*id) || expected(*id)))
+        self.unsettled(instance).next()
+    }
+
+    /// The jobs that must settle before an instance may start, and have not.
+    fn unsettled<'e>(&'e self, instance: &'e Instance) -> impl Iterator<Item = JobId> + 'e {
+        let rare = instance.rare();
+        let yielded = rare.map(|rare| rare.yielded.as_slice()).unwrap_or_default();
+        let before = match rare {
+            // Who forces a start does not want to wait.
+            Some(rare) if rare.forced => Vec::new(),
+            Some(_) | None => self.predecessors(instance.slot, &instance.job),
+        };
+        before.into_iter().filter(move |id| {
+            !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
+        })
     }
 
     /// Whether a start of the job is under way, or as good as under way.
@@ -432,8 +487,7 @@ impl Engine {
                 );
             }
         }
-        lost.sort_unstable();
-        lost.dedup();
+        self.sort_by_name(&mut lost);
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
@@ -551,27 +605,19 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return Vec::new() };
         let mut waits: Vec<Wait> = instance.emits.iter().map(|id| Wait::Emit(*id)).collect();
         waits.extend(instance.hook.map(Wait::Hook));
-        match instance.state.phase() {
-            Phase::Held => {
-                let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-                let unsettled = self.predecessors(instance.slot, &instance.job).into_iter();
-                let unsettled = unsettled.filter(|id| {
-                    !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
-                });
-                waits.extend(unsettled.map(Wait::Order));
-                for need in &instance.job.needs {
-                    match self.supply(place, need) {
-                        Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
-                            waits.push(Wait::Need(id));
-                        }
-                        Supply::Up | Supply::Never(_) => {}
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            waits.extend(self.unsettled(instance).map(Wait::Order));
+            for need in &instance.job.needs {
+                match self.supply(place, need) {
+                    Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
+                        waits.push(Wait::Need(id));
                     }
+                    Supply::Up | Supply::Never(_) => {}
                 }
             }
-            Phase::Running if instance.goal != Goal::Start => {
-                waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
-            }
-            _ => {}
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
         }
         waits
     }
@@ -601,9 +647,9 @@ impl Engine {
         // Each cut takes a wait away, so this ends; the bound is for the reader.
         for _ in 0..64 {
             let Some(ring) = self.find_ring(from) else { return };
-            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else {
-                return;
-            };
+            let name = |place: u32| self.instance(place).map(|it| (&it.job.name, &it.key));
+            let weakest = ring.iter().min_by_key(|(place, wait)| (rank(*wait), name(*place)));
+            let Some(&(place, wait)) = weakest else { return };
             self.saved.counters.rings = self.saved.counters.rings.saturating_add(1);
             let text = self.ring_text(&ring);
             if let Some((slot, key)) = self.instance(place).map(|it| (it.slot, it.key.clone())) {
@@ -616,20 +662,18 @@ impl Engine {
     /// A way along waits from an instance back to itself. Iterative: the stack is the way.
     pub(super) fn find_ring(&self, from: u32) -> Option<Vec<(u32, Wait)>> {
         let mut seen: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
-        // For each instance on the way: its steps that are still to be tried, and the one taken.
-        let mut way: Vec<(u32, Vec<(Wait, u32)>, Option<Wait>)> = Vec::from([(from, self.steps(from), None)]);
-        while let Some((_, steps, taken)) = way.last_mut() {
-            let Some((wait, next)) = steps.pop() else {
+        let mut way: Vec<Step> = Vec::from([Step { place: from, untried: self.steps(from), taken: None }]);
+        while let Some(step) = way.last_mut() {
+            let Some((wait, next)) = step.untried.pop() else {
                 way.pop();
                 continue;
             };
-            *taken = Some(wait);
+            step.taken = Some(wait);
             if next == from {
-                return Some(way.iter().filter_map(|(place, _, wait)| Some((*place, (*wait)?))).collect());
+                return Some(way.iter().filter_map(|step| Some((step.place, step.taken?))).collect());
             }
             if seen.insert(next) {
-                let steps = self.steps(next);
-                way.push((next, steps, None));
+                way.push(Step { place: next, untried: self.steps(next), taken: None });
             }
         }
         None
@@ -648,10 +692,8 @@ impl Engine {
             }
             Wait::Order(job) => self.yield_wait(place, Some(job)),
             Wait::Emit(id) => {
-                let reply = self.event(id).and_then(|live| match live.emitter {
-                    Emitter::Inside(reply, _) => Some(reply),
-                    _ => None,
-                });
+                let emitter = self.event(id).map(|live| live.emitter);
+                let reply = if let Some(Emitter::Inside(reply, _)) = emitter { Some(reply) } else { None };
                 if let Some(live) = self.event_mut(id) {
                     live.emitter = Emitter::Nobody;
                 }

@@ -12,8 +12,8 @@ use super::{
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Exit, Failure, Goal, Happening, Hook, JobId, Life, Main, Next, Notice,
-    Outcome, Phase, ProcessKind, Refusal, State, Verb,
+    Action, CauseId, Cue, Ending, Exit, Failure, Format, Goal, Happening, Hook, Job, JobId, Life, Main, Next,
+    Notice, Outcome, Phase, ProcessKind, Refusal, State, Verb,
 };
 
 impl Engine {
@@ -33,9 +33,10 @@ impl Engine {
             }
             Next::Fail(phase, main, failure) => {
                 self.fail(place, failure, phase);
-                match phase {
-                    Phase::Waiting => self.down(place, before.phase() == Phase::PostStop),
-                    _ => self.enter(place, phase, main),
+                if phase == Phase::Waiting {
+                    self.down(place, before.phase() == Phase::PostStop);
+                } else {
+                    self.enter(place, phase, main);
                 }
             }
             Next::Skip => self.skip(place),
@@ -172,6 +173,7 @@ impl Engine {
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32) {
         self.act(place, |life| Action::Forget { life });
+        self.end_own_facts(place);
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
         let Some(instance) = self.instance_mut(place) else { return };
@@ -202,6 +204,8 @@ impl Engine {
         if restart
             && let (Some(instance), Some(job)) = (self.instance_mut(place), newer)
             && !instance.job.restarts_old()
+            // Named in another way, it would be another instance: that one may come when this one is down.
+            && instance.job.instance == job.instance
         {
             instance.job = job;
         }
@@ -290,7 +294,9 @@ impl Engine {
         let instance = self.instance_mut(place)?;
         let job = instance.job.clone();
         let left = matches!(main, Main::Ended { left: true, .. });
-        if job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive()) {
+        let stops_itself = job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive());
+        if stops_itself && self.calls_stop_verb(&job) {
+            let instance = self.instance_mut(place)?;
             instance.state = State::Killed(main, Ending::Verb(Hook::Asked));
             self.spawn(place, ProcessKind::Stop);
         } else if !main.is_alive() {
@@ -303,6 +309,12 @@ impl Engine {
         }
         self.limit(place, Limit::Kill, job.kill.timeout);
         None
+    }
+
+    /// At shutdown, rc(8) calls those scripts only that have the keyword for it; the others' processes are ended.
+    fn calls_stop_verb(&self, job: &Job) -> bool {
+        let has_keyword = || job.keywords.iter().any(|keyword| *keyword == "shutdown");
+        job.format != Format::Rcd || self.saved.shutdown.is_none() || has_keyword()
     }
 
     /// Main is gone by itself: it comes back, or the life is over.
@@ -503,6 +515,7 @@ impl Engine {
         self.saved.causes.release(instance.stop_cause);
         self.wake(instance.slot);
         self.forget_slot_if_gone(instance.slot);
+        self.rise_under_new_names(instance.slot, &instance.job);
         for queued in rare.queue {
             // The first becomes the next life, and the others line up behind it again.
             let _ = self.start(instance.slot, queued, &[]);
@@ -530,7 +543,8 @@ impl Engine {
     /// Everybody who waits for something about a job looks again.
     pub(super) fn wake(&mut self, id: JobId) {
         let Some(slot) = self.slot_mut(id) else { return };
-        let waiting = core::mem::take(&mut slot.waiting);
+        let mut waiting = core::mem::take(&mut slot.waiting);
+        self.sort_by_name(&mut waiting);
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
     }
 
@@ -571,10 +585,8 @@ impl Engine {
     pub(super) fn ask_again(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
         let Some((process, _, _)) = instance.rare().and_then(|rare| rare.starved.clone()) else { return };
-        let wanted = match instance.state {
-            State::Spawned(Main::Asked) => process == ProcessKind::Main,
-            state => state.hook() == Some((process, Hook::Asked)),
-        };
+        let main_wanted = process == ProcessKind::Main && instance.state == State::Spawned(Main::Asked);
+        let wanted = main_wanted || instance.state.hook() == Some((process, Hook::Asked));
         if wanted {
             self.spawn(place, process);
         }

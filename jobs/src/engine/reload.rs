@@ -19,7 +19,8 @@ use crate::{Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort};
 const WATCHED: [&str; 5] = ["file", "socket", "timer", "calendar", "path"];
 
 impl Engine {
-    pub(super) fn reload(&mut self, jobs: Vec<Arc<Job>>, refused: &[Name]) {
+    pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
+        jobs.sort_by(|a, b| a.name.cmp(&b.name));
         let watched_before = self.watched();
         let named: HashSet<Name> = jobs.iter().map(|job| job.name.clone()).collect();
         for id in self.ids() {

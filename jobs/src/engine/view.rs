@@ -216,9 +216,10 @@ impl Engine {
             let phase = instance.state.phase();
             let tries_later =
                 phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
-            let coming = !matches!(phase, Phase::Running | Phase::Waiting)
-                || (instance.job.task && instance.goal == Goal::Start);
-            coming && !tries_later && !instance.timed_out && !(phase == Phase::Held && instance.settled)
+            let at_work = instance.job.task && instance.goal == Goal::Start;
+            let coming = at_work || !matches!(phase, Phase::Running | Phase::Waiting);
+            let put_off = tries_later || instance.timed_out || (phase == Phase::Held && instance.settled);
+            coming && !put_off
         };
         self.saved.pending.is_empty()
             && self.saved.todo.is_empty()
@@ -314,6 +315,7 @@ pub fn refusal_text(refusal: &Refusal) -> String {
         Refusal::TooManyInstances => {
             format!("it has {} instances, and more are not allowed", super::MAX_INSTANCES)
         }
+        Refusal::OldInstances => "instances live that were named by an earlier version of its file".into(),
         Refusal::NothingToReload => "nothing of it runs".into(),
         Refusal::Needs(why) => format!("it needs {why}"),
         Refusal::Skipped => "its check says that it is not wanted".into(),

@@ -42,6 +42,8 @@ pub struct Simulation {
     starved: BTreeMap<(Name, Text, ProcessKind), u32>,
     asked: u64,
     down: Option<Shutdown>,
+    /// Actions, if somebody wants to look at them.
+    kept: Option<Vec<Action>>,
 }
 
 /// What the simulated machine has of a life.
@@ -91,6 +93,7 @@ impl Simulation {
             starved: BTreeMap::new(),
             asked: 0,
             down: None,
+            kept: None,
         };
         simulation.step(Input::Reload { jobs, refused: Vec::new() });
         simulation
@@ -111,6 +114,16 @@ impl Simulation {
     /// What was written down since the last call.
     pub fn take_transcript(&mut self) -> Vec<Line> {
         core::mem::take(&mut self.transcript)
+    }
+
+    /// Keeps every action from now on.
+    pub fn keep_actions(&mut self) {
+        self.kept.get_or_insert_default();
+    }
+
+    /// The actions that were kept since the last call.
+    pub fn take_actions(&mut self) -> Vec<Action> {
+        self.kept.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     /// The answer to a question, and when it came.
@@ -205,6 +218,9 @@ impl Simulation {
         while again {
             let actions = self.engine.step(core::mem::take(&mut batch), self.now);
             again = actions.contains(&Action::Again);
+            if let Some(kept) = &mut self.kept {
+                kept.extend(actions.iter().cloned());
+            }
             for action in actions {
                 self.perform(action);
             }
@@ -295,6 +311,10 @@ impl Simulation {
 
     fn signal(&mut self, life: Life, signal: Signal) {
         let Some(body) = self.lives.get(&life) else { return };
+        // What is neither the stop signal nor KILL tells a process something; it does not end it.
+        if signal != body.job.kill.signal && signal != Signal::KILL {
+            return;
+        }
         let Some(running) = body.processes.get(&ProcessKind::Main) else {
             if body.daemon.is_some()
                 && self.world.of(&body.job, &body.instance, ProcessKind::Main).on_signal != OnSignal::Ignores

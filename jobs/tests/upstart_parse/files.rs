@@ -1,7 +1,7 @@
 //! What people write, and how it reaches the job.
 
 use events::Condition;
-use jobs::{Ready, Resource, formats::Role};
+use jobs::{Command, Console, ProcessKind, Ready, Resource, formats::Role};
 
 use crate::{codes, reading};
 
@@ -48,6 +48,46 @@ fn respawn_without_end_is_said_in_either_part() {
 }
 
 #[test]
+fn each_word_of_a_choice_means_its_own() {
+    for (word, ready) in [
+        ("none", Ready::Spawned),
+        ("stop", Ready::Stopped),
+        ("fork", Ready::Forked),
+        ("daemon", Ready::Forked),
+    ] {
+        assert_eq!(reading(&format!("expect {word}\n")).described.unwrap().job.ready, ready, "{word}");
+    }
+    for (word, console) in [
+        ("none", Console::None),
+        ("log", Console::Log),
+        ("output", Console::Output),
+        ("owner", Console::Owner),
+    ] {
+        assert_eq!(reading(&format!("console {word}\n")).described.unwrap().work.console, console, "{word}");
+    }
+    for (hook, kind) in [
+        ("pre-start", ProcessKind::PreStart),
+        ("post-start", ProcessKind::PostStart),
+        ("pre-stop", ProcessKind::PreStop),
+        ("post-stop", ProcessKind::PostStop),
+    ] {
+        let processes = reading(&format!("{hook} exec a\n")).described.unwrap().work.processes;
+        assert_eq!(processes, [(kind, Command::Exec("a".into()))]);
+    }
+}
+
+#[test]
+fn every_resource_is_known_by_its_name() {
+    let names = "as core cpu data fsize memlock msgqueue nice nofile nproc rss rtprio sigpending stack";
+    for name in names.split(' ') {
+        let work = reading(&format!("limit {name} 1 unlimited\n")).described.unwrap().work;
+        let [(resource, limit)] = work.limits[..] else { panic!("{name}") };
+        assert_eq!(serde_json::to_value(resource).unwrap(), name);
+        assert_eq!((limit.soft, limit.hard), (Some(1), None));
+    }
+}
+
+#[test]
 fn the_stanzas_of_chrome_os_are_read() {
     let conf = "import DEVICE\nimport A B\ntmpfiles /usr/lib/tmpfiles.d/a.conf /usr/lib/tmpfiles.d/b.conf\n";
     let work = reading(conf).described.unwrap().work;
@@ -72,7 +112,7 @@ emits a b-*\nexport A B A\ntask\n";
     assert_eq!((job.settle, job.start_timeout), (jobs::SETTLE, None));
     assert_eq!(job.export.iter().map(|key| key.as_str()).collect::<Vec<_>>(), ["A", "B"]);
     assert_eq!((work.umask, work.nice, work.oom_score), (Some(0o027), Some(-5), Some(-999)));
-    assert_eq!(work.console, jobs::Console::Owner);
+    assert_eq!(work.console, Console::Owner);
     assert_eq!(
         work.limits.iter().map(|(resource, _)| *resource).collect::<Vec<_>>(),
         [Resource::As, Resource::Rtprio]
