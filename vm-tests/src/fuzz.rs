@@ -4,6 +4,8 @@
 //! `make fuzz` plays all of them under libFuzzer; `tests/hostile_input.rs` plays the seeds, and what is one
 //! small change away from them, with every `make test`.
 
+mod formats;
+
 use events::{Condition, Dialect, Event, Template, Value, format_delay, glob_matches, parse_delay, tokenize};
 
 /// Something that any bytes are given to.
@@ -22,7 +24,11 @@ pub const TARGETS: &[Target] = &[
     Target { name: "delay", run: delay },
     Target { name: "event", run: event },
     Target { name: "glob", run: glob },
+    Target { name: "hook", run: formats::hook },
+    Target { name: "lsb", run: formats::lsb },
+    Target { name: "rcd", run: formats::rcd },
     Target { name: "template", run: template },
+    Target { name: "upstart", run: formats::upstart },
     Target { name: "value", run: value },
 ];
 

@@ -1,5 +1,6 @@
 //! Every fuzz target with its seeds and what is one small change away from them. Findings of `make fuzz` are
 //! kept as seeds, so what was found once stays found.
+#![allow(clippy::arithmetic_side_effects, reason = "a test may fail where it stands")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -39,8 +40,7 @@ fn seeds_and_their_neighbours_are_survived() {
             for at in 0..seed.len() {
                 (target.run)(&seed[..at]);
                 (target.run)(&[&seed[..at], &seed[at + 1..]].concat());
-                for byte in *b"\0\n \"$()*[\\]{}!=9a\xff" {
-                    (target.run)(&[&seed[..at], &[byte], &seed[at..]].concat());
+                for byte in *b"\0\n \"$()[\\}=\xff" {
                     (target.run)(&[&seed[..at], &[byte], &seed[at + 1..]].concat());
                 }
             }

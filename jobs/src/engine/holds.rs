@@ -20,8 +20,8 @@ use super::{
     model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal,
-    StartMode, State,
+    Action, CauseId, Cue, Goal, GraphEdge as Edge, Happening, Job, JobId, Need, Notice, Outcome, Phase,
+    Refusal, StartMode, State,
 };
 
 /// The reserved provision that means everything else.

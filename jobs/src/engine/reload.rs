@@ -167,7 +167,7 @@ impl Engine {
         let jobs: Vec<Arc<Job>> =
             ids.iter().filter_map(|id| self.slot(*id)).map(|slot| slot.job.clone()).collect();
         let jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
-        let order = crate::order::order(&jobs);
+        let order = crate::order(&jobs);
         self.order.clear();
         if order.ignored.is_empty() && order.tangled.is_empty() {
             return;

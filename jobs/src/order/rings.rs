@@ -7,7 +7,10 @@ use events::Name;
 use hashbrown::HashSet;
 use petgraph::algo::kosaraju_scc;
 
-use super::{EdgeKind, Graph, Rank, links::Bundle};
+use super::{
+    EdgeKind, Graph, Rank,
+    links::{Bundle, Links},
+};
 
 /// The most edges of one ring that are looked at one by one.
 const MAX_PAIRS: usize = 1 << 20;
@@ -81,11 +84,11 @@ impl Rings {
 }
 
 /// Finds the rings of `graph` and decides which of their edges are ignored. `layers` has each job's layer.
-pub(super) fn untangle(graph: &Graph, bundles: &[Bundle], layers: &[u8]) -> Rings {
-    let (mut rings, mut members) = find(graph, bundles);
+pub(super) fn untangle(graph: &Graph, links: &Links<'_>, layers: &[u8]) -> Rings {
+    let (mut rings, mut members) = find(graph);
     let mut pairs: Vec<Vec<Pair>> = vec![Vec::new(); members.len()];
     let mut whole = vec![true; members.len()];
-    for (number, bundle) in bundles.iter().enumerate() {
+    for (number, bundle) in links.bundles().enumerate() {
         collect(bundle, &rings, rings.of_hub(number), &mut pairs, &mut whole);
     }
     for ((members, pairs), whole) in members.iter_mut().zip(pairs).zip(whole) {
@@ -98,7 +101,7 @@ pub(super) fn untangle(graph: &Graph, bundles: &[Bundle], layers: &[u8]) -> Ring
 }
 
 /// The rings of a graph, and the members of each.
-fn find(graph: &Graph, bundles: &[Bundle]) -> (Rings, Vec<Vec<Rank>>) {
+fn find(graph: &Graph) -> (Rings, Vec<Vec<Rank>>) {
     let mut of = vec![None; graph.graph.node_count()];
     let mut members: Vec<Vec<Rank>> = Vec::new();
     for nodes in kosaraju_scc(&graph.graph) {
@@ -121,13 +124,13 @@ fn find(graph: &Graph, bundles: &[Bundle]) -> (Rings, Vec<Vec<Rank>>) {
     }
     let hub_ring =
         |hub: &Option<_>| hub.and_then(|hub: petgraph::graph::NodeIndex| of.get(hub.index()).copied()?);
-    let of_hub = bundles.iter().zip(&graph.hubs).map(|(_, hub)| hub_ring(hub)).collect();
+    let of_hub = graph.hubs.iter().map(hub_ring).collect();
     (Rings { of, of_hub, ..Rings::default() }, members)
 }
 
 /// Puts the edges of a bundle that lie within a ring to that ring's pairs. What is too much is left out, and
 /// the ring is not `whole`.
-fn collect(bundle: &Bundle, rings: &Rings, hub: Option<u32>, pairs: &mut [Vec<Pair>], whole: &mut [bool]) {
+fn collect(bundle: Bundle<'_>, rings: &Rings, hub: Option<u32>, pairs: &mut [Vec<Pair>], whole: &mut [bool]) {
     if bundle.has_hub() && hub.is_none() {
         return;
     }
