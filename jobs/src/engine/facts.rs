@@ -300,15 +300,21 @@ impl Engine {
             set(&mut args, "INSTANCE", &instance.key);
             self.own_fact("running", args, up, parent);
         }
+        if let Some(job) = self.instance(place).map(|instance| instance.job.clone()) {
+            self.tell_provided(&job, parent);
+        }
+    }
+
+    /// Makes the facts `provided` right for all names of a job.
+    pub(super) fn tell_provided(&mut self, job: &Job, parent: CauseId) {
         if !self.graph.watches_fact("provided") {
             return;
         }
-        let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return };
         for name in job.provided_names() {
-            let others = self.providers(name).into_iter().any(|id| self.is_up(id, &Args::new()));
+            let holds = self.providers(name).into_iter().any(|id| self.is_up(id));
             let mut args = Args::new();
             set(&mut args, "NAME", name);
-            self.own_fact("provided", args, up || others, parent);
+            self.own_fact("provided", args, holds, parent);
         }
     }
 

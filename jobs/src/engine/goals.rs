@@ -434,6 +434,8 @@ impl Engine {
             Goal::Stop => take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop),
             Goal::Start | Goal::Restart => Vec::new(),
         };
+        // A task that its own stop condition ends has done what it was there for: it waited for that.
+        let done = instance.job.task && instance.reached && !wish.events.is_empty();
         instance.waiters.extend(wish.reply.map(|reply| (reply, Verb::Stop)));
         let stopped = Happening::Stopped(instance.job.name.clone(), instance.key.clone());
         let old_cause = instance.stop_cause;
@@ -454,7 +456,7 @@ impl Engine {
             self.stop_dependants(place);
         }
         for reply in start_waiters {
-            self.reply(Some(reply), Outcome::Stopped);
+            self.reply(Some(reply), if done { Outcome::Done } else { Outcome::Stopped });
         }
         for event in wish.blocks {
             self.block(event, place);

@@ -55,6 +55,8 @@ struct Step {
 enum Supply {
     Up,
     Coming(JobId),
+    /// On its way down: what to do is known when it is down.
+    Leaving(JobId),
     Startable(JobId),
     Never(String),
 }
@@ -90,7 +92,10 @@ impl Engine {
         }
         match self.first_need(place) {
             Ok(None) => self.free(place, number),
-            Ok(Some(job)) => self.wait_for(place, job),
+            Ok(Some(job)) => {
+                self.watch_needs(place);
+                self.wait_for(place, job);
+            }
             Err(why) => self.fail_for_needs(place, why),
         }
     }
@@ -119,6 +124,16 @@ impl Engine {
         }
         if self.saved.live_waits > 0 {
             self.cut_rings(place);
+        }
+    }
+
+    /// Has an instance looked at again when anybody comes up who could give what it needs.
+    fn watch_needs(&mut self, place: u32) {
+        let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return };
+        for provider in job.needs.iter().flat_map(|need| self.providers(&need.name)).collect::<Vec<_>>() {
+            if let Some(slot) = self.slot_mut(provider).filter(|slot| !slot.waiting.contains(&place)) {
+                slot.waiting.push(place);
+            }
         }
     }
 
@@ -299,17 +314,34 @@ impl Engine {
     fn first_need(&mut self, place: u32) -> Result<Option<JobId>, String> {
         let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return Ok(None) };
         for need in &job.needs {
-            match self.supply(place, need) {
-                Supply::Up => {}
-                Supply::Coming(id) => return Ok(Some(id)),
-                Supply::Startable(id) => match self.start_needed(place, need, id) {
-                    true => return Ok(Some(id)),
-                    false => return self.first_need(place),
-                },
-                Supply::Never(why) => return Err(why),
+            // Each turn asks one more provider, so this ends.
+            loop {
+                match self.supply(place, need) {
+                    Supply::Up => break,
+                    Supply::Coming(id) => {
+                        // If it fails, that was its try: it is not started once more for us.
+                        self.note_asked(place, id);
+                        return Ok(Some(id));
+                    }
+                    Supply::Leaving(id) => return Ok(Some(id)),
+                    Supply::Startable(id) => {
+                        if self.start_needed(place, need, id) {
+                            return Ok(Some(id));
+                        }
+                    }
+                    Supply::Never(why) => return Err(why),
+                }
             }
         }
         Ok(None)
+    }
+
+    fn note_asked(&mut self, place: u32, id: JobId) {
+        if let Some(instance) = self.instance_mut(place)
+            && !instance.rare().is_some_and(|rare| rare.asked.contains(&id))
+        {
+            instance.rare_mut().asked.push(id);
+        }
     }
 
     fn supply(&self, place: u32, need: &Need) -> Supply {
@@ -328,11 +360,14 @@ impl Engine {
             };
         }
         let args = need_args(need, instance);
-        if providers.iter().any(|id| self.is_up(*id, &args)) {
+        if providers.iter().any(|id| self.is_there(*id, &args)) {
             return Supply::Up;
         }
-        if let Some(id) = providers.iter().find(|id| self.is_coming(**id) || self.is_held(**id)) {
+        if let Some(id) = providers.iter().find(|id| self.is_on_its_way(**id, &args)) {
             return Supply::Coming(*id);
+        }
+        if let Some(id) = providers.iter().find(|id| self.has_instance(**id, &args, |_| true)) {
+            return Supply::Leaving(*id);
         }
         let rare = instance.rare();
         if rare.is_some_and(|rare| rare.lost) {
@@ -341,8 +376,21 @@ impl Engine {
         let asked = rare.map(|rare| rare.asked.as_slice()).unwrap_or_default();
         match providers.iter().find(|id| !asked.contains(id)) {
             Some(id) => Supply::Startable(*id),
-            None => Supply::Never(self.why_not(&need.name, &providers)),
+            // What somebody, its `while` or the mode keeps down may come yet.
+            None => match providers.iter().find(|id| self.is_kept_down(**id)) {
+                Some(id) => Supply::Coming(*id),
+                None => Supply::Never(self.why_not(&need.name, &providers)),
+            },
         }
+    }
+
+    /// Whether a job is down although nothing is wrong with it.
+    fn is_kept_down(&self, id: JobId) -> bool {
+        self.slot(id).is_some_and(|slot| match slot.last.as_ref().map(|last| &last.end) {
+            Some(End::Refused(Refusal::While(_) | Refusal::Mode(_))) => true,
+            Some(End::Well) => !slot.job.task,
+            Some(End::Failed(_) | End::Refused(_)) | None => false,
+        })
     }
 
     /// Why none of the providers is up, in words.
@@ -365,8 +413,8 @@ impl Engine {
 
     /// Starts what an instance needs; `false` if that was refused, so that the next provider is tried.
     fn start_needed(&mut self, place: u32, need: &Need, id: JobId) -> bool {
-        let Some(instance) = self.instance_mut(place) else { return false };
-        instance.rare_mut().asked.push(id);
+        self.note_asked(place, id);
+        let Some(instance) = self.instance(place) else { return false };
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
         let cause = self.saved.causes.add(self.saved.now, Happening::NeededBy(name), parent);
@@ -379,29 +427,39 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        // What its own `while` keeps down is waited for: it comes when that holds.
-        matches!(self.start(id, request, &[]), Ok(()) | Err(Outcome::Refused(Refusal::While(_))))
+        self.start(id, request, &[]).is_ok()
     }
 
-    /// Whether an instance of the job that fits is up, or the job is a task that ended well.
-    pub(super) fn is_up(&self, id: JobId, args: &Args) -> bool {
+    /// Whether an instance of the job counts as up, or the job is a task that ended well: what facts say.
+    pub(super) fn is_up(&self, id: JobId) -> bool {
         let Some(slot) = self.slot(id) else { return false };
-        let fits = |place: u32| {
-            self.instance(place).is_some_and(|instance| {
-                instance.up
-                    && !instance.job.task
-                    && args.iter().all(|(key, value)| instance.value_of(key) == Some(value.as_str()))
-            })
-        };
-        slot.ended_well || slot.instances.iter().any(|(_, place)| fits(*place))
+        let up = |place: u32| self.instance(place).is_some_and(|it| it.up && !it.job.task);
+        slot.ended_well || slot.instances.iter().any(|(_, place)| up(*place))
     }
 
-    /// Whether an instance of the job is there and waits for something of its own.
-    fn is_held(&self, id: JobId) -> bool {
-        let held = |place: u32| {
-            self.instance(place).is_some_and(|it| it.state.phase() == Phase::Held && it.goal == Goal::Start)
+    /// Whether an instance of the job that fits is there for one that starts now.
+    fn is_there(&self, id: JobId, args: &Args) -> bool {
+        let there = |instance: &Instance| {
+            !instance.job.task && instance.goal == Goal::Start && instance.state.phase() == Phase::Running
         };
-        self.slot(id).is_some_and(|slot| slot.instances.iter().any(|(_, place)| held(*place)))
+        self.slot(id).is_some_and(|slot| slot.ended_well) || self.has_instance(id, args, there)
+    }
+
+    /// Whether an instance of the job that fits shall be up and is not.
+    fn is_on_its_way(&self, id: JobId, args: &Args) -> bool {
+        self.has_instance(id, args, |instance| instance.goal != Goal::Stop) || self.is_coming(id)
+    }
+
+    fn has_instance(&self, id: JobId, args: &Args, which: impl Fn(&Instance) -> bool) -> bool {
+        let fits = |instance: &Instance| {
+            args.iter().all(|(key, value)| instance.value_of(key) == Some(value.as_str()))
+        };
+        self.slot(id).is_some_and(|slot| {
+            slot.instances
+                .iter()
+                .filter_map(|(_, place)| self.instance(*place))
+                .any(|instance| which(instance) && fits(instance))
+        })
     }
 
     /// Something that others need is on its way down: they stop first, and come back when it does.
@@ -454,6 +512,10 @@ impl Engine {
             return false;
         };
         if instance.goal != Goal::Start || matches!(instance.state, State::Waiting | State::Held { .. }) {
+            return false;
+        }
+        // A task goes away by ending; who needed it has had what it needed.
+        if lost.job.task {
             return false;
         }
         instance.job.needs.iter().filter(|need| need.name == *name && (need.bounce || !bounce_only)).any(
@@ -547,8 +609,11 @@ impl Engine {
         if phase == Phase::Held {
             waits.extend(self.unsettled(instance).map(Wait::Order));
             for need in &instance.job.needs {
-                if let Supply::Coming(id) | Supply::Startable(id) = self.supply(place, need) {
-                    waits.push(Wait::Need(id));
+                match self.supply(place, need) {
+                    Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
+                        waits.push(Wait::Need(id));
+                    }
+                    Supply::Up | Supply::Never(_) => {}
                 }
             }
         } else if phase == Phase::Running && instance.goal != Goal::Start {

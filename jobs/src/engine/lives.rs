@@ -183,6 +183,7 @@ impl Engine {
         instance.number = number;
         instance.goal = Goal::Start;
         instance.state = State::Held { untold: true };
+        instance.timed_out = false;
         instance.result = None;
         instance.reached = false;
         instance.stop_env = Args::new();
@@ -209,6 +210,8 @@ impl Engine {
             instance.job = job;
         }
         self.add_stop_gate(place);
+        // Who waits until this life is down waits no longer.
+        self.wake(slot);
     }
 
     fn take_request(&mut self, place: u32, request: super::model::Request) {
@@ -241,11 +244,16 @@ impl Engine {
         }
         self.unlimit(place, Limit::Start);
         self.emit_own(place, "started");
-        self.set_up(place, true);
-        self.settle(place);
         let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
+        // A task's start has ended when the task has.
+        let task = instance.job.task;
+        self.set_up(place, true);
+        if !task {
+            self.settle(place);
+        }
+        let instance = self.instance_mut(place)?;
         instance.up_since = now;
         if instance.job.task {
             // A task without a process is done as soon as it is up.
@@ -312,7 +320,7 @@ impl Engine {
     /// Main is gone by itself: it comes back, or the life is over.
     fn main_ended(&mut self, place: u32, main: Main, exit: Option<Exit>) {
         let Some(instance) = self.instance(place) else { return };
-        let (job, was_up) = (instance.job.clone(), instance.up);
+        let (job, was_up, reached) = (instance.job.clone(), instance.up, instance.reached);
         let normal = exit.is_some_and(|exit| job.normal_exit.contains(&exit));
         let good = normal || exit.is_none_or(Exit::is_success);
         if instance.goal == Goal::Start {
@@ -320,10 +328,13 @@ impl Engine {
                 job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
             if wants_respawn && self.may_respawn(place) {
                 self.settle(place);
-                if !was_up {
-                    self.set_up(place, false);
+                if was_up && !reached {
+                    // Its first respawn has failed: nobody looks through the second.
+                    self.no_longer_up(place);
+                } else if was_up {
+                    self.limit(place, Limit::Settle, job.settle);
+                    self.bounce_dependants(place);
                 }
-                self.bounce_dependants(place);
             } else if wants_respawn {
                 self.fail(place, Failure::Respawn, Phase::Stopping);
             } else if let (false, Some(exit)) = (good, exit) {
@@ -384,9 +395,12 @@ impl Engine {
     /// Something went wrong: the goal is stop from now on, and whoever waits for the start is told.
     fn fail(&mut self, place: u32, failure: Failure, then: Phase) {
         let Some(instance) = self.instance_mut(place) else { return };
+        let first = instance.result.is_none();
         instance.result.get_or_insert(failure);
         let (slot, key, up) = (instance.slot, instance.key.clone(), instance.up);
-        self.note(slot, key, Notice::Failed(failure));
+        if first {
+            self.note(slot, key, Notice::Failed(failure));
+        }
         if then == Phase::Held {
             return;
         }
@@ -410,6 +424,7 @@ impl Engine {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.result = Some(Failure::Needs);
         instance.goal = Goal::Stop;
+        instance.rare_mut().lacks = Some(why.as_str().into());
         let (slot, key) = (instance.slot, instance.key.clone());
         let waiters = take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop);
         let untold = matches!(instance.state, State::Held { untold: true });
@@ -467,6 +482,7 @@ impl Engine {
         for (_, timer) in &instance.timers {
             self.disarm(*timer);
         }
+        let lacks = instance.rare().and_then(|rare| rare.lacks.clone());
         let outcome = instance.result.map_or(Outcome::Done, Outcome::Failed);
         for (reply, verb) in instance.waiters {
             self.reply(Some(reply), if verb == Verb::Stop { Outcome::Done } else { outcome.clone() });
@@ -478,21 +494,25 @@ impl Engine {
                 live.emitter = Emitter::Client(reply);
             }
         }
-        let end = match (instance.skipped, instance.result) {
-            (true, _) => End::Refused(Refusal::Skipped),
-            (false, Some(failure)) => End::Failed(failure),
-            (false, None) => End::Well,
+        let end = match (instance.skipped, lacks, instance.result) {
+            (true, _, _) => End::Refused(Refusal::Skipped),
+            (false, Some(lacks), _) => End::Refused(Refusal::Needs(lacks.as_str().into())),
+            (false, None, Some(failure)) => End::Failed(failure),
+            (false, None, None) => End::Well,
         };
         let cause = if instance.stop_cause == CauseId::NONE { instance.cause } else { instance.stop_cause };
         self.remember(instance.slot, instance.key.clone(), end, cause);
-        self.saved.causes.release(instance.cause);
-        self.saved.causes.release(instance.stop_cause);
         let rare = instance.rare.map(|rare| *rare).unwrap_or_default();
         self.drop_request(rare.pending);
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
             slot.ended_well = instance.job.task && instance.result.is_none() && !instance.skipped && tell;
         }
+        if instance.job.task {
+            self.tell_provided(&instance.job, cause);
+        }
+        self.saved.causes.release(instance.cause);
+        self.saved.causes.release(instance.stop_cause);
         self.wake(instance.slot);
         self.forget_slot_if_gone(instance.slot);
         self.rise_under_new_names(instance.slot, &instance.job);
@@ -515,9 +535,8 @@ impl Engine {
     pub(super) fn settle(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         let slot = instance.slot;
-        if !core::mem::replace(&mut instance.settled, true) {
-            self.unlimit(place, Limit::Settle);
-        }
+        instance.settled = true;
+        self.unlimit(place, Limit::Settle);
         self.wake(slot);
     }
 
@@ -529,9 +548,19 @@ impl Engine {
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
     }
 
+    /// It has died and does not come back, or not soon enough for those who need it.
+    fn no_longer_up(&mut self, place: u32) {
+        self.set_up(place, false);
+        self.stop_dependants(place);
+    }
+
     pub(super) fn start_timed_out(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.timed_out = true;
+        if instance.settled && instance.up {
+            self.no_longer_up(place);
+        }
+        let Some(instance) = self.instance_mut(place) else { return };
         let (slot, key) = (instance.slot, instance.key.clone());
         self.settle(place);
         self.note(slot, key, Notice::StartTimedOut);

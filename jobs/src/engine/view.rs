@@ -148,6 +148,9 @@ impl Engine {
             Wait::Order(id) => format!("{} to have settled", job(id)),
             Wait::Emit(id) => format!("its event `{}`, worked off by {}", event(id), blockers(id)),
             Wait::Hook(id) => format!("`{}`, worked off by {}", event(id), blockers(id)),
+            Wait::Need(id) if self.slot(id).is_some_and(|slot| slot.job.task) => {
+                format!("{} to have ended well", job(id))
+            }
             Wait::Need(id) => format!("{} to be up", job(id)),
         }
     }
