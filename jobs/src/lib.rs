@@ -9,8 +9,8 @@
 
 extern crate alloc;
 
-pub mod formats;
 mod check;
+pub mod formats;
 mod job;
 pub mod load;
 mod order;
@@ -23,8 +23,8 @@ pub use job::{
     Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
     STOP_VERB_LIMIT, StartMode, StopOrder,
 };
-pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order};
 pub(crate) use order::job_named;
+pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
 pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work};
