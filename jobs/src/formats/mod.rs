@@ -80,7 +80,8 @@ pub enum Role {
 
 /// What reading a file gives: a job (or none, where the file says so), and what is to be said about it.
 ///
-/// A report of severity error means that the file is refused, and then there is no job.
+/// A report of severity error means that the file is refused, and then there is no job; unless that file is
+/// an override, which is refused alone, and then the job is as without it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reading {
     /// The job.

@@ -5,11 +5,14 @@ use core::ops::Range;
 
 use events::{Condition, Dialect, Leaf, MatchKey, Name, Token, Want};
 
-use super::fault::{Checked, of_condition};
+use super::fault::{Checked, Fault, of_condition};
 use crate::{
     Report,
     formats::{Mention, Role},
 };
+
+/// The most words of a condition: far more than any has, and few enough to look at each pair of them.
+const MAX_WORDS: usize = 4096;
 
 /// The events that carry the name of a job as their first argument.
 const JOB_EVENTS: [&str; 4] = ["starting", "started", "stopping", "stopped"];
@@ -53,6 +56,11 @@ impl Setting<'_> {
 
 /// The condition that `tokens` say; `end` is where a missing word would stand.
 pub(super) fn read(tokens: &[Token], end: usize, setting: &Setting<'_>) -> Checked<On> {
+    if let Some(token) = tokens.get(MAX_WORDS) {
+        let message = format!("more than {MAX_WORDS} words in one condition");
+        return Err(Fault::new("condition-too-large", token.span.clone(), message)
+            .help("let a task emit one event for some of them"));
+    }
     let parsed = Condition::from_tokens(tokens, end, Dialect::Edges)
         .map_err(|error| of_condition(setting.stanza(), error, tokens))?;
     let mut on = On { condition: parsed.condition, mentions: Vec::new(), warnings: Vec::new() };

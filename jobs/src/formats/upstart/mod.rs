@@ -97,20 +97,7 @@ fn oddities(stanzas: &Stanzas) -> Vec<Report> {
 }
 
 fn described(stanzas: Stanzas, conf: &Source) -> Described {
-    let Stanzas {
-        start_on,
-        stop_on,
-        manual,
-        respawn,
-        respawn_limit,
-        env,
-        export,
-        normal_exit,
-        job,
-        work,
-        ..
-    } = stanzas;
-    let (mut job, mut work) = (job, work);
+    let Stanzas { start_on, stop_on, mut job, mut work, .. } = stanzas;
     let mut mentions = Vec::new();
     let mut condition = |on: Option<On>| {
         on.map(|on| {
@@ -120,14 +107,14 @@ fn described(stanzas: Stanzas, conf: &Source) -> Described {
     };
     job.start_on = condition(start_on);
     job.stop_on = condition(stop_on);
-    if manual {
+    if stanzas.manual {
         job.start = StartMode::Manual;
     }
-    let limit = respawn_limit.map_or(RESPAWN_LIMIT, |limit| (limit.limit, limit.within));
-    job.respawn = respawn.then(|| respawning(limit));
-    job.env = env.into();
-    job.export = export.into();
-    job.normal_exit = normal_exit.into();
+    let limit = stanzas.respawn_limit.map_or(RESPAWN_LIMIT, |limit| (limit.limit, limit.within));
+    job.respawn = stanzas.respawn.then(|| respawning(limit));
+    job.env = stanzas.env.into();
+    job.export = stanzas.export.into();
+    job.normal_exit = stanzas.normal_exit.into();
     work.processes.sort_by_key(|(kind, _)| *kind);
     job.processes = work.processes.iter().map(|(kind, _)| *kind).collect();
     Described { job, work, mentions, path: conf.path.clone() }
@@ -142,6 +129,11 @@ fn respawning((limit, within): (u32, u32)) -> Respawn {
         backoff: Duration::ZERO,
         backoff_max: Duration::ZERO,
     }
+}
+
+/// The first words of all stanzas, in order.
+pub fn stanza_names() -> impl Iterator<Item = &'static str> {
+    table::STANZAS.iter().map(|(name, _)| *name)
 }
 
 /// The name of the job whose `.conf` has this path below its directory; none if it is no job's file.

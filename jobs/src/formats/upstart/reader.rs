@@ -47,6 +47,10 @@ impl<'t> Reader<'t> {
             let fault = Fault::new("nul-byte", at..at.saturating_add(1), "NUL byte in the text");
             return Err(fault.help("remove it: no program can be given such an argument"));
         }
+        self.read_stanzas().map_err(|fault| self.with_cut(fault))
+    }
+
+    fn read_stanzas(&mut self) -> Checked<()> {
         while self.lexer.next_stanza() {
             let Some(word) = self.lexer.word()? else { continue };
             // Compared with its quotes: a quoted stanza is none.
@@ -62,18 +66,18 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn unknown_stanza(&mut self, raw: &str, span: Range<usize>) -> Box<Fault> {
-        let start = self.lexer.at();
-        let rest = self.source.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or("");
+    fn unknown_stanza(&self, raw: &str, span: Range<usize>) -> Box<Fault> {
         let known = || STANZAS.iter().map(|(name, _)| *name);
         let bare = raw.trim_matches(['"', '\'']);
         let behind_manual = self.name == "manual"
             && !self.source.text.get(self.span.end..span.start).unwrap_or("").contains('\n');
-        let help = if known().any(|name| name == bare) {
+        let help = if raw.starts_with('\u{feff}') {
+            "remove the byte order mark, which cannot be seen: save the file as UTF-8 without it".into()
+        } else if known().any(|name| name == bare) {
             "take the quotes away".into()
         } else if behind_manual {
             "`manual` takes no argument: write it alone on its line".into()
-        } else if let Some(help) = removed(raw, rest) {
+        } else if let Some(help) = removed(raw) {
             help.into()
         } else if let Some(name) = did_you_mean(raw, known()) {
             format!("did you mean `{name}`?")
@@ -84,6 +88,14 @@ impl<'t> Reader<'t> {
         Fault::new("unknown-stanza", span, format!("unknown stanza `{raw}`"))
             .label("no such stanza")
             .help(help)
+    }
+
+    /// A fault may come from a `#` that was not meant as the start of a comment: then this is shown too.
+    fn with_cut(&mut self, fault: Box<Fault>) -> Box<Fault> {
+        match (self.lexer.take_cuts().pop(), &fault.also) {
+            (Some(at), None) => fault.also(at..at.saturating_add(1), "a comment begins here"),
+            (Some(_) | None, _) => fault,
+        }
     }
 
     /// A `#` within a word is seldom meant as the start of a comment.
@@ -159,7 +171,7 @@ impl<'t> Reader<'t> {
     fn special_help(&self, word: &str) -> Option<&'static str> {
         match (self.name, word) {
             ("console", "logged") => Some("Upstart dropped `console logged`: write `console log`"),
-            ("respawn", _) => {
+            ("respawn", word) if did_you_mean(word, ["limit"]).is_none() => {
                 Some("Upstart dropped `respawn COMMAND`: write `respawn` and `exec COMMAND` on two lines")
             }
             ("start" | "stop", word) if word.starts_with("on(") => Some("put a blank between `on` and `(`"),
@@ -178,7 +190,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A path, user or group: taken as it is, and never empty.
-    pub fn path(&mut self, what: &str, field: fn(&mut Work) -> &mut Option<Text>) -> Checked<()> {
+    pub fn filled(&mut self, what: &str, field: fn(&mut Work) -> &mut Option<Text>) -> Checked<()> {
         let word = self.single(what)?;
         if word.text.is_empty() {
             let message = format!("`{}` needs {what}, and this is empty", self.name);
@@ -217,19 +229,17 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// What a stanza that is no longer one is called now, by its first words.
-fn removed(first: &str, rest: &str) -> Option<&'static str> {
-    Some(match (first, rest.split_whitespace().next().unwrap_or("")) {
-        ("service", _) => "Upstart dropped `service`: remove it, a job is one unless it says `task`",
-        ("daemon", _) => "Upstart dropped `daemon`: write `expect daemon`",
-        ("pid", _) => "Upstart dropped `pid file` and `pid binary`: write `expect fork` or `expect daemon`",
-        ("depends", _) => {
-            "Upstart dropped `depends`: write `start on started NAME` and `stop on stopping NAME`"
-        }
-        ("on", _) => "Upstart dropped `on`: write `start on EVENT`",
-        ("normalexit", _) => "Upstart dropped `normalexit`: write `normal exit STATUS`",
-        ("session", _) => "Upstart dropped `session leader`: remove it, every process leads a session",
-        ("end", _) => "an `end script` has no `script` before it: remove it, or write the `script`",
+/// What a stanza that is no longer one is called now, by its first word.
+fn removed(first: &str) -> Option<&'static str> {
+    Some(match first {
+        "service" => "Upstart dropped `service`: remove it, a job is one unless it says `task`",
+        "daemon" => "Upstart dropped `daemon`: write `expect daemon`",
+        "pid" => "Upstart dropped `pid file` and `pid binary`: write `expect fork` or `expect daemon`",
+        "depends" => "Upstart dropped `depends`: write `start on started NAME` and `stop on stopping NAME`",
+        "on" => "Upstart dropped `on`: write `start on EVENT`",
+        "normalexit" => "Upstart dropped `normalexit`: write `normal exit STATUS`",
+        "session" => "Upstart dropped `session leader`: remove it, every process leads a session",
+        "end" => "an `end script` has no `script` before it: remove it, or write the `script`",
         _ => return None,
     })
 }

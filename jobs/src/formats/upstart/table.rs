@@ -14,6 +14,9 @@ use super::{
 };
 use crate::{Command, Console, Limit, ProcessKind, Ready, Resource, formats::Role};
 
+/// The most variables that `env`, and likewise `export`, may name.
+const MAX_VARIABLES: usize = 1024;
+
 /// How one stanza is read.
 type Read = fn(&mut Reader<'_>) -> Checked<()>;
 
@@ -22,8 +25,8 @@ pub(super) const STANZAS: [(&str, Read); 37] = [
     ("apparmor", |reader| reader.apparmor()),
     ("author", |reader| reader.text("a name", |work| &mut work.author)),
     ("cgroup", |reader| reader.cgroup()),
-    ("chdir", |reader| reader.path("a directory", |work| &mut work.chdir)),
-    ("chroot", |reader| reader.path("a directory", |work| &mut work.chroot)),
+    ("chdir", |reader| reader.filled("a directory", |work| &mut work.chdir)),
+    ("chroot", |reader| reader.filled("a directory", |work| &mut work.chroot)),
     ("console", |reader| reader.console()),
     ("debug", |reader| reader.debug()),
     ("description", |reader| reader.text("a text", |work| &mut work.description)),
@@ -47,8 +50,8 @@ pub(super) const STANZAS: [(&str, Read); 37] = [
     ("reload", |reader| reader.reload()),
     ("respawn", |reader| reader.respawn()),
     ("script", |reader| reader.script(ProcessKind::Main)),
-    ("setgid", |reader| reader.path("a group", |work| &mut work.group)),
-    ("setuid", |reader| reader.path("a user", |work| &mut work.user)),
+    ("setgid", |reader| reader.filled("a group", |work| &mut work.group)),
+    ("setuid", |reader| reader.filled("a user", |work| &mut work.user)),
     ("start", |reader| reader.start()),
     ("stop", |reader| reader.stop()),
     ("task", |reader| reader.task()),
@@ -121,7 +124,17 @@ impl Reader<'_> {
             Some((_, earlier)) => *earlier = value,
             None => self.stanzas.env.push((key, value)),
         }
-        Ok(())
+        self.refuse_too_many(self.stanzas.env.len(), &word)
+    }
+
+    /// So that looking for a name among the earlier ones stays cheap.
+    fn refuse_too_many(&self, count: usize, word: &Token) -> Checked<()> {
+        if count <= MAX_VARIABLES {
+            return Ok(());
+        }
+        let message = format!("more than {MAX_VARIABLES} variables in `{}`", self.name);
+        Err(Fault::new("too-many-variables", word.span.clone(), message)
+            .help("read them from a file in a script"))
     }
 
     fn key(&self, text: &str, word: &Token) -> Checked<Key> {
@@ -136,6 +149,7 @@ impl Reader<'_> {
             let key = self.key(&word.text, &word)?;
             if !self.stanzas.export.contains(&key) {
                 self.stanzas.export.push(key);
+                self.refuse_too_many(self.stanzas.export.len(), &word)?;
             }
         }
         Ok(())
