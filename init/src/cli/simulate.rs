@@ -183,6 +183,17 @@ impl Play {
                     reply,
                 }
             }
+            Order::CommandFrom(from, verb, job, args) => {
+                let (origin, reply) = (inside(from)?, Some(self.simulation.ask()));
+                Input::Command {
+                    verb: *verb,
+                    job: job.clone(),
+                    args: args.clone(),
+                    force: false,
+                    origin,
+                    reply,
+                }
+            }
             Order::Mode(mode) => Input::Mode { mode: mode.clone(), origin },
             Order::Shutdown(kind) => Input::Shutdown { kind: *kind, origin },
             Order::Exit(job, instance, process, exit) => {
