@@ -47,6 +47,10 @@ impl Engine {
                     self.instance(place).map_or(Duration::ZERO, |instance| instance.job.kill.timeout);
                 self.limit(place, Limit::Hook, timeout);
             }
+            Next::Doom(state, failure) => {
+                self.stay(place, state);
+                self.fail(place, failure, Phase::Stopping);
+            }
             Next::KillHook(state, failure) => self.kill_hook(place, state, failure),
             Next::KillAll(state) => {
                 self.stay(place, state);
