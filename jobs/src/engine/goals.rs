@@ -193,6 +193,8 @@ impl Engine {
                     self.note_refusal(id, &request, refusal.clone());
                 }
                 self.drop_request(Some(request));
+                // Whoever needs it and has waited for it need not wait for this start.
+                self.wake(id);
                 Err(outcome)
             }
         }
@@ -448,6 +450,10 @@ impl Engine {
         if turned {
             self.unblock(place, false);
             self.stop_dependants(place);
+            // It is not coming any more: whoever waits for that looks again.
+            if let Some(slot) = self.instance(place).map(|instance| instance.slot) {
+                self.wake(slot);
+            }
         }
         for reply in start_waiters {
             self.reply(Some(reply), Outcome::Stopped);

@@ -20,7 +20,7 @@ use super::{
     model::{By, Emitter, End, EventId, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, State,
+    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -193,7 +193,10 @@ impl Engine {
                         instance.state.phase(),
                         Phase::Waiting | Phase::Held | Phase::Check | Phase::Starting
                     );
-                    !instance.settled && instance.goal != Goal::Stop && (hop == 0 || early)
+                    match hop {
+                        0 => instance.is_coming(),
+                        _ => early && !instance.settled && instance.goal != Goal::Stop,
+                    }
                 })
             };
             if slot.instances.iter().any(|(_, place)| unsettled(*place)) {
@@ -285,9 +288,22 @@ impl Engine {
         }
         let asked = rare.map(|rare| rare.asked.as_slice()).unwrap_or_default();
         match providers.iter().find(|id| !asked.contains(id)) {
-            Some(id) => Supply::Startable(*id),
+            Some(id) => return Supply::Startable(*id),
+            None => {}
+        }
+        // What its own `while` keeps down is waited for: it comes when that holds.
+        match providers.iter().find(|id| self.is_kept_down(**id)) {
+            Some(id) => Supply::Coming(*id),
             None => Supply::Never(self.why_not(&need.name, &providers)),
         }
+    }
+
+    /// Whether only its `while` keeps the job from starting.
+    fn is_kept_down(&self, id: JobId) -> bool {
+        self.slot(id).is_some_and(|slot| {
+            let may_start = !slot.gone && slot.job.start == StartMode::Automatic;
+            may_start && slot.job.holds_while.is_some() && slot.levels.is_empty()
+        })
     }
 
     /// Why none of the providers is up, in words.
@@ -324,7 +340,6 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        // What its own `while` keeps down is waited for: it comes when that holds.
         matches!(self.start(id, request, &[]), Ok(()) | Err(Outcome::Refused(Refusal::While(_))))
     }
 
@@ -524,7 +539,9 @@ impl Engine {
                     .iter()
                     .map(|(_, place)| *place)
                     .filter(|place| {
-                        self.instance(*place).is_some_and(|it| !it.settled || matches!(wait, Wait::Need(_)))
+                        self.instance(*place).is_some_and(|it| {
+                            !it.settled || it.is_coming() || matches!(wait, Wait::Need(_))
+                        })
                     })
                     .collect()
             }

@@ -91,6 +91,7 @@ struct Saved {
     todo: VecDeque<Todo>,
     causes: Causes,
     facts: Facts,
+    #[serde(with = "clock::listed")]
     timers: BTreeMap<TimerId, Timer>,
     timer_number: u64,
     /// What the outside was last asked to call at.

@@ -192,9 +192,13 @@ impl Machine {
 
     /// The next report of a life.
     pub fn report(&mut self, life: Life) -> Option<Input> {
-        let body = self.bodies.get_mut(&life)?;
-        let report = body.reports.pop_front()?;
-        match &report {
+        self.bodies.get_mut(&life)?.reports.pop_front()
+    }
+
+    /// The engine has worked this report off, and knows what it said.
+    pub fn learn(&mut self, life: Life, report: &Input) {
+        let Some(body) = self.bodies.get_mut(&life) else { return };
+        match report {
             Input::Unspawned { process, .. } => {
                 body.known.remove(process);
             }
@@ -216,7 +220,6 @@ impl Machine {
         if body.over && body.reports.is_empty() {
             self.bodies.remove(&life);
         }
-        Some(report)
     }
 
     pub fn lives(&self, which: impl Fn(&Body) -> bool) -> Vec<Life> {

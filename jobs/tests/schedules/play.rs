@@ -217,13 +217,17 @@ impl Play {
             if lives.is_empty() {
                 break;
             }
-            batch.extend(self.machine.report(lives[random.below(lives.len())]));
+            let life = lives[random.below(lives.len())];
+            batch.extend(self.machine.report(life).map(|report| (life, report)));
         }
-        let some = !batch.is_empty();
-        if some {
-            self.step(batch)?;
+        if batch.is_empty() {
+            return Ok(false);
         }
-        Ok(some)
+        self.perform(batch.iter().map(|(_, report)| report.clone()).collect())?;
+        for (life, report) in &batch {
+            self.machine.learn(*life, report);
+        }
+        self.look().map(|()| true)
     }
 
     fn let_time_go(&mut self, random: &mut Random) -> Result<(), String> {
@@ -314,11 +318,21 @@ impl Play {
         self.step(vec![Input::Reload { jobs, refused: Vec::new() }])
     }
 
-    /// Gives the engine and its twins a batch, does what comes out, and looks whether all rules hold.
     fn step(&mut self, batch: Vec<Input>) -> Result<(), String> {
+        self.perform(batch)?;
+        self.look()
+    }
+
+    /// Gives the engine and its twins a batch, and does what comes out.
+    fn perform(&mut self, batch: Vec<Input>) -> Result<(), String> {
         if self.show {
-            for input in batch.iter().filter(|input| !matches!(input, Input::Reload { .. })) {
-                println!("{:>7} < {input:?}", self.now.0);
+            for input in &batch {
+                let Input::Reload { jobs, refused } = input else {
+                    println!("{:>7} < {input:?}", self.now.0);
+                    continue;
+                };
+                println!("{:>7} < reload, refused {refused:?}", self.now.0);
+                jobs.iter().for_each(|job| println!("            {}", describe(job)));
             }
         }
         let mut batch = Some(batch);
@@ -344,7 +358,7 @@ impl Play {
                 self.machine.perform(action, &mut self.random).map_err(|it| format!("wrong action: {it}"))?;
             }
             if !actions.contains(&Action::Again) {
-                return self.look();
+                return Ok(());
             }
         }
         Err("endless: the engine asks for turn after turn".into())
