@@ -139,11 +139,22 @@ impl Engine {
         None
     }
 
-    /// The living instance that arguments name.
+    /// The living instance that arguments name: as its file names instances now or, if that has changed, as
+    /// the file that it was started from did.
     pub(super) fn place_for(&self, slot: JobId, args: &Args) -> Result<u32, Outcome> {
         let Some(slot) = self.slot(slot) else { return Err(Outcome::UnknownJob) };
-        let key = key_of(&slot.job, args)?;
-        slot.place_of(&key).ok_or(Outcome::UnknownInstance(key))
+        let key = key_of(&slot.job, args);
+        if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
+            return Ok(place);
+        }
+        let earlier = slot.instances.iter().find(|(key, place)| {
+            self.instance(*place).is_some_and(|it| key_of(&it.job, args).as_ref() == Ok(key))
+        });
+        match (earlier, key) {
+            (Some((_, place)), _) => Ok(*place),
+            (None, Ok(key)) => Err(Outcome::UnknownInstance(key)),
+            (None, Err(outcome)) => Err(outcome),
+        }
     }
 
     /// Whether the job may start at all now. Conditions that an instance has of its own are looked at later.
@@ -291,6 +302,7 @@ impl Engine {
                     let old = instance.rare_mut().pending.replace(request);
                     self.drop_request(old);
                 }
+                self.comes_again(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
             }
         }
@@ -326,6 +338,7 @@ impl Engine {
                 for event in blocks {
                     self.block(event, place);
                 }
+                self.comes_again(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
             }
             Again::Coalesce(delay) => {
@@ -344,6 +357,7 @@ impl Engine {
         };
         instance.goal = Goal::Restart;
         let number = instance.number;
+        self.comes_again(place);
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
     }
 
@@ -460,6 +474,9 @@ impl Engine {
         }
         for event in wish.blocks {
             self.block(event, place);
+        }
+        if goal == Goal::Restart {
+            self.comes_again(place);
         }
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
         true

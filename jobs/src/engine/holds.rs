@@ -279,7 +279,7 @@ impl Engine {
         if providers.iter().any(|id| self.is_up(*id, &args)) {
             return Supply::Up;
         }
-        if let Some(id) = providers.iter().find(|id| self.is_coming(**id) || self.is_held(**id)) {
+        if let Some(id) = providers.iter().find(|id| self.is_coming(**id) || self.is_on_its_way(**id)) {
             return Supply::Coming(*id);
         }
         let rare = instance.rare();
@@ -356,12 +356,13 @@ impl Engine {
         slot.ended_well || slot.instances.iter().any(|(_, place)| fits(*place))
     }
 
-    /// Whether an instance of the job is there and waits for something of its own.
-    fn is_held(&self, id: JobId) -> bool {
-        let held = |place: u32| {
-            self.instance(place).is_some_and(|it| it.state.phase() == Phase::Held && it.goal == Goal::Start)
+    /// Whether an instance of the job shall be up and is not yet, however long that takes; of a task, whether
+    /// it has not ended yet.
+    fn is_on_its_way(&self, id: JobId) -> bool {
+        let on_its_way = |place: u32| {
+            self.instance(place).is_some_and(|it| it.goal != Goal::Stop && (!it.up || it.job.task))
         };
-        self.slot(id).is_some_and(|slot| slot.instances.iter().any(|(_, place)| held(*place)))
+        self.slot(id).is_some_and(|slot| slot.instances.iter().any(|(_, place)| on_its_way(*place)))
     }
 
     /// Something that others need is on its way down: they stop first, and come back when it does.
@@ -545,6 +546,13 @@ impl Engine {
                     })
                     .collect()
             }
+        }
+    }
+
+    /// An instance shall come up again: others wait for that from now on.
+    pub(super) fn comes_again(&mut self, place: u32) {
+        if self.saved.live_waits > 0 {
+            self.cut_rings(place);
         }
     }
 

@@ -376,9 +376,13 @@ impl Engine {
     /// Something went wrong: the goal is stop from now on, and whoever waits for the start is told.
     fn fail(&mut self, place: u32, failure: Failure, then: Phase) {
         let Some(instance) = self.instance_mut(place) else { return };
+        // A hook that is killed again and again is told once.
+        let known = instance.result == Some(failure) && instance.goal == Goal::Stop;
         instance.result.get_or_insert(failure);
         let (slot, key, up) = (instance.slot, instance.key.clone(), instance.up);
-        self.note(slot, key, Notice::Failed(failure));
+        if !known {
+            self.note(slot, key, Notice::Failed(failure));
+        }
         if then == Phase::Held {
             return;
         }

@@ -214,7 +214,10 @@ impl Machine {
             Input::Ready { main: Some(_), .. } => {
                 body.known.insert(ProcessKind::Main);
             }
-            Input::Emptied { .. } => (body.known_left, _) = (false, body.known.clear()),
+            Input::Emptied { .. } => {
+                body.known_left = false;
+                body.known.retain(|kind| !matches!(kind, ProcessKind::Main | ProcessKind::Stop));
+            }
             _ => {}
         }
         if body.over && body.reports.is_empty() {
