@@ -276,6 +276,15 @@ impl State {
         }
     }
 
+    /// Whether this process was asked for, and nothing was heard of it yet.
+    #[must_use]
+    pub fn asked_for(self, process: ProcessKind) -> bool {
+        match self {
+            S::Spawned(M::Asked) => process == P::Main,
+            state => state.hook() == Some((process, Asked)),
+        }
+    }
+
     /// What `cue` does to an instance of `job` in this state whose goal is `goal` (already changed, if the
     /// cue is a change of goal).
     pub fn next(self, cue: Cue, job: &Job, goal: Goal) -> Next {

@@ -120,8 +120,9 @@ impl Engine {
             env.push(key.clone(), value.clone());
         }
         let cause_of_stop = self.saved.causes.keep(cause);
+        // Who waits is among the instance's own waiters, so the request has no answer to give.
         let request =
-            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
+            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply: None, force, by: By::Command };
         let wish = StopWish {
             env: args,
             events: Vec::new(),

@@ -287,11 +287,10 @@ impl Engine {
             return providers.first().map_or(Supply::Up, |id| Supply::Coming(*id));
         }
         let asked = rare.map(|rare| rare.asked.as_slice()).unwrap_or_default();
-        match providers.iter().find(|id| !asked.contains(id)) {
-            Some(id) => return Supply::Startable(*id),
-            None => {}
+        if let Some(id) = providers.iter().find(|id| !asked.contains(id) && !self.is_kept_down(**id)) {
+            return Supply::Startable(*id);
         }
-        // What its own `while` keeps down is waited for: it comes when that holds.
+        // What its own `while` keeps down is waited for: it is started when that holds.
         match providers.iter().find(|id| self.is_kept_down(**id)) {
             Some(id) => Supply::Coming(*id),
             None => Supply::Never(self.why_not(&need.name, &providers)),
@@ -340,7 +339,7 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        matches!(self.start(id, request, &[]), Ok(()) | Err(Outcome::Refused(Refusal::While(_))))
+        self.start(id, request, &[]).is_ok()
     }
 
     /// Whether an instance of the job that fits is up, or the job is a task that ended well.

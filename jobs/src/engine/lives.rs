@@ -422,9 +422,11 @@ impl Engine {
         if let Some(failure) = failure {
             self.fail(place, failure, Phase::Stopping);
         }
-        if let Some((process, _)) = state.hook() {
-            self.act(place, |life| Action::KillHook { life, process });
+        let Some((process, _)) = state.hook() else { return };
+        if self.is_limited(place, Limit::Starved) {
+            return self.give_up(place, process);
         }
+        self.act(place, |life| Action::KillHook { life, process });
         self.limit(place, Limit::Hook, KILL_AGAIN);
     }
 
@@ -536,6 +538,10 @@ impl Engine {
             return;
         };
         let (slot, key) = (instance.slot, instance.key.clone());
+        if !instance.state.asked_for(process) {
+            // A reload, or what nobody waits for any more: it is not asked for again.
+            return self.note(slot, key, Notice::Starved(what.into()));
+        }
         let rare = instance.rare_mut();
         let tries = rare.starved.as_ref().map_or(0, |(_, _, tries)| tries.saturating_add(1));
         rare.starved = Some((process, what.into(), tries));
@@ -550,13 +556,30 @@ impl Engine {
     pub(super) fn ask_again(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
         let Some((process, _, _)) = instance.rare().and_then(|rare| rare.starved.clone()) else { return };
-        let wanted = match instance.state {
-            State::Spawned(Main::Asked) => process == ProcessKind::Main,
-            state => state.hook() == Some((process, Hook::Asked)),
-        };
-        if wanted {
+        let wanted = instance.state.asked_for(process);
+        let for_start = !matches!(process, ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop);
+        if wanted && for_start && instance.goal != Goal::Start {
+            self.give_up(place, process);
+        } else if wanted {
             self.spawn(place, process);
         }
+    }
+
+    /// A process that the system has no room for is not asked for again: its time is over, or nobody wants it.
+    fn give_up(&mut self, place: u32, process: ProcessKind) {
+        self.unlimit(place, Limit::Starved);
+        if let Some(number) = self.instance(place).map(|instance| instance.number) {
+            self.cue(place, number, Cue::Unspawned(process));
+        }
+    }
+
+    /// A process was executed: what it had to wait for is over.
+    pub(super) fn spawned(&mut self, life: Life, process: ProcessKind, pid: crate::Pid) {
+        let instance = self.instance_mut(life.place).filter(|it| it.number == life.number);
+        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut()) {
+            rare.starved = None;
+        }
+        self.report(life, Cue::Spawned(process, pid));
     }
 
     pub(super) fn unspawned(&mut self, life: Life, process: ProcessKind, why: &str) {

@@ -203,7 +203,7 @@ impl Engine {
                     self.out.push(Action::Reply(reply, outcome));
                 }
             }
-            Input::Spawned { life, process, pid } => self.report(life, Cue::Spawned(process, pid)),
+            Input::Spawned { life, process, pid } => self.spawned(life, process, pid),
             Input::Unspawned { life, process, why } => self.unspawned(life, process, &why),
             Input::Starved { life, process, what } => self.starved(life, process, &what),
             Input::Exited { life, process, exit, left } => {
