@@ -121,8 +121,15 @@ impl Engine {
         }
         let cause_of_stop = self.saved.causes.keep(cause);
         // Who waits is among the instance's own waiters, so the request has no answer to give.
-        let request =
-            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply: None, force, by: By::Command };
+        let request = Request {
+            env,
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause,
+            reply: None,
+            force,
+            by: By::Command,
+        };
         let wish = StopWish {
             env: args,
             events: Vec::new(),
@@ -465,10 +472,10 @@ impl Engine {
         if turned {
             self.unblock(place, false);
             self.stop_dependants(place);
+        }
+        if goal == Goal::Stop {
             // It is not coming any more: whoever waits for that looks again.
-            if let Some(slot) = self.instance(place).map(|instance| instance.slot) {
-                self.wake(slot);
-            }
+            self.wake_for(place);
         }
         for reply in start_waiters {
             self.reply(Some(reply), Outcome::Stopped);

@@ -20,7 +20,8 @@ use super::{
     model::{By, Emitter, End, EventId, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, StartMode, State,
+    Action, CauseId, Cue, Edge, Format, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal,
+    StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -102,13 +103,20 @@ impl Engine {
 
     /// Has an instance looked at again when something about `job` changes.
     fn wait_for(&mut self, place: u32, job: JobId) {
-        if let Some(slot) = self.slot_mut(job) {
-            slot.waiting.push(place);
+        // If it is a hook that one waits for, whether it is coming is for its job to say.
+        let mut at = Some(job);
+        for _ in 0..MAX_HOOK_CHAIN {
+            let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
+            if !slot.waiting.contains(&place) {
+                slot.waiting.push(place);
+            }
+            let job = slot.job.clone();
+            at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
         }
         if let Some(time) = self.expectation_ends(place) {
             self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if self.saved.live_waits > 0 {
+        if self.saved.live_waits > 0 || self.saved.mixed {
             self.cut_rings(place);
         }
     }
@@ -117,7 +125,7 @@ impl Engine {
     pub(super) fn predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
-            if require.name == ALL {
+            if require.name == ALL && job.format == Format::Lsb {
                 found.extend(self.all_others(id));
             } else {
                 found.extend(self.providers(&require.name));
@@ -160,11 +168,10 @@ impl Engine {
 
     fn all_others(&self, id: JobId) -> Vec<JobId> {
         let Some(format) = self.slot(id).map(|slot| slot.job.format) else { return Vec::new() };
-        let wants_all = |job: &Job| job.requires.iter().any(|require| require.name == ALL);
         let slots = self.saved.slots.iter().enumerate();
         slots
             .filter_map(|(place, slot)| Some((JobId(u32::try_from(place).ok()?), slot.as_ref()?)))
-            .filter(|(_, slot)| slot.job.format == format && !wants_all(&slot.job))
+            .filter(|(_, slot)| slot.job.format == format && !comes_after_all(&slot.job))
             .map(|(id, _)| id)
             .collect()
     }
@@ -178,11 +185,12 @@ impl Engine {
         let expected = |id: JobId| self.expects(&instance.job, id);
         self.predecessors(instance.slot, &instance.job)
             .into_iter()
-            .find(|id| !yielded.contains(id) && (self.is_coming(*id) || expected(*id)))
+            .find(|id| !yielded.contains(id) && (self.is_coming(*id, instance.slot) || expected(*id)))
     }
 
-    /// Whether a start of the job is under way, or as good as under way.
-    pub(super) fn is_coming(&self, id: JobId) -> bool {
+    /// Whether a start of the job is under way, or as good as under way. For `whom`: a hook of its own is
+    /// coming, but within its start, and cannot come before it.
+    fn is_coming(&self, id: JobId, whom: JobId) -> bool {
         let mut at = id;
         for hop in 0..MAX_HOOK_CHAIN {
             let Some(slot) = self.slot(at) else { return false };
@@ -206,7 +214,7 @@ impl Engine {
                 return true;
             }
             match hook_of(&slot.job).and_then(|name| self.saved.names.get(name)) {
-                Some(&next) if next != at && slot.instances.is_empty() => at = next,
+                Some(&next) if next != at && next != whom && slot.instances.is_empty() => at = next,
                 _ => return false,
             }
         }
@@ -279,7 +287,9 @@ impl Engine {
         if providers.iter().any(|id| self.is_up(*id, &args)) {
             return Supply::Up;
         }
-        if let Some(id) = providers.iter().find(|id| self.is_coming(**id) || self.is_on_its_way(**id)) {
+        if let Some(id) =
+            providers.iter().find(|id| self.is_coming(**id, instance.slot) || self.is_on_its_way(**id))
+        {
             return Supply::Coming(*id);
         }
         let rare = instance.rare();
@@ -509,7 +519,8 @@ impl Engine {
                 let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
                 let unsettled = self.predecessors(instance.slot, &instance.job).into_iter();
                 let unsettled = unsettled.filter(|id| {
-                    !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
+                    !yielded.contains(id)
+                        && (self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id))
                 });
                 waits.extend(unsettled.map(Wait::Order));
                 for need in &instance.job.needs {
@@ -539,9 +550,8 @@ impl Engine {
                     .iter()
                     .map(|(_, place)| *place)
                     .filter(|place| {
-                        self.instance(*place).is_some_and(|it| {
-                            !it.settled || it.is_coming() || matches!(wait, Wait::Need(_))
-                        })
+                        self.instance(*place)
+                            .is_some_and(|it| !it.settled || it.is_coming() || matches!(wait, Wait::Need(_)))
                     })
                     .collect()
             }
@@ -550,7 +560,7 @@ impl Engine {
 
     /// An instance shall come up again: others wait for that from now on.
     pub(super) fn comes_again(&mut self, place: u32) {
-        if self.saved.live_waits > 0 {
+        if self.saved.live_waits > 0 || self.saved.mixed {
             self.cut_rings(place);
         }
     }
@@ -658,6 +668,11 @@ impl Engine {
         text.push_str(ring.first().map_or("?", |(place, _)| name(*place)));
         text
     }
+}
+
+/// Whether a script starts after everything else.
+pub fn comes_after_all(job: &Job) -> bool {
+    job.format == Format::Lsb && job.requires.iter().any(|require| require.name == ALL)
 }
 
 /// The order in which waits yield.

@@ -93,6 +93,10 @@ impl Engine {
             if let Some((process, _)) = before.hook() {
                 self.hook_is_over(place, process);
             }
+            if before.phase() == Phase::Starting {
+                // Hooks that were to come have come by now.
+                self.wake_for(place);
+            }
             next = match phase {
                 Phase::Waiting => return self.down(place, true),
                 Phase::Held => return self.enter_held(place, before.phase() != Phase::Waiting),
@@ -523,6 +527,13 @@ impl Engine {
         let Some(slot) = self.slot_mut(id) else { return };
         let waiting = core::mem::take(&mut slot.waiting);
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
+    }
+
+    /// Everybody who waits for something about this instance's job looks again.
+    pub(super) fn wake_for(&mut self, place: u32) {
+        if let Some(slot) = self.instance(place).map(|instance| instance.slot) {
+            self.wake(slot);
+        }
     }
 
     pub(super) fn start_timed_out(&mut self, place: u32) {

@@ -100,6 +100,9 @@ struct Saved {
     shutdown: Option<machine::GoingDown>,
     /// How many instances wait for an event, an `emit` or a stop: only then can waits form a ring.
     live_waits: usize,
+    /// Whether instances may live by files that others have taken the place of: their order is not that of
+    /// the files, and may form a ring, too.
+    mixed: bool,
     counters: Counters,
 }
 

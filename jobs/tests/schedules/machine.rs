@@ -117,6 +117,7 @@ impl Machine {
             Action::Leave { life } => {
                 let body = self.body(*life, action)?;
                 (body.left, body.known_left) = (None, false);
+                body.processes.remove(&ProcessKind::Main);
             }
             Action::Forget { life } => self.forget(*life)?,
             Action::Reply(id, outcome) => {

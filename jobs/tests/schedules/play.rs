@@ -386,7 +386,9 @@ impl Play {
         if schedule.shutdown {
             self.step(vec![Input::Shutdown { kind: Shutdown::Poweroff, origin: Origin::Person(0) }])?;
             self.settle(&mut random)?;
-            demand(self.machine.down == 1, || format!("shutdown: down was said {} times", self.machine.down))?;
+            demand(self.machine.down == 1, || {
+                format!("shutdown: down was said {} times", self.machine.down)
+            })?;
         }
         self.stop_all(&mut random)?;
         let down = self.engine.list().iter().all(|status| status.state == "waiting");
@@ -440,7 +442,7 @@ impl Play {
             }
             match self.machine.wake.filter(|wake| *wake <= until) {
                 Some(wake) => {
-                    demand(wake > self.now, || format!("wake: {wake:?} is past at {:?}", self.now))?;
+                    demand(wake >= self.now, || format!("wake: {wake:?} is past at {:?}", self.now))?;
                     self.now = wake;
                     self.step(Vec::new())?;
                 }

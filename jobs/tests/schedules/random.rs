@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use events::{Args, Condition, Dialect, Event, Fact, Key, Name, Template};
 use jobs::{
-    Again, Exit, Format, Job, Need, ProcessKind, Provide, Ready, Require, Respawn, Signal, StartMode, StopOrder,
+    Again, Exit, Format, Job, Need, ProcessKind, Provide, Ready, Require, Respawn, Signal, StartMode,
+    StopOrder,
 };
 
 /// splitmix64.
@@ -129,7 +130,8 @@ fn other(random: &mut Random, count: usize) -> Name {
 pub fn job(random: &mut Random, number: usize, count: usize) -> Job {
     let format = match random.below(12) {
         0..8 => Format::Native,
-        8..11 => Format::Upstart,
+        8..10 => Format::Upstart,
+        10 => Format::Lsb,
         _ => Format::Rcd,
     };
     let mut job = Job::new(name(NAMES[number]), format);
@@ -181,7 +183,7 @@ fn order(job: &mut Job, random: &mut Random, count: usize) {
         let expected = random.chance(20).then(|| Duration::from_secs(30));
         job.requires = Box::new([Require { name: other(random, count), expected, optional: false }]);
     }
-    if random.chance(10) {
+    if job.format == Format::Lsb && random.chance(40) {
         job.requires = Box::new([Require { name: name("$all"), expected: None, optional: true }]);
     }
     if random.chance(20) {
