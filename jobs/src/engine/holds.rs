@@ -78,11 +78,12 @@ impl Engine {
             return self.settle_quietly(place);
         }
         if let Some(job) = self.first_unsettled(place) {
-            return self.wait_for(place, job);
+            return self.wait_for(place, &[job]);
         }
         match self.first_need(place) {
             Ok(None) => self.free(place, number),
-            Ok(Some(job)) => self.wait_for(place, job),
+            // Whichever provider is up first will do.
+            Ok(Some(_)) => self.wait_for(place, &self.all_needed(place)),
             Err(why) => self.fail_for_needs(place, why),
         }
     }
@@ -101,17 +102,25 @@ impl Engine {
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Freed));
     }
 
-    /// Has an instance looked at again when something about `job` changes.
-    fn wait_for(&mut self, place: u32, job: JobId) {
-        // If it is a hook that one waits for, whether it is coming is for its job to say.
-        let mut at = Some(job);
-        for _ in 0..MAX_HOOK_CHAIN {
-            let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
-            if !slot.waiting.contains(&place) {
-                slot.waiting.push(place);
+    /// All jobs that can give what an instance needs.
+    fn all_needed(&self, place: u32) -> Vec<JobId> {
+        let Some(instance) = self.instance(place) else { return Vec::new() };
+        instance.job.needs.iter().flat_map(|need| self.providers(&need.name)).collect()
+    }
+
+    /// Has an instance looked at again when something about one of the jobs changes.
+    fn wait_for(&mut self, place: u32, jobs: &[JobId]) {
+        for &job in jobs {
+            // If it is a hook that one waits for, whether it is coming is for its job to say.
+            let mut at = Some(job);
+            for _ in 0..MAX_HOOK_CHAIN {
+                let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
+                if !slot.waiting.contains(&place) {
+                    slot.waiting.push(place);
+                }
+                let job = slot.job.clone();
+                at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
             }
-            let job = slot.job.clone();
-            at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
         }
         if let Some(time) = self.expectation_ends(place) {
             self.limit(place, Limit::Again, time.since(self.saved.now));
@@ -369,7 +378,10 @@ impl Engine {
     /// it has not ended yet.
     fn is_on_its_way(&self, id: JobId) -> bool {
         let on_its_way = |place: u32| {
-            self.instance(place).is_some_and(|it| it.goal != Goal::Stop && (!it.up || it.job.task))
+            self.instance(place).is_some_and(|it| match it.goal {
+                Goal::Start | Goal::Restart => !it.up || it.job.task,
+                Goal::Stop => it.job.task && it.goes_well(),
+            })
         };
         self.slot(id).is_some_and(|slot| slot.instances.iter().any(|(_, place)| on_its_way(*place)))
     }

@@ -177,8 +177,24 @@ impl Engine {
         self.recheck(place);
     }
 
+    /// Whoever emitted events inside the life is gone with it; the answer finds its way, but the instance
+    /// waits for them no longer.
+    fn leave_emits(&mut self, place: u32) {
+        let emits = self.instance_mut(place).map(|instance| core::mem::take(&mut instance.emits));
+        for id in emits.unwrap_or_default() {
+            let Some(live) = self.event_mut(id) else { continue };
+            if let Emitter::Inside(reply, _) = live.emitter {
+                live.emitter = Emitter::Client(reply);
+                let waited = usize::from(!live.blockers.is_empty());
+                self.saved.live_waits = self.saved.live_waits.saturating_sub(waited);
+            }
+        }
+    }
+
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32) {
+        self.leave_emits(place);
+        self.end_own_facts(place);
         self.act(place, |life| Action::Forget { life });
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
@@ -192,6 +208,7 @@ impl Engine {
         instance.result = None;
         instance.reached = false;
         instance.stop_env = Args::new();
+        let stop_cause = core::mem::replace(&mut instance.stop_cause, CauseId::NONE);
         let pending = instance.rare.as_mut().and_then(|rare| {
             rare.asked.clear();
             rare.yielded.clear();
@@ -202,6 +219,7 @@ impl Engine {
             let settle = instance.job.settle;
             self.limit(place, Limit::Settle, settle);
         }
+        self.saved.causes.release(stop_cause);
         if let Some(request) = pending {
             self.take_request(place, request);
         }
@@ -459,6 +477,7 @@ impl Engine {
         self.settle(place);
         self.act(place, |life| Action::Forget { life });
         self.end_own_facts(place);
+        self.leave_emits(place);
         let Some(instance) = self.saved.instances.get_mut(place as usize).and_then(Option::take) else {
             return;
         };
@@ -469,16 +488,10 @@ impl Engine {
         for (_, timer) in &instance.timers {
             self.disarm(*timer);
         }
+        let well = instance.job.task && instance.goes_well() && tell;
         let outcome = instance.result.map_or(Outcome::Done, Outcome::Failed);
         for (reply, verb) in instance.waiters {
             self.reply(Some(reply), if verb == Verb::Stop { Outcome::Done } else { outcome.clone() });
-        }
-        for id in instance.emits {
-            if let Some(live) = self.event_mut(id)
-                && let Emitter::Inside(reply, _) = live.emitter
-            {
-                live.emitter = Emitter::Client(reply);
-            }
         }
         let end = match (instance.skipped, instance.result) {
             (true, _) => End::Refused(Refusal::Skipped),
@@ -493,7 +506,7 @@ impl Engine {
         self.drop_request(rare.pending);
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
-            slot.ended_well = instance.job.task && instance.result.is_none() && !instance.skipped && tell;
+            slot.ended_well = well;
         }
         self.wake(instance.slot);
         self.forget_slot_if_gone(instance.slot);

@@ -287,6 +287,11 @@ impl Instance {
         }
     }
 
+    /// Whether nothing has gone wrong in this life, and nobody has ended it early.
+    pub fn goes_well(&self) -> bool {
+        self.result.is_none() && !self.skipped && self.stop_cause == CauseId::NONE
+    }
+
     pub fn rare_mut(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
