@@ -3,6 +3,8 @@
 mod check;
 mod graph;
 mod order;
+mod pages;
+mod simulate;
 
 use std::{
     io::{self, Write as _},
@@ -31,7 +33,7 @@ const USAGE: u8 = 2;
 
 /// Steers Onset, and shows what it would do.
 ///
-/// `check`, `order` and `graph` work on files alone: on this machine's, on the root of an image, or on a
+/// `check`, `order`, `graph` and `simulate` work on files alone: on this machine's, on the root of an image, or on a
 /// folder of job files. They need no rights, change nothing and execute nothing.
 #[derive(Debug, Parser)]
 #[command(name = "onsetctl", version, max_term_width = 100)]
@@ -46,6 +48,9 @@ enum Command {
     Check(check::Check),
     Order(order::OrderCommand),
     Graph(graph::Graph),
+    Simulate(simulate::Simulate),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 /// Which files are meant.
@@ -80,6 +85,9 @@ pub fn run(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Order(order) => order.run(),
         Command::Graph(graph) => graph.run(),
+        Command::Simulate(simulate) => simulate.run(),
+        Command::Completions(completions) => Ok(completions.run()),
+        Command::Man(man) => man.run(),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome.print()),

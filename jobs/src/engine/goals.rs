@@ -1,0 +1,565 @@
+//! Goals: who may start and stop, and what that asks of others. A goal is set here; nothing moves here.
+
+use alloc::{format, string::String, sync::Arc, vec::Vec};
+use core::time::Duration;
+
+use events::{Args, Name, Text};
+
+use super::{
+    Engine, MAX_INSTANCES, MAX_QUEUE, Todo,
+    clock::Limit,
+    model::{By, End, EventId, Instance, Last, Request, Slot, last_value},
+};
+use crate::{
+    Again, CauseId, Cue, Format, Goal, Happening, Job, JobId, Notice, Origin, Outcome, Phase, Refusal,
+    ReplyId, StartMode, State, Verb,
+};
+
+/// How often a job may start itself before that is a ring, and within which time.
+const RING_STARTS: u32 = 20;
+const RING_WINDOW: Duration = Duration::from_secs(60);
+
+/// A wish that an instance be down.
+pub struct StopWish {
+    pub env: Args,
+    pub events: Vec<Name>,
+    pub blocks: Vec<EventId>,
+    /// Owned.
+    pub cause: CauseId,
+    pub reply: Option<ReplyId>,
+    /// Whether it shall come up again when it may.
+    pub again: bool,
+}
+
+impl Engine {
+    /// Somebody's command. The answer comes at once, or later to the one who waits.
+    pub(super) fn command(
+        &mut self,
+        verb: Verb,
+        name: &Name,
+        args: Args,
+        force: bool,
+        origin: Origin,
+        reply: Option<ReplyId>,
+    ) -> Option<Outcome> {
+        let Some(slot) = self.find_job(name) else { return Some(Outcome::UnknownJob) };
+        let parent =
+            self.inside(origin).and_then(|place| self.instance(place)).map_or(CauseId::NONE, |it| it.cause);
+        let cause = self.saved.causes.add(self.saved.now, Happening::Command(verb, origin), parent);
+        let answer = match verb {
+            Verb::Start => {
+                let request = Request {
+                    env: args,
+                    events: Vec::new(),
+                    blocks: Vec::new(),
+                    cause,
+                    reply,
+                    force,
+                    by: By::Command,
+                };
+                return self.start(slot, request, &[]).err();
+            }
+            Verb::Stop => self.command_stop(slot, args, cause, reply),
+            Verb::Restart => self.command_restart(slot, args, cause, reply, force),
+            Verb::Reload => self.command_reload(slot, &args),
+        };
+        if answer.is_some() {
+            self.saved.causes.release(cause);
+        }
+        answer
+    }
+
+    /// The job of this name, or else the first by name that provides it.
+    pub(super) fn find_job(&self, name: &str) -> Option<JobId> {
+        self.saved.names.get(name).copied().or_else(|| self.providers(name).into_iter().next())
+    }
+
+    fn command_stop(
+        &mut self,
+        slot: JobId,
+        args: Args,
+        cause: CauseId,
+        reply: Option<ReplyId>,
+    ) -> Option<Outcome> {
+        let place = match self.place_for(slot, &args) {
+            Ok(place) => place,
+            Err(Outcome::UnknownInstance(key)) if key.is_empty() => return Some(Outcome::AlreadyStopped),
+            Err(outcome) => return Some(outcome),
+        };
+        let wish = StopWish { env: args, events: Vec::new(), blocks: Vec::new(), cause, reply, again: false };
+        if !self.stop(place, wish)
+            && let (Some(instance), Some(reply)) = (self.instance_mut(place), reply)
+        {
+            // It is on its way down already: wait with the others.
+            instance.waiters.push((reply, Verb::Stop));
+        }
+        None
+    }
+
+    fn command_restart(
+        &mut self,
+        slot: JobId,
+        args: Args,
+        cause: CauseId,
+        reply: Option<ReplyId>,
+        force: bool,
+    ) -> Option<Outcome> {
+        let place = match self.place_for(slot, &args) {
+            Ok(place) => place,
+            Err(outcome) => return Some(outcome),
+        };
+        if let Some(refusal) =
+            self.instance(place).map(|it| it.job.clone()).and_then(|job| self.refusal(&job, cause, force))
+        {
+            return Some(Outcome::Refused(refusal));
+        }
+        let Some(instance) = self.instance(place) else { return Some(Outcome::UnknownJob) };
+        // It keeps what it was started with; what is given now counts more.
+        let mut env = Args::clone(&instance.env);
+        for (key, value) in args.iter() {
+            env.push(key.clone(), value.clone());
+        }
+        let cause_of_stop = self.saved.causes.keep(cause);
+        let request =
+            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
+        let wish = StopWish {
+            env: args,
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause: cause_of_stop,
+            reply: None,
+            again: true,
+        };
+        self.stop(place, wish);
+        if let Some(instance) = self.instance_mut(place) {
+            instance.waiters.extend(reply.map(|reply| (reply, Verb::Restart)));
+            let old = instance.rare_mut().pending.replace(request);
+            self.drop_request(old);
+        }
+        None
+    }
+
+    /// The living instance that arguments name.
+    pub(super) fn place_for(&self, slot: JobId, args: &Args) -> Result<u32, Outcome> {
+        let Some(slot) = self.slot(slot) else { return Err(Outcome::UnknownJob) };
+        let key = key_of(&slot.job, args)?;
+        slot.place_of(&key).ok_or(Outcome::UnknownInstance(key))
+    }
+
+    /// Whether the job may start at all now. Conditions that an instance has of its own are looked at later.
+    fn refusal(&self, job: &Job, cause: CauseId, force: bool) -> Option<Refusal> {
+        if force {
+            return None;
+        }
+        let from_shutdown =
+            |cause| self.saved.causes.chain(cause).any(|it| matches!(it.what, Happening::Shutdown(_)));
+        if self.saved.shutdown.is_some() && !from_shutdown(cause) {
+            return Some(Refusal::ShuttingDown);
+        }
+        if let StartMode::Disabled(why) = &job.start {
+            return Some(Refusal::Disabled(why.clone()));
+        }
+        if !self.admits_mode(job) {
+            return Some(Refusal::Mode(
+                self.saved.mode.as_ref().map(|mode| Text::from(mode.as_str())).unwrap_or_default(),
+            ));
+        }
+        None
+    }
+
+    pub(super) fn admits_mode(&self, job: &Job) -> bool {
+        let mode = self.saved.mode.as_ref();
+        job.modes.is_empty() || mode.is_none_or(|mode| job.modes.contains(mode))
+    }
+
+    /// Wishes that a job be up. What it refuses is noted for `why`.
+    pub(super) fn start(&mut self, id: JobId, request: Request, fresh_stops: &[u32]) -> Result<(), Outcome> {
+        let Some(slot) = self.slot(id).filter(|slot| !slot.gone) else {
+            self.drop_request(Some(request));
+            return Err(Outcome::UnknownJob);
+        };
+        let job = slot.job.clone();
+        match self.admission(id, &job, &request) {
+            Ok(key) => {
+                self.start_admitted(id, &job, key, request, fresh_stops);
+                Ok(())
+            }
+            Err(Outcome::Refused(Refusal::While(_))) if request.by == By::Event => {
+                self.keep_for_level(id, &job, request);
+                Ok(())
+            }
+            Err(outcome) => {
+                if let Outcome::Refused(refusal) = &outcome {
+                    self.note_refusal(id, &request, refusal.clone());
+                }
+                self.drop_request(Some(request));
+                Err(outcome)
+            }
+        }
+    }
+
+    /// The key of the instance that may start, or why none may.
+    fn admission(&mut self, id: JobId, job: &Arc<Job>, request: &Request) -> Result<Text, Outcome> {
+        if let Some(refusal) = self.refusal(job, request.cause, request.force) {
+            return Err(Outcome::Refused(refusal));
+        }
+        if job.start == StartMode::Manual && matches!(request.by, By::Event | By::Level) {
+            return Err(Outcome::Refused(Refusal::Disabled("it is started by hand only".into())));
+        }
+        let key = key_of(job, &request.env)?;
+        let Some(slot) = self.slot(id) else { return Err(Outcome::UnknownJob) };
+        let renamed = |place: u32| self.instance(place).is_some_and(|it| it.job.instance != job.instance);
+        if slot.instances.iter().any(|(_, place)| renamed(*place)) {
+            return Err(Outcome::Refused(Refusal::OldInstances));
+        }
+        let holds = job.holds_while.is_none() || slot.levels.binary_search(&key).is_ok();
+        if !holds && !request.force {
+            return Err(Outcome::Refused(Refusal::While(self.missing_leaf(id, &request.env))));
+        }
+        let existing = slot.place_of(&key).and_then(|place| self.instance(place));
+        if let Some(instance) = existing
+            && instance.goal == Goal::Start
+            && request.by == By::Command
+        {
+            return Err(Outcome::AlreadyRunning);
+        }
+        if existing.is_none() && slot.instances.len() >= MAX_INSTANCES {
+            return Err(Outcome::Refused(Refusal::TooManyInstances));
+        }
+        if request.by != By::Command
+            && let Some(ring) = self.ring(id, request.cause)
+        {
+            return Err(Outcome::Refused(Refusal::Ring(ring)));
+        }
+        Ok(key)
+    }
+
+    fn start_admitted(
+        &mut self,
+        id: JobId,
+        job: &Arc<Job>,
+        key: Text,
+        mut request: Request,
+        fresh_stops: &[u32],
+    ) {
+        if job.holds_while.is_some() && request.by == By::Event {
+            // A fall keeps the event, and the next rise starts the job by it.
+            let copy = Request {
+                blocks: Vec::new(),
+                reply: None,
+                cause: self.saved.causes.keep(request.cause),
+                ..request.clone()
+            };
+            let old = self.slot_mut(id).and_then(|slot| slot.kept.insert(key.clone(), copy));
+            self.drop_request(old);
+        }
+        let Some(place) = self.slot(id).and_then(|slot| slot.place_of(&key)) else {
+            return self.create(id, job, key, request);
+        };
+        let Some(instance) = self.instance_mut(place) else { return };
+        let (goal, phase) = (instance.goal, instance.state.phase());
+        match goal {
+            Goal::Start | Goal::Restart if request.by == By::Event => self.start_again(place, request),
+            Goal::Start => self.drop_request(Some(request)),
+            Goal::Restart => {
+                // It comes up again anyhow: with this request, and whoever waits waits for that.
+                instance.waiters.extend(request.reply.take().map(|reply| (reply, Verb::Start)));
+                let old = instance.rare_mut().pending.replace(request);
+                self.drop_request(old);
+            }
+            Goal::Stop => {
+                instance.goal = if fresh_stops.contains(&place) { Goal::Restart } else { Goal::Start };
+                let calls_off =
+                    matches!(phase, Phase::Running | Phase::PreStop) && instance.goal == Goal::Start;
+                instance.waiters.extend(request.reply.take().map(|reply| (reply, Verb::Start)));
+                let number = instance.number;
+                let stop_waiters = take_waiters(&mut instance.waiters, |verb| verb == Verb::Stop);
+                let blocks = core::mem::take(&mut request.blocks);
+                if !fresh_stops.contains(&place) {
+                    self.unblock(place, false);
+                }
+                for reply in stop_waiters {
+                    self.reply(Some(reply), Outcome::Done);
+                }
+                for event in blocks {
+                    self.block(event, place);
+                }
+                if calls_off {
+                    self.drop_request(Some(request));
+                    if phase == Phase::Running {
+                        self.reached_goal(place);
+                    }
+                } else if let Some(instance) = self.instance_mut(place) {
+                    let old = instance.rare_mut().pending.replace(request);
+                    self.drop_request(old);
+                }
+                self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
+            }
+        }
+    }
+
+    /// A start event for an instance that is up or coming.
+    fn start_again(&mut self, place: u32, mut request: Request) {
+        let Some(instance) = self.instance_mut(place) else { return };
+        let number = instance.number;
+        match instance.job.again {
+            Again::Ignore => {
+                let slot = instance.slot;
+                self.dropped(slot);
+                self.drop_request(Some(request));
+            }
+            Again::Queue => {
+                request.blocks.clear();
+                let slot = instance.slot;
+                let rare = instance.rare_mut();
+                let same = |queued: &Request| queued.env == request.env && queued.events == request.events;
+                if rare.queue.len() >= MAX_QUEUE || rare.queue.iter().any(same) {
+                    self.dropped(slot);
+                    self.drop_request(Some(request));
+                } else {
+                    rare.queue.push_back(request);
+                }
+            }
+            Again::Restart => {
+                let blocks = core::mem::take(&mut request.blocks);
+                instance.goal = Goal::Restart;
+                let old = instance.rare_mut().pending.replace(request);
+                self.drop_request(old);
+                for event in blocks {
+                    self.block(event, place);
+                }
+                self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
+            }
+            Again::Coalesce(delay) => {
+                request.blocks.clear();
+                let old = instance.rare_mut().pending.replace(request);
+                self.drop_request(old);
+                self.limit(place, Limit::Coalesce, delay);
+            }
+        }
+    }
+
+    /// No further event has come: the instance is started anew with the last one.
+    pub(super) fn coalesced(&mut self, place: u32) {
+        let Some(instance) = self.instance_mut(place).filter(|instance| instance.goal == Goal::Start) else {
+            return;
+        };
+        instance.goal = Goal::Restart;
+        let number = instance.number;
+        self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
+    }
+
+    fn dropped(&mut self, id: JobId) {
+        self.saved.counters.dropped = self.saved.counters.dropped.saturating_add(1);
+        if let Some(slot) = self.slot_mut(id) {
+            slot.dropped = slot.dropped.saturating_add(1);
+        }
+    }
+
+    fn create(&mut self, id: JobId, job: &Arc<Job>, key: Text, request: Request) {
+        self.saved.number = self.saved.number.saturating_add(1);
+        let Request { env, events, blocks, cause, reply, force, .. } = request;
+        let started = Happening::Started(job.name.clone(), key.clone());
+        let own = self.saved.causes.add(self.saved.now, started, cause);
+        self.saved.causes.release(cause);
+        let instance = Instance {
+            job: job.clone(),
+            slot: id,
+            key: key.clone(),
+            number: self.saved.number,
+            goal: Goal::Start,
+            state: State::Waiting,
+            env: Arc::new(with_events(env, &events, "UPSTART_EVENTS")),
+            stop_env: Args::new(),
+            cause: own,
+            stop_cause: CauseId::NONE,
+            result: None,
+            settled: false,
+            up: false,
+            up_since: self.saved.now,
+            reached: false,
+            timed_out: false,
+            skipped: false,
+            hook: None,
+            blocks: Vec::new(),
+            waiters: reply.map(|reply| (reply, Verb::Start)).into_iter().collect(),
+            tree: super::model::Tree::default(),
+            timers: Vec::new(),
+            rare: None,
+            emits: Vec::new(),
+        };
+        let number = instance.number;
+        let place = self.place(instance);
+        if let Some(slot) = self.slot_mut(id) {
+            slot.add_instance(key, place);
+            slot.started = true;
+        }
+        if force && let Some(instance) = self.instance_mut(place) {
+            instance.rare_mut().forced = true;
+        }
+        self.saved.living = self.saved.living.saturating_add(1);
+        self.add_stop_gate(place);
+        self.limit(place, Limit::Settle, job.settle);
+        for event in blocks {
+            self.block(event, place);
+        }
+        self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
+    }
+
+    fn place(&mut self, instance: Instance) -> u32 {
+        if let Some(place) = self.saved.free_instances.pop()
+            && let Some(free) = self.saved.instances.get_mut(place as usize)
+        {
+            *free = Some(instance);
+            return place;
+        }
+        let place = u32::try_from(self.saved.instances.len()).unwrap_or(u32::MAX);
+        self.saved.instances.push(Some(instance));
+        place
+    }
+
+    /// Wishes that an instance be down; `false` if it is on its way there already.
+    pub(super) fn stop(&mut self, place: u32, wish: StopWish) -> bool {
+        let goal = if wish.again { Goal::Restart } else { Goal::Stop };
+        let Some(instance) = self.instance_mut(place) else { return false };
+        if instance.goal == goal || (instance.goal == Goal::Stop && wish.again) {
+            self.saved.causes.release(wish.cause);
+            return false;
+        }
+        let turned = instance.goal == Goal::Start;
+        instance.goal = goal;
+        let number = instance.number;
+        instance.stop_env = with_events(wish.env, &wish.events, "UPSTART_STOP_EVENTS");
+        let start_waiters = match goal {
+            Goal::Stop => take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop),
+            Goal::Start | Goal::Restart => Vec::new(),
+        };
+        instance.waiters.extend(wish.reply.map(|reply| (reply, Verb::Stop)));
+        let stopped = Happening::Stopped(instance.job.name.clone(), instance.key.clone());
+        let old_cause = instance.stop_cause;
+        let (pending, queue) = match (goal, instance.rare.as_mut()) {
+            (Goal::Stop, Some(rare)) => (rare.pending.take(), core::mem::take(&mut rare.queue)),
+            _ => Default::default(),
+        };
+        let own = self.saved.causes.add(self.saved.now, stopped, wish.cause);
+        self.saved.causes.release(wish.cause);
+        self.saved.causes.release(old_cause);
+        if let Some(instance) = self.instance_mut(place) {
+            instance.stop_cause = own;
+        }
+        self.drop_request(pending);
+        queue.into_iter().for_each(|queued| self.drop_request(Some(queued)));
+        if turned {
+            self.unblock(place, false);
+            self.stop_dependants(place);
+        }
+        for reply in start_waiters {
+            self.reply(Some(reply), Outcome::Stopped);
+        }
+        for event in wish.blocks {
+            self.block(event, place);
+        }
+        self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
+        true
+    }
+
+    /// Whether the job would start itself by this once too often; the ring, for people.
+    fn ring(&mut self, id: JobId, cause: CauseId) -> Option<String> {
+        let now = self.saved.now;
+        let slot = self.slot(id)?;
+        if !slot.started {
+            return None;
+        }
+        let name = slot.job.name.clone();
+        let itself = |what: &Happening| matches!(what, Happening::Started(job, _) if *job == name);
+        let steps: Vec<&Happening> = self.saved.causes.chain(cause).map(|cause| &cause.what).collect();
+        let back = steps.iter().position(|what| itself(what))?;
+        let shown: Vec<String> = steps
+            .get(..=back)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .filter_map(|what| shown_in_ring(what))
+            .collect();
+        let shown = format!("{} -> {name}", shown.join(" -> "));
+        let slot = self.slot_mut(id)?;
+        if now.since(slot.ring.0) >= RING_WINDOW {
+            slot.ring = (now, 0);
+        }
+        slot.ring.1 = slot.ring.1.saturating_add(1);
+        (slot.ring.1 > RING_STARTS).then_some(shown)
+    }
+
+    fn note_refusal(&mut self, id: JobId, request: &Request, refusal: Refusal) {
+        let cause = self.saved.causes.keep(request.cause);
+        let time = self.saved.now;
+        let Some(slot) = self.slot_mut(id) else { return self.saved.causes.release(cause) };
+        let last = Last { time, instance: Text::default(), end: End::Refused(refusal.clone()), cause };
+        let old = slot.last.replace(last.into());
+        if let Some(old) = old {
+            self.saved.causes.release(old.cause);
+        }
+        self.note(id, Text::default(), Notice::Refused(refusal));
+    }
+
+    /// Forgets a request that comes to nothing.
+    pub(super) fn drop_request(&mut self, request: Option<Request>) {
+        if let Some(request) = request {
+            self.saved.causes.release(request.cause);
+        }
+    }
+}
+
+/// The steps of a ring that people want to see.
+fn shown_in_ring(what: &Happening) -> Option<String> {
+    if let Happening::Started(job, _) = what {
+        Some(format!("{job}"))
+    } else if let Happening::Own(event) = what {
+        Some(format!("({event})"))
+    } else {
+        None
+    }
+}
+
+/// The instance's name that variables make of a job's pattern.
+pub fn key_of(job: &Job, env: &Args) -> Result<Text, Outcome> {
+    let Some(template) = &job.instance else { return Ok(Text::default()) };
+    let value_of = |name: &str| last_value(env, name).or_else(|| Slot::class_value(job, name));
+    if let Some(key) = template.expand(&value_of) {
+        return Ok(key.into());
+    }
+    let missing =
+        template.variables().into_iter().find(|(name, optional)| !optional && value_of(name).is_none());
+    Err(Outcome::MissingVariable(missing.map(|(name, _)| name.into()).unwrap_or_default()))
+}
+
+pub fn take_waiters(waiters: &mut Vec<(ReplyId, Verb)>, which: impl Fn(Verb) -> bool) -> Vec<ReplyId> {
+    let (taken, left): (Vec<_>, Vec<_>) =
+        core::mem::take(waiters).into_iter().partition(|(_, verb)| which(*verb));
+    *waiters = left;
+    taken.into_iter().map(|(reply, _)| reply).collect()
+}
+
+/// Variables, and in one of them the names of the events that they came with. What a loader or shell would
+/// act on cannot come from an event or a person's argument, and is left out.
+pub fn with_events(mut env: Args, events: &[Name], key: &str) -> Args {
+    if env.iter().any(|(key, _)| key.is_reserved()) {
+        env = env
+            .iter()
+            .filter(|(key, _)| !key.is_reserved())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+    }
+    if !events.is_empty() {
+        let names: Vec<&str> = events.iter().map(Name::as_str).collect();
+        super::model::set(&mut env, key, &names.join(" "));
+    }
+    env
+}
+
+impl Job {
+    /// Whether its restart takes the file that it was started from, as Upstart does.
+    pub(super) const fn restarts_old(&self) -> bool {
+        matches!(self.format, Format::Upstart)
+    }
+}

@@ -1,0 +1,208 @@
+//! The machine as a whole: modes and shutdown.
+
+use alloc::vec::Vec;
+
+use events::{Args, Event, Name, Time};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Engine, Todo,
+    clock::{SHUTDOWN_LIMIT, Timer, TimerId},
+    goals::StopWish,
+    model::{Emitter, set},
+};
+use crate::{Action, CauseId, Goal, Happening, Origin, Phase, Shutdown};
+
+/// A shutdown under way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GoingDown {
+    /// How, as the first who asked said.
+    pub kind: Shutdown,
+    pub stage: Stage,
+    /// Owned.
+    pub cause: CauseId,
+    pub limit: TimerId,
+}
+
+/// How far a shutdown is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// So many of its events are still worked off.
+    Telling(u8),
+    /// All jobs are told to stop.
+    Stopping,
+    /// All is down, and the outside knows.
+    Told,
+}
+
+impl Engine {
+    pub(super) fn change_mode(&mut self, mode: Name, origin: Origin) {
+        if self.saved.mode.as_ref() == Some(&mode) {
+            return;
+        }
+        let cause = self.saved.causes.add(self.saved.now, Happening::Mode(mode.clone()), CauseId::NONE);
+        let _ = origin;
+        let old = self.saved.mode.replace(mode.clone());
+        if let Some(old) = &old {
+            let mut args = Args::new();
+            set(&mut args, "MODE", old);
+            self.own_fact("mode", args, false, cause);
+        }
+        self.apply_mode(cause);
+        let mut args = Args::new();
+        set(&mut args, "MODE", &mode);
+        self.own_fact("mode", args.clone(), true, cause);
+        if let Some(old) = &old {
+            set(&mut args, "PREVIOUS", old);
+        }
+        if let Ok(name) = Name::new("mode") {
+            self.emit(Event { name, args }, cause, Emitter::Nobody);
+        }
+        self.saved.causes.release(cause);
+    }
+
+    /// Stops what may not run in this mode, keeping its goal, and looks again at what was kept so.
+    fn apply_mode(&mut self, cause: CauseId) {
+        for place in self.places_by_name() {
+            let Some(instance) = self.instance(place) else { continue };
+            let (job, phase, goal) = (instance.job.clone(), instance.state.phase(), instance.goal);
+            if phase == Phase::Held {
+                self.saved.todo.push_back(Todo::Recheck(place));
+            } else if goal == Goal::Start && !self.admits_mode(&job) {
+                let cause = self.saved.causes.keep(cause);
+                let wish = StopWish {
+                    env: Args::new(),
+                    events: Vec::new(),
+                    blocks: Vec::new(),
+                    cause,
+                    reply: None,
+                    again: true,
+                };
+                self.stop(place, wish);
+            }
+        }
+    }
+
+    /// Puts instances in the order of their names, each once: order among equals is by name, never by place.
+    pub(super) fn sort_by_name(&self, places: &mut Vec<u32>) {
+        if places.len() > 1 {
+            places.sort_by_key(|place| self.instance(*place).map(|it| (&it.job.name, &it.key)));
+            places.dedup();
+        }
+    }
+
+    /// All instances, by job and key.
+    pub(super) fn places_by_name(&self) -> Vec<u32> {
+        let mut slots: Vec<_> =
+            self.saved.slots.iter().flatten().filter(|slot| !slot.instances.is_empty()).collect();
+        slots.sort_by(|a, b| a.job.name.cmp(&b.job.name));
+        slots.into_iter().flat_map(|slot| slot.instances.iter().map(|(_, place)| *place)).collect()
+    }
+
+    /// The machine shall go down. The first who asks says how; whoever asks again halves the time.
+    pub(super) fn go_down(&mut self, kind: Shutdown, origin: Origin) {
+        if let Some(down) = &self.saved.shutdown {
+            let old = down.limit;
+            let left = old.0.since(self.saved.now);
+            self.disarm(old);
+            let limit = self.arm(left.checked_div(2).unwrap_or_default(), Timer::Shutdown);
+            if let Some(down) = &mut self.saved.shutdown {
+                down.limit = limit;
+            }
+            return;
+        }
+        let cause = self.saved.causes.add(self.saved.now, Happening::Shutdown(origin), CauseId::NONE);
+        let limit = self.arm(SHUTDOWN_LIMIT, Timer::Shutdown);
+        self.saved.shutdown = Some(GoingDown { kind, stage: Stage::Telling(2), cause, limit });
+        let (level, halt) = match kind {
+            Shutdown::Reboot | Shutdown::Kexec => ("6", None),
+            Shutdown::Poweroff => ("0", Some("POWEROFF")),
+            Shutdown::Halt => ("0", Some("HALT")),
+        };
+        let mut args = Args::new();
+        set(&mut args, "KIND", kind.name());
+        self.tell_shutdown("shutdown", args, cause);
+        let mut args = Args::new();
+        set(&mut args, "RUNLEVEL", level);
+        if let Some(halt) = halt {
+            set(&mut args, "INIT_HALT", halt);
+        }
+        self.tell_shutdown("runlevel", args, cause);
+    }
+
+    fn tell_shutdown(&mut self, name: &str, args: Args, cause: CauseId) {
+        let Ok(name) = Name::new(name) else { return self.shutdown_event_over() };
+        if self.emit(Event { name, args }, cause, Emitter::Machine).is_none() {
+            self.shutdown_event_over();
+        }
+    }
+
+    /// One of the shutdown's events has been worked off. After the last, everything stops.
+    pub(super) fn shutdown_event_over(&mut self) {
+        let Some(down) = &mut self.saved.shutdown else { return };
+        down.stage = match down.stage {
+            Stage::Telling(left) if left > 1 => Stage::Telling(left.saturating_sub(1)),
+            Stage::Telling(_) | Stage::Stopping => Stage::Stopping,
+            Stage::Told => Stage::Told,
+        };
+        if down.stage != Stage::Stopping {
+            return;
+        }
+        let cause = down.cause;
+        for place in self.places_by_name() {
+            let cause = self.saved.causes.keep(cause);
+            let wish = StopWish {
+                env: Args::new(),
+                events: Vec::new(),
+                blocks: Vec::new(),
+                cause,
+                reply: None,
+                again: false,
+            };
+            self.stop(place, wish);
+        }
+    }
+
+    /// Says that all is down, once it is.
+    pub(super) fn look_whether_down(&mut self) {
+        let idle = self.saved.living == 0 && self.saved.pending.is_empty() && self.saved.todo.is_empty();
+        if let Some(down) = &mut self.saved.shutdown
+            && down.stage == Stage::Stopping
+            && idle
+        {
+            down.stage = Stage::Told;
+            let (kind, limit) = (down.kind, down.limit);
+            self.disarm(limit);
+            self.out.push(Action::Down(kind));
+        }
+    }
+
+    /// Enough: what is not down now is ended with the machine.
+    pub(super) fn shutdown_limit_reached(&mut self) {
+        if let Some(down) = &mut self.saved.shutdown
+            && down.stage != Stage::Told
+        {
+            down.stage = Stage::Told;
+            let kind = down.kind;
+            self.out.push(Action::Down(kind));
+        }
+    }
+
+    /// How the machine goes down, if it does.
+    #[must_use]
+    pub fn going_down(&self) -> Option<Shutdown> {
+        self.saved.shutdown.as_ref().map(|down| down.kind)
+    }
+
+    /// The mode the machine is in.
+    #[must_use]
+    pub const fn mode(&self) -> Option<&Name> {
+        self.saved.mode.as_ref()
+    }
+
+    /// The engine's own clock: the latest time that it was told.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.saved.now
+    }
+}

@@ -1,0 +1,210 @@
+//! A new generation of jobs, applied whole.
+//!
+//! What lives keeps the job it was started with: its processes, its stop condition, its `while`, its order at
+//! stop. Only a new start sees the new one. A file that is gone lets its instances live on; a file that could
+//! not be read leaves the job as it was.
+
+use alloc::{sync::Arc, vec::Vec};
+
+use events::{Name, Pattern};
+use hashbrown::HashSet;
+
+use super::{
+    Engine, Todo,
+    model::{Slot, Tree},
+};
+use crate::{Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort};
+
+/// Events whose patterns tell a source what to watch.
+const WATCHED: [&str; 5] = ["file", "socket", "timer", "calendar", "path"];
+
+impl Engine {
+    pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
+        jobs.sort_by(|a, b| a.name.cmp(&b.name));
+        let watched_before = self.watched();
+        let named: HashSet<Name> = jobs.iter().map(|job| job.name.clone()).collect();
+        for id in self.ids() {
+            let Some(slot) = self.slot(id).filter(|slot| !slot.gone) else { continue };
+            if !named.contains(&slot.job.name) && !refused.contains(&slot.job.name) {
+                self.retire(id);
+            }
+        }
+        let mut changed: Vec<JobId> = Vec::new();
+        for job in jobs {
+            changed.extend(self.put(job));
+        }
+        self.find_cycles();
+        self.tell_watches(&watched_before);
+        self.tell_all_up();
+        let cause = self.saved.causes.add(self.saved.now, Happening::Reload, CauseId::NONE);
+        changed.sort_by_key(|id| self.slot(*id).map(|slot| slot.job.name.clone()));
+        for id in changed {
+            self.recheck_level(id, cause);
+        }
+        self.saved.causes.release(cause);
+        for place in self.places_by_name() {
+            if self.instance(place).is_some_and(|instance| instance.state.phase() == Phase::Held) {
+                self.saved.todo.push_back(Todo::Recheck(place));
+            }
+        }
+    }
+
+    fn ids(&self) -> Vec<JobId> {
+        (0..self.saved.slots.len()).filter_map(|place| u32::try_from(place).ok()).map(JobId).collect()
+    }
+
+    /// Its file is gone.
+    fn retire(&mut self, id: JobId) {
+        self.graph.remove_job(id);
+        self.levels.remove(&id);
+        let Some(slot) = self.slot_mut(id) else { return };
+        slot.gone = true;
+        let (tree, kept) = (core::mem::take(&mut slot.tree), core::mem::take(&mut slot.kept));
+        slot.levels.clear();
+        self.release_tree(&tree);
+        kept.into_values().for_each(|request| self.drop_request(Some(request)));
+        self.watch_old_levels(id);
+        self.wake(id);
+        self.forget_slot_if_gone(id);
+    }
+
+    /// Takes a job in, in place of the one of its name; `None` if nothing is new.
+    fn put(&mut self, job: Arc<Job>) -> Option<JobId> {
+        let Some(&id) = self.saved.names.get(&job.name) else {
+            let id = self.add_slot(Slot::new(job.clone()));
+            self.saved.names.insert(job.name.clone(), id);
+            self.graph.add_job(id, &job);
+            self.add_level(id, &job);
+            return Some(id);
+        };
+        let slot = self.slot_mut(id)?;
+        if slot.job == job && !slot.gone {
+            return None;
+        }
+        let old = core::mem::replace(&mut slot.job, job.clone());
+        slot.gone = false;
+        let tree =
+            if old.start_on == job.start_on { Tree::default() } else { core::mem::take(&mut slot.tree) };
+        let same_level = old.holds_while == job.holds_while && old.instance == job.instance;
+        let kept = if same_level && old.start_on == job.start_on {
+            Default::default()
+        } else {
+            core::mem::take(&mut slot.kept)
+        };
+        self.release_tree(&tree);
+        kept.into_values().for_each(|request| self.drop_request(Some(request)));
+        self.graph.remove_job(id);
+        self.graph.add_job(id, &job);
+        self.add_level(id, &job);
+        self.watch_old_levels(id);
+        self.wake(id);
+        Some(id)
+    }
+
+    fn add_slot(&mut self, slot: Slot) -> JobId {
+        if let Some(place) = self.saved.free_slots.pop()
+            && let Some(free) = self.saved.slots.get_mut(place as usize)
+        {
+            *free = Some(slot);
+            return JobId(place);
+        }
+        let place = u32::try_from(self.saved.slots.len()).unwrap_or(u32::MAX);
+        self.saved.slots.push(Some(slot));
+        JobId(place)
+    }
+
+    /// Forgets a job whose file and instances are gone.
+    pub(super) fn forget_slot_if_gone(&mut self, id: JobId) {
+        let Some(gone) = self.slot(id).filter(|slot| slot.instances.is_empty()).map(|slot| slot.gone) else {
+            return;
+        };
+        self.graph.remove_gate(Gate::OldWhile(id));
+        if !gone {
+            return;
+        }
+        let Some(slot) = self.saved.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
+        self.saved.names.remove(&slot.job.name);
+        self.saved.free_slots.push(id.0);
+        if let Some(last) = slot.last {
+            self.saved.causes.release(last.cause);
+        }
+    }
+
+    /// Has the facts watched that instances of earlier versions run along with.
+    pub(super) fn watch_old_levels(&mut self, id: JobId) {
+        self.graph.remove_gate(Gate::OldWhile(id));
+        let Some(slot) = self.slot(id) else { return };
+        let living = slot.instances.iter().filter_map(|(_, place)| self.instance(*place));
+        let conditions: Vec<_> = living
+            .filter(|it| {
+                slot.gone
+                    || it.job.holds_while != slot.job.holds_while
+                    || it.job.instance != slot.job.instance
+            })
+            .filter_map(|it| it.job.holds_while.clone())
+            .collect();
+        for condition in conditions {
+            self.graph.add_level_gate(Gate::OldWhile(id), &condition);
+        }
+    }
+
+    /// Has the stop condition of an instance looked at, with its variables replaced.
+    pub(super) fn add_stop_gate(&mut self, place: u32) {
+        self.graph.remove_gate(Gate::Stop(place));
+        let Some(instance) = self.saved.instances.get(place as usize).and_then(Option::as_ref) else {
+            return;
+        };
+        let Some(condition) = &instance.job.stop_on else { return };
+        let value_of = |name: &str| instance.value_of(name);
+        let leaves =
+            condition.leaves().map(|leaf| leaf.pattern.expanded(&value_of).map(|it| it.into_owned()));
+        self.graph.add_gate(Gate::Stop(place), Sort::Event, leaves);
+    }
+
+    /// Finds the edges that loops make void.
+    pub(super) fn find_cycles(&mut self) {
+        let ids: Vec<JobId> = self.ids().into_iter().filter(|id| self.slot(*id).is_some()).collect();
+        let jobs: Vec<Arc<Job>> =
+            ids.iter().filter_map(|id| self.slot(*id)).map(|slot| slot.job.clone()).collect();
+        let jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
+        let order = crate::order(&jobs);
+        self.order.clear();
+        if order.ignored.is_empty() && order.tangled.is_empty() {
+            return;
+        }
+        self.order.resize(self.saved.slots.len(), u32::MAX);
+        for (index, id) in ids.iter().enumerate() {
+            if let (Some(place), Some(position)) = (self.order.get_mut(id.0 as usize), order.position(index))
+            {
+                *place = u32::try_from(position).unwrap_or(u32::MAX);
+            }
+        }
+    }
+
+    /// Whether an edge is void, because a loop would be closed by it.
+    pub(super) fn ignores(&self, first: JobId, then: JobId) -> bool {
+        match (self.order.get(first.0 as usize), self.order.get(then.0 as usize)) {
+            (Some(first), Some(then)) => first > then,
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    fn watched(&self) -> HashSet<Pattern> {
+        let conditions = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).flat_map(|slot| {
+            [&slot.job.start_on, &slot.job.stop_on, &slot.job.holds_while].into_iter().flatten()
+        });
+        let patterns = conditions.flat_map(|condition| condition.leaves()).map(|leaf| &leaf.pattern);
+        patterns.filter(|pattern| WATCHED.contains(&pattern.name.as_str())).cloned().collect()
+    }
+
+    fn tell_watches(&mut self, before: &HashSet<Pattern>) {
+        let after = self.watched();
+        let text = |pattern: &&Pattern| alloc::format!("{pattern}");
+        let mut gone: Vec<&Pattern> = before.difference(&after).collect();
+        let mut new: Vec<&Pattern> = after.difference(before).collect();
+        gone.sort_by_key(text);
+        new.sort_by_key(text);
+        self.out.extend(gone.into_iter().cloned().map(Action::Unwatch));
+        self.out.extend(new.into_iter().cloned().map(Action::Watch));
+    }
+}

@@ -1,0 +1,223 @@
+//! Lives of jobs, told as transcripts: `jobs/tests/scenarios/*.txt`.
+//!
+//! A story is a title, job files (`== NAME`), what processes do (`== world`), and what happens (`== play`).
+//! In the play, lines with `<` are given; all others must come out. `UPDATE=1 cargo test -p jobs --test
+//! stories` writes them anew; the difference is to be read like code.
+//!
+//! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use events::{Name, Time};
+use jobs::{
+    Input, Job, Origin,
+    formats::{Reading, Source, lsb, native, rc_conf::RcConf, rcd, upstart},
+    simulate::{Order, Simulation, World, parse_order},
+};
+
+#[derive(Default)]
+struct Story {
+    files: BTreeMap<(String, u32), String>,
+    world: World,
+    play: Vec<(u64, String)>,
+    head: String,
+}
+
+fn read_story(text: &str) -> Story {
+    let mut story = Story::default();
+    let mut section = None;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("== ") {
+            section = Some(name.trim().to_string());
+        }
+        let in_play = section.as_deref() == Some("play");
+        if !in_play || line == "== play" {
+            story.head.push_str(line);
+            story.head.push('\n');
+        }
+        match section.as_deref() {
+            None => {}
+            Some(_) if line.starts_with("== ") => {}
+            Some("world") if line.trim().is_empty() => {}
+            Some("world") => story.world.say(line).unwrap_or_else(|fault| panic!("{line}: {fault}")),
+            Some("play") => {
+                if let Some((time, order)) = line.split_once('<') {
+                    story
+                        .play
+                        .push((time.trim().parse().expect("a time before `<`"), order.trim().to_string()));
+                }
+            }
+            Some(file) => {
+                let (name, version) = file.split_once(" #").unwrap_or((file, "1"));
+                let file =
+                    story.files.entry((name.trim().into(), version.parse().expect("a version"))).or_default();
+                file.push_str(line);
+                file.push('\n');
+            }
+        }
+    }
+    story
+}
+
+/// The jobs as of a version, and those whose files are refused.
+fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
+    let mut latest: BTreeMap<&str, &str> = BTreeMap::new();
+    for ((name, from), text) in &story.files {
+        if *from <= version {
+            latest.insert(name, text);
+        }
+    }
+    let (mut jobs, mut refused) = (Vec::new(), Vec::new());
+    for (file, text) in latest {
+        if text.trim() == "-" {
+            continue;
+        }
+        let (name, kind) = file.rsplit_once('.').unwrap_or((file, ""));
+        let name = Name::new(name).unwrap();
+        let source = Source { path: file.into(), text: text.into(), executable: true };
+        let reading: Reading = match kind {
+            "conf" => upstart::read(&name, &source, &[]),
+
+            "ron" => native::read(&name, &source, &[], 0),
+            "rcd" => rcd::read(&name, &source, &RcConf::default(), &rcd::KeywordFilter::default()),
+            "lsb" => lsb::read(&name, &source, None, &lsb::Facilities::default(), &lsb::Links::default()),
+            _ => panic!("{file}: what format is that?"),
+        };
+        match reading.described {
+            Some(described) => jobs.push(Arc::new(described.job)),
+            None if version > 1 => refused.push(name),
+            None => panic!("{file}: {:#?}", reading.reports),
+        }
+    }
+    (jobs, refused)
+}
+
+fn play(story: &Story) -> String {
+    let (jobs, _) = jobs_of(story, 1);
+    let mut simulation = Simulation::new(jobs, story.world.clone());
+    let mut told = String::new();
+    tell(&mut simulation, &mut told);
+    for (time, text) in &story.play {
+        if *time > 0 {
+            simulation.run_until(Time(time.saturating_sub(1)));
+        }
+        tell(&mut simulation, &mut told);
+        simulation.run_until(Time(*time));
+        tell(&mut simulation, &mut told);
+        told.push_str(&format!("{time:>7} < {text}\n"));
+        obey(story, &mut simulation, text, &mut told);
+        tell(&mut simulation, &mut told);
+        assert_eq!(simulation.engine.ring_of_waits(), None, "a ring of waits after `{text}`");
+    }
+    told
+}
+
+fn tell(simulation: &mut Simulation, told: &mut String) {
+    for line in simulation.take_transcript() {
+        if line.mark != jobs::simulate::Mark::In {
+            told.push_str(&format!("{line}\n"));
+        }
+    }
+}
+
+fn obey(story: &Story, simulation: &mut Simulation, text: &str, told: &mut String) {
+    let origin = Origin::Person(0);
+    let order = parse_order(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    let inside = |simulation: &Simulation, job: &Name| {
+        Origin::Job(simulation.life_of(job).unwrap_or_else(|| panic!("{job} has no process")))
+    };
+    match order {
+        Order::Event(event) => {
+            let reply = Some(simulation.ask());
+            simulation.give(Input::Event { event, origin: Origin::World, reply });
+        }
+        Order::EventFrom(job, event) => {
+            let (reply, origin) = (Some(simulation.ask()), inside(simulation, &job));
+            simulation.give(Input::Event { event, origin, reply });
+        }
+        Order::Fact(fact) => simulation.give(Input::Began { fact, origin: Origin::World }),
+        Order::FactFrom(job, fact) => {
+            let origin = inside(simulation, &job);
+            simulation.give(Input::Began { fact, origin });
+        }
+        Order::Gone(fact) => simulation.give(Input::Ended { name: fact.name, identity: fact.identity }),
+        Order::Command(verb, job, args, force) => {
+            let reply = Some(simulation.ask());
+            simulation.give(Input::Command { verb, job, args, force, origin, reply });
+        }
+        Order::Exit(job, instance, process, exit) => {
+            assert!(simulation.end_process(&job, &instance, process, exit), "{text}: no such process");
+        }
+        Order::Mode(mode) => simulation.give(Input::Mode { mode, origin }),
+        Order::Shutdown(kind) => simulation.give(Input::Shutdown { kind, origin }),
+        Order::Reload(version) => {
+            let (jobs, refused) = jobs_of(story, version);
+            simulation.give(Input::Reload { jobs, refused });
+        }
+        Order::Wait => {}
+        Order::Restore => {
+            let saved = serde_json::to_string(&simulation.engine).unwrap();
+            simulation.engine = serde_json::from_str(&saved).unwrap();
+        }
+        Order::Status => {
+            for status in simulation.engine.list() {
+                told.push_str(&format!("          {}\n", status.to_string().replace('\n', " ")));
+                for wait in &status.waits {
+                    told.push_str(&format!("            waits for {wait}\n"));
+                }
+            }
+        }
+        Order::Why(job) => {
+            let why = simulation.engine.why(&job, "").unwrap();
+            told.push_str(&format!("          {}\n", why.status));
+            if let Some(last) = &why.status.last {
+                told.push_str(&format!("            {last}\n"));
+            }
+            for (time, what) in &why.chain {
+                told.push_str(&format!("            {:>7} {what}\n", time.0));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_story_goes_as_it_is_told() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for path in files.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "txt")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let story = read_story(&text);
+        let told = format!("{}{}", story.head, play(&story));
+        count += 1;
+        if told == text {
+            continue;
+        }
+        if update {
+            fs::write(&path, told).unwrap();
+        } else {
+            let line = told.lines().zip(text.lines()).position(|(a, b)| a != b).unwrap_or(0);
+            let line = line.min(told.lines().count().saturating_sub(1));
+            wrong.push(format!(
+                "{}: came out differently at line {}:\n{}",
+                path.display(),
+                line + 1,
+                told.lines().skip(line).take(8).collect::<Vec<_>>().join("\n")
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(count >= MIN_STORIES, "only {count} stories were found");
+}
+
+const MIN_STORIES: usize = 3;
