@@ -39,7 +39,8 @@ pub enum Action {
         /// Which process.
         process: ProcessKind,
     },
-    /// Kill every process of a life.
+    /// Kill every process of a life, also those beside main and those that were asked for before. When none
+    /// is left, at once if none was there, [`Input::Emptied`](crate::Input::Emptied) is owed.
     KillAll {
         /// Which life.
         life: Life,
@@ -112,6 +113,8 @@ pub enum Refusal {
     While(String),
     /// It starts itself again and again; the ring.
     Ring(String),
+    /// Instances live that an earlier version of its file named in another way.
+    OldInstances,
     /// It has as many instances as it may have.
     TooManyInstances,
     /// It has no reload signal to send to, since nothing of it runs.

@@ -56,6 +56,23 @@ pub enum Limit {
     Coalesce,
 }
 
+/// Timers are written down as a list: not every form of writing has maps whose keys are pairs.
+pub mod listed {
+    use alloc::{collections::BTreeMap, vec::Vec};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Timer, TimerId};
+
+    pub fn serialize<S: Serializer>(timers: &BTreeMap<TimerId, Timer>, to: S) -> Result<S::Ok, S::Error> {
+        timers.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<TimerId, Timer>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().collect())
+    }
+}
+
 impl Engine {
     pub(super) fn arm(&mut self, delay: Duration, timer: Timer) -> TimerId {
         self.saved.timer_number = self.saved.timer_number.saturating_add(1);

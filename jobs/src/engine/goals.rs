@@ -120,8 +120,16 @@ impl Engine {
             env.push(key.clone(), value.clone());
         }
         let cause_of_stop = self.saved.causes.keep(cause);
-        let request =
-            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
+        // Who waits is among the instance's own waiters, so the request has no answer to give.
+        let request = Request {
+            env,
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause,
+            reply: None,
+            force,
+            by: By::Command,
+        };
         let wish = StopWish {
             env: args,
             events: Vec::new(),
@@ -139,11 +147,22 @@ impl Engine {
         None
     }
 
-    /// The living instance that arguments name.
+    /// The living instance that arguments name: as its file names instances now or, if that has changed, as
+    /// the file that it was started from did.
     pub(super) fn place_for(&self, slot: JobId, args: &Args) -> Result<u32, Outcome> {
         let Some(slot) = self.slot(slot) else { return Err(Outcome::UnknownJob) };
-        let key = key_of(&slot.job, args)?;
-        slot.place_of(&key).ok_or(Outcome::UnknownInstance(key))
+        let key = key_of(&slot.job, args);
+        if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
+            return Ok(place);
+        }
+        let earlier = slot.instances.iter().find(|(key, place)| {
+            self.instance(*place).is_some_and(|it| key_of(&it.job, args).as_ref() == Ok(key))
+        });
+        match (earlier, key) {
+            (Some((_, place)), _) => Ok(*place),
+            (None, Ok(key)) => Err(Outcome::UnknownInstance(key)),
+            (None, Err(outcome)) => Err(outcome),
+        }
     }
 
     /// Whether the job may start at all now. Conditions that an instance has of its own are looked at later.
@@ -193,6 +212,8 @@ impl Engine {
                     self.note_refusal(id, &request, refusal.clone());
                 }
                 self.drop_request(Some(request));
+                // Whoever needs it and has waited for it need not wait for this start.
+                self.wake(id);
                 Err(outcome)
             }
         }
@@ -208,6 +229,10 @@ impl Engine {
         }
         let key = key_of(job, &request.env)?;
         let Some(slot) = self.slot(id) else { return Err(Outcome::UnknownJob) };
+        let renamed = |place: u32| self.instance(place).is_some_and(|it| it.job.instance != job.instance);
+        if slot.instances.iter().any(|(_, place)| renamed(*place)) {
+            return Err(Outcome::Refused(Refusal::OldInstances));
+        }
         let holds = job.holds_while.is_none() || slot.levels.binary_search(&key).is_ok();
         if !holds && !request.force {
             return Err(Outcome::Refused(Refusal::While(self.missing_leaf(id, &request.env))));
@@ -289,6 +314,7 @@ impl Engine {
                     let old = instance.rare_mut().pending.replace(request);
                     self.drop_request(old);
                 }
+                self.comes_again(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
             }
         }
@@ -324,6 +350,7 @@ impl Engine {
                 for event in blocks {
                     self.block(event, place);
                 }
+                self.comes_again(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
             }
             Again::Coalesce(delay) => {
@@ -342,6 +369,7 @@ impl Engine {
         };
         instance.goal = Goal::Restart;
         let number = instance.number;
+        self.comes_again(place);
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
     }
 
@@ -430,6 +458,8 @@ impl Engine {
             Goal::Stop => take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop),
             Goal::Start | Goal::Restart => Vec::new(),
         };
+        // A task that its own stop condition ends has done what it was there for: it waited for that.
+        let done = instance.job.task && instance.reached && !wish.events.is_empty();
         instance.waiters.extend(wish.reply.map(|reply| (reply, Verb::Stop)));
         let stopped = Happening::Stopped(instance.job.name.clone(), instance.key.clone());
         let old_cause = instance.stop_cause;
@@ -449,11 +479,18 @@ impl Engine {
             self.unblock(place, false);
             self.stop_dependants(place);
         }
+        if goal == Goal::Stop {
+            // It is not coming any more: whoever waits for that looks again.
+            self.wake_for(place);
+        }
         for reply in start_waiters {
-            self.reply(Some(reply), Outcome::Stopped);
+            self.reply(Some(reply), if done { Outcome::Done } else { Outcome::Stopped });
         }
         for event in wish.blocks {
             self.block(event, place);
+        }
+        if goal == Goal::Restart {
+            self.comes_again(place);
         }
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
         true
@@ -475,11 +512,7 @@ impl Engine {
             .unwrap_or_default()
             .iter()
             .rev()
-            .filter_map(|what| match what {
-                Happening::Started(job, _) => Some(format!("{job}")),
-                Happening::Own(event) => Some(format!("({event})")),
-                _ => None,
-            })
+            .filter_map(|what| shown_in_ring(what))
             .collect();
         let shown = format!("{} -> {name}", shown.join(" -> "));
         let slot = self.slot_mut(id)?;
@@ -507,6 +540,17 @@ impl Engine {
         if let Some(request) = request {
             self.saved.causes.release(request.cause);
         }
+    }
+}
+
+/// The steps of a ring that people want to see.
+fn shown_in_ring(what: &Happening) -> Option<String> {
+    if let Happening::Started(job, _) = what {
+        Some(format!("{job}"))
+    } else if let Happening::Own(event) = what {
+        Some(format!("({event})"))
+    } else {
+        None
     }
 }
 

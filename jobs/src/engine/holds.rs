@@ -17,10 +17,11 @@ use super::{
     Engine, Todo,
     clock::Limit,
     goals::StopWish,
-    model::{By, Emitter, End, EventId, Request},
+    model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal, State,
+    Action, CauseId, Cue, Format, Goal, GraphEdge as Edge, Happening, Job, JobId, Need, Notice, Outcome,
+    Phase, Refusal, StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -43,10 +44,19 @@ pub enum Wait {
     Need(JobId),
 }
 
+/// An instance on a way along waits: the steps that are still to be tried, and the one taken.
+struct Step {
+    place: u32,
+    untried: Vec<(Wait, u32)>,
+    taken: Option<Wait>,
+}
+
 /// How it stands with something that is needed.
 enum Supply {
     Up,
     Coming(JobId),
+    /// On its way down: what to do is known when it is down.
+    Leaving(JobId),
     Startable(JobId),
     Never(String),
 }
@@ -55,10 +65,11 @@ impl Engine {
     /// Looks whether an instance still waits.
     pub(super) fn recheck(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
-        match (instance.state.phase(), instance.goal) {
-            (Phase::Held, _) => self.recheck_held(place),
-            (Phase::Running, Goal::Stop | Goal::Restart) => self.recheck_drain(place),
-            _ => {}
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            self.recheck_held(place);
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            self.recheck_drain(place);
         }
     }
 
@@ -77,11 +88,12 @@ impl Engine {
             return self.settle_quietly(place);
         }
         if let Some(job) = self.first_unsettled(place) {
-            return self.wait_for(place, job);
+            return self.wait_for(place, &[job]);
         }
         match self.first_need(place) {
             Ok(None) => self.free(place, number),
-            Ok(Some(job)) => self.wait_for(place, job),
+            // Whichever provider is up first will do.
+            Ok(Some(_)) => self.wait_for(place, &self.all_needed(place)),
             Err(why) => self.fail_for_needs(place, why),
         }
     }
@@ -100,24 +112,79 @@ impl Engine {
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Freed));
     }
 
-    /// Has an instance looked at again when something about `job` changes.
-    fn wait_for(&mut self, place: u32, job: JobId) {
-        if let Some(slot) = self.slot_mut(job) {
-            slot.waiting.push(place);
+    /// All jobs that can give what an instance needs.
+    fn all_needed(&self, place: u32) -> Vec<JobId> {
+        let Some(instance) = self.instance(place) else { return Vec::new() };
+        instance.job.needs.iter().flat_map(|need| self.providers(&need.name)).collect()
+    }
+
+    /// Has an instance looked at again when something about one of the jobs changes.
+    fn wait_for(&mut self, place: u32, jobs: &[JobId]) {
+        for &job in jobs {
+            // If it is a hook that one waits for, whether it is coming is for its job to say.
+            let mut at = Some(job);
+            for _ in 0..MAX_HOOK_CHAIN {
+                let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
+                if !slot.waiting.contains(&place) {
+                    slot.waiting.push(place);
+                }
+                let job = slot.job.clone();
+                at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
+            }
         }
         if let Some(time) = self.expectation_ends(place) {
             self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if self.saved.live_waits > 0 {
+        if self.saved.live_waits > 0 || self.saved.mixed {
             self.cut_rings(place);
         }
     }
 
     /// All jobs that an instance's job comes after, by what it was started with.
+    ///
+    /// Order goes through a job that is switched off: who requires it comes after those that it requires.
     pub(super) fn predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_predecessors(id, job))
+    }
+
+    /// All jobs that come after a job, also through jobs that are switched off.
+    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_successors(id, job))
+    }
+
+    fn through_disabled(
+        &self,
+        id: JobId,
+        job: &Job,
+        next: impl Fn(&Self, JobId, &Job) -> Vec<JobId>,
+    ) -> Vec<JobId> {
+        let mut found = next(self, id, job);
+        found.retain(|other| *other != id);
+        found.sort_unstable();
+        found.dedup();
+        let is_off =
+            |id: &JobId| self.slot(*id).is_some_and(|slot| matches!(slot.job.start, StartMode::Disabled(_)));
+        if !found.iter().any(is_off) {
+            return found;
+        }
+        let mut seen: hashbrown::HashSet<JobId> = found.iter().copied().chain([id]).collect();
+        let mut open: Vec<JobId> = found.iter().copied().filter(is_off).collect();
+        while let Some(off) = open.pop() {
+            let Some(job) = self.slot(off).map(|slot| slot.job.clone()) else { continue };
+            for other in next(self, off, &job).into_iter().filter(|other| seen.insert(*other)) {
+                found.push(other);
+                open.extend(Some(other).filter(is_off));
+            }
+        }
+        found.retain(|id| !is_off(id));
+        found.sort_unstable();
+        found
+    }
+
+    fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
-            if require.name == ALL {
+            if require.name == ALL && job.format == Format::Lsb {
                 found.extend(self.all_others(id));
             } else {
                 found.extend(self.providers(&require.name));
@@ -126,14 +193,11 @@ impl Engine {
         for name in job.provided_names() {
             found.extend(self.graph.related(name, Edge::Before));
         }
-        found.retain(|&other| other != id && !self.ignores(other, id));
-        found.sort_unstable();
-        found.dedup();
+        found.retain(|&other| !self.ignores(other, id));
         found
     }
 
-    /// All jobs that come after a job.
-    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+    fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for name in job.provided_names().chain([&job.name]) {
             found.extend(self.graph.related(name, Edge::Requires));
@@ -142,9 +206,11 @@ impl Engine {
         for name in &job.before {
             found.extend(self.providers(name));
         }
-        found.retain(|&other| other != id && !self.ignores(id, other));
-        found.sort_unstable();
-        found.dedup();
+        if !job.requires.iter().any(|require| require.name == ALL) {
+            let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
+            found.extend(self.graph.related(ALL, Edge::Requires).filter(same_format));
+        }
+        found.retain(|&other| !self.ignores(id, other));
         found
     }
 
@@ -160,29 +226,36 @@ impl Engine {
 
     fn all_others(&self, id: JobId) -> Vec<JobId> {
         let Some(format) = self.slot(id).map(|slot| slot.job.format) else { return Vec::new() };
-        let wants_all = |job: &Job| job.requires.iter().any(|require| require.name == ALL);
         let slots = self.saved.slots.iter().enumerate();
         slots
             .filter_map(|(place, slot)| Some((JobId(u32::try_from(place).ok()?), slot.as_ref()?)))
-            .filter(|(_, slot)| slot.job.format == format && !wants_all(&slot.job))
+            .filter(|(_, slot)| slot.job.format == format && !comes_after_all(&slot.job))
             .map(|(id, _)| id)
             .collect()
     }
 
     fn first_unsettled(&self, place: u32) -> Option<JobId> {
         let instance = self.instance(place)?;
-        if instance.rare().is_some_and(|rare| rare.forced) {
-            return None;
-        }
-        let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-        let expected = |id: JobId| self.expects(&instance.job, id);
-        self.predecessors(instance.slot, &instance.job)
-            .into_iter()
-            .find(|id| !yielded.contains(id) && (self.is_coming(*id) || expected(*id)))
+        self.unsettled(instance).next()
     }
 
-    /// Whether a start of the job is under way, or as good as under way.
-    pub(super) fn is_coming(&self, id: JobId) -> bool {
+    /// The jobs that must settle before an instance may start, and have not.
+    fn unsettled<'e>(&'e self, instance: &'e Instance) -> impl Iterator<Item = JobId> + 'e {
+        let rare = instance.rare();
+        let yielded = rare.map(|rare| rare.yielded.as_slice()).unwrap_or_default();
+        let before = match rare {
+            // Who forces a start does not want to wait.
+            Some(rare) if rare.forced => Vec::new(),
+            Some(_) | None => self.predecessors(instance.slot, &instance.job),
+        };
+        before.into_iter().filter(move |id| {
+            !yielded.contains(id) && (self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id))
+        })
+    }
+
+    /// Whether a start of the job is under way, or as good as under way. For `whom`: a hook of its own is
+    /// coming, but within its start, and cannot come before it.
+    fn is_coming(&self, id: JobId, whom: JobId) -> bool {
         let mut at = id;
         for hop in 0..MAX_HOOK_CHAIN {
             let Some(slot) = self.slot(at) else { return false };
@@ -193,7 +266,10 @@ impl Engine {
                         instance.state.phase(),
                         Phase::Waiting | Phase::Held | Phase::Check | Phase::Starting
                     );
-                    !instance.settled && instance.goal != Goal::Stop && (hop == 0 || early)
+                    match hop {
+                        0 => instance.is_coming(),
+                        _ => early && !instance.settled && instance.goal != Goal::Stop,
+                    }
                 })
             };
             if slot.instances.iter().any(|(_, place)| unsettled(*place)) {
@@ -203,7 +279,7 @@ impl Engine {
                 return true;
             }
             match hook_of(&slot.job).and_then(|name| self.saved.names.get(name)) {
-                Some(&next) if next != at && slot.instances.is_empty() => at = next,
+                Some(&next) if next != at && next != whom && slot.instances.is_empty() => at = next,
                 _ => return false,
             }
         }
@@ -244,17 +320,34 @@ impl Engine {
     fn first_need(&mut self, place: u32) -> Result<Option<JobId>, String> {
         let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return Ok(None) };
         for need in &job.needs {
-            match self.supply(place, need) {
-                Supply::Up => {}
-                Supply::Coming(id) => return Ok(Some(id)),
-                Supply::Startable(id) => match self.start_needed(place, need, id) {
-                    true => return Ok(Some(id)),
-                    false => return self.first_need(place),
-                },
-                Supply::Never(why) => return Err(why),
+            // Each turn asks one more provider, so this ends.
+            loop {
+                match self.supply(place, need) {
+                    Supply::Up => break,
+                    Supply::Coming(id) => {
+                        // If it fails, that was its try: it is not started once more for us.
+                        self.note_asked(place, id);
+                        return Ok(Some(id));
+                    }
+                    Supply::Leaving(id) => return Ok(Some(id)),
+                    Supply::Startable(id) => {
+                        if self.start_needed(place, need, id) {
+                            return Ok(Some(id));
+                        }
+                    }
+                    Supply::Never(why) => return Err(why),
+                }
             }
         }
         Ok(None)
+    }
+
+    fn note_asked(&mut self, place: u32, id: JobId) {
+        if let Some(instance) = self.instance_mut(place)
+            && !instance.rare().is_some_and(|rare| rare.asked.contains(&id))
+        {
+            instance.rare_mut().asked.push(id);
+        }
     }
 
     fn supply(&self, place: u32, need: &Need) -> Supply {
@@ -273,21 +366,45 @@ impl Engine {
             };
         }
         let args = need_args(need, instance);
-        if providers.iter().any(|id| self.is_up(*id, &args)) {
+        if providers.iter().any(|id| self.is_there(*id, &args)) {
             return Supply::Up;
         }
-        if let Some(id) = providers.iter().find(|id| self.is_coming(**id) || self.is_held(**id)) {
+        if let Some(id) = providers.iter().find(|id| self.is_on_its_way(**id, &args, instance.slot)) {
             return Supply::Coming(*id);
+        }
+        if let Some(id) = providers.iter().find(|id| self.has_instance(**id, &args, |_| true)) {
+            return Supply::Leaving(*id);
         }
         let rare = instance.rare();
         if rare.is_some_and(|rare| rare.lost) {
             return providers.first().map_or(Supply::Up, |id| Supply::Coming(*id));
         }
         let asked = rare.map(|rare| rare.asked.as_slice()).unwrap_or_default();
-        match providers.iter().find(|id| !asked.contains(id)) {
-            Some(id) => Supply::Startable(*id),
+        if let Some(id) = providers.iter().find(|id| !asked.contains(id) && !self.awaits_its_facts(**id)) {
+            return Supply::Startable(*id);
+        }
+        // What somebody, its `while` or the mode keeps down may come yet.
+        match providers.iter().find(|id| self.awaits_its_facts(**id) || self.is_kept_down(**id)) {
+            Some(id) => Supply::Coming(*id),
             None => Supply::Never(self.why_not(&need.name, &providers)),
         }
+    }
+
+    /// Whether only its `while` keeps the job from starting: it starts when that holds.
+    fn awaits_its_facts(&self, id: JobId) -> bool {
+        self.slot(id).is_some_and(|slot| {
+            let may_start = !slot.gone && slot.job.start == StartMode::Automatic;
+            may_start && slot.job.holds_while.is_some() && slot.levels.is_empty()
+        })
+    }
+
+    /// Whether a job is down although nothing is wrong with it.
+    fn is_kept_down(&self, id: JobId) -> bool {
+        self.slot(id).is_some_and(|slot| match slot.last.as_ref().map(|last| &last.end) {
+            Some(End::Refused(Refusal::While(_) | Refusal::Mode(_))) => true,
+            Some(End::Well) => !slot.job.task,
+            Some(End::Failed(_) | End::Refused(_)) | None => false,
+        })
     }
 
     /// Why none of the providers is up, in words.
@@ -310,8 +427,8 @@ impl Engine {
 
     /// Starts what an instance needs; `false` if that was refused, so that the next provider is tried.
     fn start_needed(&mut self, place: u32, need: &Need, id: JobId) -> bool {
-        let Some(instance) = self.instance_mut(place) else { return false };
-        instance.rare_mut().asked.push(id);
+        self.note_asked(place, id);
+        let Some(instance) = self.instance(place) else { return false };
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
         let cause = self.saved.causes.add(self.saved.now, Happening::NeededBy(name), parent);
@@ -324,29 +441,44 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        // What its own `while` keeps down is waited for: it comes when that holds.
-        matches!(self.start(id, request, &[]), Ok(()) | Err(Outcome::Refused(Refusal::While(_))))
+        self.start(id, request, &[]).is_ok()
     }
 
-    /// Whether an instance of the job that fits is up, or the job is a task that ended well.
-    pub(super) fn is_up(&self, id: JobId, args: &Args) -> bool {
+    /// Whether an instance of the job counts as up, or the job is a task that ended well: what facts say.
+    pub(super) fn is_up(&self, id: JobId) -> bool {
         let Some(slot) = self.slot(id) else { return false };
-        let fits = |place: u32| {
-            self.instance(place).is_some_and(|instance| {
-                instance.up
-                    && !instance.job.task
-                    && args.iter().all(|(key, value)| instance.value_of(key) == Some(value.as_str()))
-            })
-        };
-        slot.ended_well || slot.instances.iter().any(|(_, place)| fits(*place))
+        let up = |place: u32| self.instance(place).is_some_and(|it| it.up && !it.job.task);
+        slot.ended_well || slot.instances.iter().any(|(_, place)| up(*place))
     }
 
-    /// Whether an instance of the job is there and waits for something of its own.
-    fn is_held(&self, id: JobId) -> bool {
-        let held = |place: u32| {
-            self.instance(place).is_some_and(|it| it.state.phase() == Phase::Held && it.goal == Goal::Start)
+    /// Whether an instance of the job that fits is there for one that starts now.
+    fn is_there(&self, id: JobId, args: &Args) -> bool {
+        let there = |instance: &Instance| {
+            !instance.job.task && instance.goal == Goal::Start && instance.state.phase() == Phase::Running
         };
-        self.slot(id).is_some_and(|slot| slot.instances.iter().any(|(_, place)| held(*place)))
+        self.slot(id).is_some_and(|slot| slot.ended_well) || self.has_instance(id, args, there)
+    }
+
+    /// Whether an instance of the job that fits shall be up and is not yet, however long that takes; of a
+    /// task, whether it has not ended yet. `whom` is the job that asks.
+    fn is_on_its_way(&self, id: JobId, args: &Args, whom: JobId) -> bool {
+        let on_its_way = |instance: &Instance| match instance.goal {
+            Goal::Start | Goal::Restart => true,
+            Goal::Stop => instance.job.task && instance.goes_well(),
+        };
+        self.has_instance(id, args, on_its_way) || self.is_coming(id, whom)
+    }
+
+    fn has_instance(&self, id: JobId, args: &Args, which: impl Fn(&Instance) -> bool) -> bool {
+        let fits = |instance: &Instance| {
+            args.iter().all(|(key, value)| instance.value_of(key) == Some(value.as_str()))
+        };
+        self.slot(id).is_some_and(|slot| {
+            slot.instances
+                .iter()
+                .filter_map(|(_, place)| self.instance(*place))
+                .any(|instance| which(instance) && fits(instance))
+        })
     }
 
     /// Something that others need is on its way down: they stop first, and come back when it does.
@@ -374,8 +506,7 @@ impl Engine {
                 );
             }
         }
-        lost.sort_unstable();
-        lost.dedup();
+        self.sort_by_name(&mut lost);
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
@@ -400,6 +531,10 @@ impl Engine {
             return false;
         };
         if instance.goal != Goal::Start || matches!(instance.state, State::Waiting | State::Held { .. }) {
+            return false;
+        }
+        // A task goes away by ending; who needed it has had what it needed.
+        if lost.job.task {
             return false;
         }
         instance.job.needs.iter().filter(|need| need.name == *name && (need.bounce || !bounce_only)).any(
@@ -489,24 +624,19 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return Vec::new() };
         let mut waits: Vec<Wait> = instance.emits.iter().map(|id| Wait::Emit(*id)).collect();
         waits.extend(instance.hook.map(Wait::Hook));
-        match instance.state.phase() {
-            Phase::Held => {
-                let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-                let unsettled = self.predecessors(instance.slot, &instance.job).into_iter();
-                let unsettled = unsettled.filter(|id| {
-                    !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
-                });
-                waits.extend(unsettled.map(Wait::Order));
-                for need in &instance.job.needs {
-                    if let Supply::Coming(id) | Supply::Startable(id) = self.supply(place, need) {
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            waits.extend(self.unsettled(instance).map(Wait::Order));
+            for need in &instance.job.needs {
+                match self.supply(place, need) {
+                    Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
                         waits.push(Wait::Need(id));
                     }
+                    Supply::Up | Supply::Never(_) => {}
                 }
             }
-            Phase::Running if instance.goal != Goal::Start => {
-                waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
-            }
-            _ => {}
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
         }
         waits
     }
@@ -524,10 +654,18 @@ impl Engine {
                     .iter()
                     .map(|(_, place)| *place)
                     .filter(|place| {
-                        self.instance(*place).is_some_and(|it| !it.settled || matches!(wait, Wait::Need(_)))
+                        self.instance(*place)
+                            .is_some_and(|it| !it.settled || it.is_coming() || matches!(wait, Wait::Need(_)))
                     })
                     .collect()
             }
+        }
+    }
+
+    /// An instance shall come up again: others wait for that from now on.
+    pub(super) fn comes_again(&mut self, place: u32) {
+        if self.saved.live_waits > 0 || self.saved.mixed {
+            self.cut_rings(place);
         }
     }
 
@@ -536,9 +674,9 @@ impl Engine {
         // Each cut takes a wait away, so this ends; the bound is for the reader.
         for _ in 0..64 {
             let Some(ring) = self.find_ring(from) else { return };
-            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else {
-                return;
-            };
+            let name = |place: u32| self.instance(place).map(|it| (&it.job.name, &it.key));
+            let weakest = ring.iter().min_by_key(|(place, wait)| (rank(*wait), name(*place)));
+            let Some(&(place, wait)) = weakest else { return };
             self.saved.counters.rings = self.saved.counters.rings.saturating_add(1);
             let text = self.ring_text(&ring);
             if let Some((slot, key)) = self.instance(place).map(|it| (it.slot, it.key.clone())) {
@@ -551,20 +689,18 @@ impl Engine {
     /// A way along waits from an instance back to itself. Iterative: the stack is the way.
     pub(super) fn find_ring(&self, from: u32) -> Option<Vec<(u32, Wait)>> {
         let mut seen: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
-        // For each instance on the way: its steps that are still to be tried, and the one taken.
-        let mut way: Vec<(u32, Vec<(Wait, u32)>, Option<Wait>)> = Vec::from([(from, self.steps(from), None)]);
-        while let Some((_, steps, taken)) = way.last_mut() {
-            let Some((wait, next)) = steps.pop() else {
+        let mut way: Vec<Step> = Vec::from([Step { place: from, untried: self.steps(from), taken: None }]);
+        while let Some(step) = way.last_mut() {
+            let Some((wait, next)) = step.untried.pop() else {
                 way.pop();
                 continue;
             };
-            *taken = Some(wait);
+            step.taken = Some(wait);
             if next == from {
-                return Some(way.iter().filter_map(|(place, _, wait)| Some((*place, (*wait)?))).collect());
+                return Some(way.iter().filter_map(|step| Some((step.place, step.taken?))).collect());
             }
             if seen.insert(next) {
-                let steps = self.steps(next);
-                way.push((next, steps, None));
+                way.push(Step { place: next, untried: self.steps(next), taken: None });
             }
         }
         None
@@ -583,10 +719,8 @@ impl Engine {
             }
             Wait::Order(job) => self.yield_wait(place, Some(job)),
             Wait::Emit(id) => {
-                let reply = self.event(id).and_then(|live| match live.emitter {
-                    Emitter::Inside(reply, _) => Some(reply),
-                    _ => None,
-                });
+                let emitter = self.event(id).map(|live| live.emitter);
+                let reply = if let Some(Emitter::Inside(reply, _)) = emitter { Some(reply) } else { None };
                 if let Some(live) = self.event_mut(id) {
                     live.emitter = Emitter::Nobody;
                 }
@@ -636,6 +770,11 @@ impl Engine {
     }
 }
 
+/// Whether a script starts after everything else.
+pub fn comes_after_all(job: &Job) -> bool {
+    job.format == Format::Lsb && job.requires.iter().any(|require| require.name == ALL)
+}
+
 /// The order in which waits yield.
 const fn rank(wait: Wait) -> u8 {
     match wait {
@@ -661,7 +800,7 @@ pub fn hook_of(job: &Job) -> Option<&str> {
 }
 
 /// The arguments that name the instance that is needed.
-fn need_args(need: &Need, instance: &super::model::Instance) -> Args {
+fn need_args(need: &Need, instance: &Instance) -> Args {
     let expand = |(key, template): &(events::Key, events::Template)| {
         let text = template.expand(&|name| instance.value_of(name))?;
         Some((key.clone(), Value::new(&text).ok()?))

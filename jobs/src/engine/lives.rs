@@ -12,8 +12,8 @@ use super::{
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Exit, Failure, Goal, Happening, Hook, JobId, Life, Main, Next, Notice,
-    Outcome, Phase, ProcessKind, Refusal, State, Verb,
+    Action, CauseId, Cue, Ending, Exit, Failure, Format, Goal, Happening, Hook, Job, JobId, Life, Main, Next,
+    Notice, Outcome, Phase, ProcessKind, Refusal, State, Verb,
 };
 
 impl Engine {
@@ -33,9 +33,10 @@ impl Engine {
             }
             Next::Fail(phase, main, failure) => {
                 self.fail(place, failure, phase);
-                match phase {
-                    Phase::Waiting => self.down(place, before.phase() == Phase::PostStop),
-                    _ => self.enter(place, phase, main),
+                if phase == Phase::Waiting {
+                    self.down(place, before.phase() == Phase::PostStop);
+                } else {
+                    self.enter(place, phase, main);
                 }
             }
             Next::Skip => self.skip(place),
@@ -46,6 +47,10 @@ impl Engine {
                 let timeout =
                     self.instance(place).map_or(Duration::ZERO, |instance| instance.job.kill.timeout);
                 self.limit(place, Limit::Hook, timeout);
+            }
+            Next::Doom(state, failure) => {
+                self.stay(place, state);
+                self.fail(place, failure, Phase::Stopping);
             }
             Next::KillHook(state, failure) => self.kill_hook(place, state, failure),
             Next::KillAll(state) => {
@@ -88,6 +93,10 @@ impl Engine {
             let before = core::mem::replace(&mut instance.state, State::entering(phase, main));
             if let Some((process, _)) = before.hook() {
                 self.hook_is_over(place, process);
+            }
+            if before.phase() == Phase::Starting {
+                // Hooks that were to come have come by now.
+                self.wake_for(place);
             }
             next = match phase {
                 Phase::Waiting => return self.down(place, true),
@@ -169,8 +178,24 @@ impl Engine {
         self.recheck(place);
     }
 
+    /// Whoever emitted events inside the life is gone with it; the answer finds its way, but the instance
+    /// waits for them no longer.
+    fn leave_emits(&mut self, place: u32) {
+        let emits = self.instance_mut(place).map(|instance| core::mem::take(&mut instance.emits));
+        for id in emits.unwrap_or_default() {
+            let Some(live) = self.event_mut(id) else { continue };
+            if let Emitter::Inside(reply, _) = live.emitter {
+                live.emitter = Emitter::Client(reply);
+                let waited = usize::from(!live.blockers.is_empty());
+                self.saved.live_waits = self.saved.live_waits.saturating_sub(waited);
+            }
+        }
+    }
+
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32) {
+        self.leave_emits(place);
+        self.end_own_facts(place);
         self.act(place, |life| Action::Forget { life });
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
@@ -181,9 +206,11 @@ impl Engine {
         instance.number = number;
         instance.goal = Goal::Start;
         instance.state = State::Held { untold: true };
+        instance.timed_out = false;
         instance.result = None;
         instance.reached = false;
         instance.stop_env = Args::new();
+        let stop_cause = core::mem::replace(&mut instance.stop_cause, CauseId::NONE);
         let pending = instance.rare.as_mut().and_then(|rare| {
             rare.asked.clear();
             rare.yielded.clear();
@@ -194,6 +221,7 @@ impl Engine {
             let settle = instance.job.settle;
             self.limit(place, Limit::Settle, settle);
         }
+        self.saved.causes.release(stop_cause);
         if let Some(request) = pending {
             self.take_request(place, request);
         }
@@ -201,10 +229,14 @@ impl Engine {
         if restart
             && let (Some(instance), Some(job)) = (self.instance_mut(place), newer)
             && !instance.job.restarts_old()
+            // Named in another way, it would be another instance: that one may come when this one is down.
+            && instance.job.instance == job.instance
         {
             instance.job = job;
         }
         self.add_stop_gate(place);
+        // Who waits until this life is down waits no longer.
+        self.wake(slot);
     }
 
     fn take_request(&mut self, place: u32, request: super::model::Request) {
@@ -237,11 +269,16 @@ impl Engine {
         }
         self.unlimit(place, Limit::Start);
         self.emit_own(place, "started");
-        self.set_up(place, true);
-        self.settle(place);
         let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
+        // A task's start has ended when the task has.
+        let task = instance.job.task;
+        self.set_up(place, true);
+        if !task {
+            self.settle(place);
+        }
+        let instance = self.instance_mut(place)?;
         instance.up_since = now;
         if instance.job.task {
             // A task without a process is done as soon as it is up.
@@ -282,7 +319,9 @@ impl Engine {
         let instance = self.instance_mut(place)?;
         let job = instance.job.clone();
         let left = matches!(main, Main::Ended { left: true, .. });
-        if job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive()) {
+        let stops_itself = job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive());
+        if stops_itself && self.calls_stop_verb(&job) {
+            let instance = self.instance_mut(place)?;
             instance.state = State::Killed(main, Ending::Verb(Hook::Asked));
             self.spawn(place, ProcessKind::Stop);
         } else if !main.is_alive() {
@@ -297,10 +336,16 @@ impl Engine {
         None
     }
 
+    /// At shutdown, rc(8) calls those scripts only that have the keyword for it; the others' processes are ended.
+    fn calls_stop_verb(&self, job: &Job) -> bool {
+        let has_keyword = || job.keywords.iter().any(|keyword| *keyword == "shutdown");
+        job.format != Format::Rcd || self.saved.shutdown.is_none() || has_keyword()
+    }
+
     /// Main is gone by itself: it comes back, or the life is over.
     fn main_ended(&mut self, place: u32, main: Main, exit: Option<Exit>) {
         let Some(instance) = self.instance(place) else { return };
-        let (job, was_up) = (instance.job.clone(), instance.up);
+        let (job, was_up, reached) = (instance.job.clone(), instance.up, instance.reached);
         let normal = exit.is_some_and(|exit| job.normal_exit.contains(&exit));
         let good = normal || exit.is_none_or(Exit::is_success);
         if instance.goal == Goal::Start {
@@ -308,10 +353,13 @@ impl Engine {
                 job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
             if wants_respawn && self.may_respawn(place) {
                 self.settle(place);
-                if !was_up {
-                    self.set_up(place, false);
+                if was_up && !reached {
+                    // Its first respawn has failed: nobody looks through the second.
+                    self.no_longer_up(place);
+                } else if was_up {
+                    self.limit(place, Limit::Settle, job.settle);
+                    self.bounce_dependants(place);
                 }
-                self.bounce_dependants(place);
             } else if wants_respawn {
                 self.fail(place, Failure::Respawn, Phase::Stopping);
             } else if let (false, Some(exit)) = (good, exit) {
@@ -372,9 +420,12 @@ impl Engine {
     /// Something went wrong: the goal is stop from now on, and whoever waits for the start is told.
     fn fail(&mut self, place: u32, failure: Failure, then: Phase) {
         let Some(instance) = self.instance_mut(place) else { return };
+        let first = instance.result.is_none();
         instance.result.get_or_insert(failure);
         let (slot, key, up) = (instance.slot, instance.key.clone(), instance.up);
-        self.note(slot, key, Notice::Failed(failure));
+        if first {
+            self.note(slot, key, Notice::Failed(failure));
+        }
         if then == Phase::Held {
             return;
         }
@@ -398,6 +449,7 @@ impl Engine {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.result = Some(Failure::Needs);
         instance.goal = Goal::Stop;
+        instance.rare_mut().lacks = Some(why.as_str().into());
         let (slot, key) = (instance.slot, instance.key.clone());
         let waiters = take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop);
         let untold = matches!(instance.state, State::Held { untold: true });
@@ -414,9 +466,11 @@ impl Engine {
         if let Some(failure) = failure {
             self.fail(place, failure, Phase::Stopping);
         }
-        if let Some((process, _)) = state.hook() {
-            self.act(place, |life| Action::KillHook { life, process });
+        let Some((process, _)) = state.hook() else { return };
+        if self.is_limited(place, Limit::Starved) {
+            return self.give_up(place, process);
         }
+        self.act(place, |life| Action::KillHook { life, process });
         self.limit(place, Limit::Hook, KILL_AGAIN);
     }
 
@@ -445,6 +499,7 @@ impl Engine {
         self.settle(place);
         self.act(place, |life| Action::Forget { life });
         self.end_own_facts(place);
+        self.leave_emits(place);
         let Some(instance) = self.saved.instances.get_mut(place as usize).and_then(Option::take) else {
             return;
         };
@@ -455,34 +510,34 @@ impl Engine {
         for (_, timer) in &instance.timers {
             self.disarm(*timer);
         }
+        let lacks = instance.rare().and_then(|rare| rare.lacks.clone());
+        let well = instance.job.task && instance.goes_well() && tell;
         let outcome = instance.result.map_or(Outcome::Done, Outcome::Failed);
         for (reply, verb) in instance.waiters {
             self.reply(Some(reply), if verb == Verb::Stop { Outcome::Done } else { outcome.clone() });
         }
-        for id in instance.emits {
-            if let Some(live) = self.event_mut(id)
-                && let Emitter::Inside(reply, _) = live.emitter
-            {
-                live.emitter = Emitter::Client(reply);
-            }
-        }
-        let end = match (instance.skipped, instance.result) {
-            (true, _) => End::Refused(Refusal::Skipped),
-            (false, Some(failure)) => End::Failed(failure),
-            (false, None) => End::Well,
+        let end = match (instance.skipped, lacks, instance.result) {
+            (true, _, _) => End::Refused(Refusal::Skipped),
+            (false, Some(lacks), _) => End::Refused(Refusal::Needs(lacks.as_str().into())),
+            (false, None, Some(failure)) => End::Failed(failure),
+            (false, None, None) => End::Well,
         };
         let cause = if instance.stop_cause == CauseId::NONE { instance.cause } else { instance.stop_cause };
         self.remember(instance.slot, instance.key.clone(), end, cause);
-        self.saved.causes.release(instance.cause);
-        self.saved.causes.release(instance.stop_cause);
         let rare = instance.rare.map(|rare| *rare).unwrap_or_default();
         self.drop_request(rare.pending);
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
-            slot.ended_well = instance.job.task && instance.result.is_none() && !instance.skipped && tell;
+            slot.ended_well = well;
         }
+        if instance.job.task {
+            self.tell_provided(&instance.job, cause);
+        }
+        self.saved.causes.release(instance.cause);
+        self.saved.causes.release(instance.stop_cause);
         self.wake(instance.slot);
         self.forget_slot_if_gone(instance.slot);
+        self.rise_under_new_names(instance.slot, &instance.job);
         for queued in rare.queue {
             // The first becomes the next life, and the others line up behind it again.
             let _ = self.start(instance.slot, queued, &[]);
@@ -502,22 +557,39 @@ impl Engine {
     pub(super) fn settle(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         let slot = instance.slot;
-        if !core::mem::replace(&mut instance.settled, true) {
-            self.unlimit(place, Limit::Settle);
-        }
+        instance.settled = true;
+        self.unlimit(place, Limit::Settle);
         self.wake(slot);
     }
 
     /// Everybody who waits for something about a job looks again.
     pub(super) fn wake(&mut self, id: JobId) {
         let Some(slot) = self.slot_mut(id) else { return };
-        let waiting = core::mem::take(&mut slot.waiting);
+        let mut waiting = core::mem::take(&mut slot.waiting);
+        self.sort_by_name(&mut waiting);
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
+    }
+
+    /// It has died and does not come back, or not soon enough for those who need it.
+    fn no_longer_up(&mut self, place: u32) {
+        self.set_up(place, false);
+        self.stop_dependants(place);
+    }
+
+    /// Everybody who waits for something about this instance's job looks again.
+    pub(super) fn wake_for(&mut self, place: u32) {
+        if let Some(slot) = self.instance(place).map(|instance| instance.slot) {
+            self.wake(slot);
+        }
     }
 
     pub(super) fn start_timed_out(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.timed_out = true;
+        if instance.settled && instance.up {
+            self.no_longer_up(place);
+        }
+        let Some(instance) = self.instance_mut(place) else { return };
         let (slot, key) = (instance.slot, instance.key.clone());
         self.settle(place);
         self.note(slot, key, Notice::StartTimedOut);
@@ -528,6 +600,10 @@ impl Engine {
             return;
         };
         let (slot, key) = (instance.slot, instance.key.clone());
+        if !instance.state.asked_for(process) {
+            // A reload, or what nobody waits for any more: it is not asked for again.
+            return self.note(slot, key, Notice::Starved(what.into()));
+        }
         let rare = instance.rare_mut();
         let tries = rare.starved.as_ref().map_or(0, |(_, _, tries)| tries.saturating_add(1));
         rare.starved = Some((process, what.into(), tries));
@@ -542,13 +618,30 @@ impl Engine {
     pub(super) fn ask_again(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
         let Some((process, _, _)) = instance.rare().and_then(|rare| rare.starved.clone()) else { return };
-        let wanted = match instance.state {
-            State::Spawned(Main::Asked) => process == ProcessKind::Main,
-            state => state.hook() == Some((process, Hook::Asked)),
-        };
-        if wanted {
+        let wanted = instance.state.asked_for(process);
+        let for_start = !matches!(process, ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop);
+        if wanted && for_start && instance.goal != Goal::Start {
+            self.give_up(place, process);
+        } else if wanted {
             self.spawn(place, process);
         }
+    }
+
+    /// A process that the system has no room for is not asked for again: its time is over, or nobody wants it.
+    fn give_up(&mut self, place: u32, process: ProcessKind) {
+        self.unlimit(place, Limit::Starved);
+        if let Some(number) = self.instance(place).map(|instance| instance.number) {
+            self.cue(place, number, Cue::Unspawned(process));
+        }
+    }
+
+    /// A process was executed: what it had to wait for is over.
+    pub(super) fn spawned(&mut self, life: Life, process: ProcessKind, pid: crate::Pid) {
+        let instance = self.instance_mut(life.place).filter(|it| it.number == life.number);
+        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut()) {
+            rare.starved = None;
+        }
+        self.report(life, Cue::Spawned(process, pid));
     }
 
     pub(super) fn unspawned(&mut self, life: Life, process: ProcessKind, why: &str) {

@@ -151,8 +151,9 @@ impl<'t> Reader<'t> {
             self.take();
             match c {
                 '\\' => match self.take() {
-                    Some('\n') | None => {}
+                    Some('\n') => {}
                     Some(c) => self.push(c),
+                    None => self.push('\\'),
                 },
                 '\'' => self.single_quoted()?,
                 '"' => self.double_quoted()?,

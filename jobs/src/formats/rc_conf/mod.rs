@@ -255,6 +255,7 @@ mod tests {
         check("x=1\nf() {\n local i\n x=2\n if [ a ]; then . $i; fi\n}\n", "=1");
         check("x=1\nf ()\n{\n x=2\n}\n", "=1");
         check_reported("x=1\nf() { x=2; }\nf\n", "?", &["rc-conf-command"]);
+        check_reported("x=1\necho() { x=2; }\necho\n", "?", &["rc-conf-command"]);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use crate::{
     Report,
     formats::{
         Source,
-        shell::{Piece, Word, assigned_name, word},
+        shell::{Fallback, Piece, Word, assigned_name, word},
     },
 };
 
 /// Commands that set no variable.
-const HARMLESS: [&str; 9] = ["[", "test", "echo", "printf", "true", "false", ":", "export", "readonly"];
+const HARMLESS: [&str; 7] = ["[", "test", "echo", "printf", "true", "false", ":"];
 
 /// Evaluates `file` into `own`, with what `shared` holds below it.
 pub(super) fn run(file: &Source, own: &mut Variables, shared: Option<&Variables>) -> Vec<Report> {
@@ -28,6 +28,7 @@ pub(super) fn run(file: &Source, own: &mut Variables, shared: Option<&Variables>
         function_next: false,
         in_pattern: false,
         maybe: false,
+        redirected: false,
         reports: Vec::new(),
     };
     evaluation.run();
@@ -74,6 +75,8 @@ struct Evaluation<'t, 'v> {
     in_pattern: bool,
     /// Whether this statement runs only if the one before went well, or not.
     maybe: bool,
+    /// Whether it has a redirection, so that it does nothing where the file is not there.
+    redirected: bool,
     reports: Vec<Report>,
 }
 
@@ -81,6 +84,7 @@ impl<'t> Evaluation<'t, '_> {
     fn run(&mut self) {
         loop {
             let start = self.at;
+            self.redirected = false;
             let Some((words, end)) = self.statement() else {
                 self.unclosed(start);
                 return;
@@ -120,7 +124,10 @@ impl<'t> Evaluation<'t, '_> {
                     let signs = rest.find(|c| c != '<' && c != '>' && c != '&').unwrap_or(rest.len());
                     self.at = self.at.saturating_add(signs);
                     self.skip_blanks();
-                    self.at = word(self.text(), self.at).ok()?.span.end;
+                    let target = word(self.text(), self.at).ok()?;
+                    self.at = target.span.end;
+                    self.forget_defaults(core::slice::from_ref(&target));
+                    self.redirected = true;
                     continue;
                 }
                 Some((len, Some(end))) => (len, end),
@@ -174,6 +181,7 @@ impl<'t> Evaluation<'t, '_> {
     }
 
     fn pattern(&mut self, words: &[Word<'t>], end: End) {
+        self.forget_defaults(words);
         let is_esac = words.first().and_then(|word| word.literal()) == Some("esac");
         if is_esac {
             self.blocks.pop();
@@ -190,11 +198,14 @@ impl<'t> Evaluation<'t, '_> {
                 if let Some(variable) = words.first() {
                     self.forget(variable.literal().unwrap_or_default(), variable.span.clone());
                 }
+                self.forget_defaults(words);
                 return &[];
             }
             "case" => {
+                self.function_next = false;
                 self.blocks.push(Block::Case);
                 self.in_pattern = true;
+                self.forget_defaults(words);
                 return &[];
             }
             "fi" | "done" | "esac" | "}" => {
@@ -217,6 +228,11 @@ impl<'t> Evaluation<'t, '_> {
         if words.len() == 1 && rest.starts_with(')') {
             self.at = self.text().len().saturating_sub(rest.len()).saturating_add(1);
             self.function_next = true;
+            let name = words.first().and_then(|word| word.literal()).unwrap_or_default();
+            if HARMLESS.contains(&name) {
+                // From here on it is not what it was.
+                self.command("a function", self.at..self.at);
+            }
         } else if !self.in_pattern {
             self.open("(");
         }
@@ -231,24 +247,44 @@ impl<'t> Evaluation<'t, '_> {
 
     /// A command without keywords.
     fn simple(&mut self, words: &[Word<'t>]) {
-        if words.is_empty() || self.blocks.iter().any(|block| matches!(block, Block::Function(_))) {
+        if words.is_empty() {
             return;
         }
-        let command = words.iter().find(|word| assigned_name(self.text(), word.span.start).is_none());
-        match command {
-            None => words.iter().for_each(|word| self.assign(word)),
-            Some(first) => match first.literal() {
-                Some("export" | "readonly") => {
-                    words.iter().skip(1).for_each(|word| self.assign(word));
-                }
-                Some("unset") => words.iter().skip(1).for_each(|word| self.unset(word)),
-                Some(name) if HARMLESS.contains(&name) => words.iter().for_each(|word| self.defaults(word)),
-                name => {
-                    let name = String::from(name.unwrap_or("a command"));
-                    self.command(&name, first.span.clone());
-                }
-            },
+        // A single command may be the whole body of a function.
+        let is_body = core::mem::take(&mut self.function_next);
+        if is_body || self.blocks.iter().any(|block| matches!(block, Block::Function(_))) {
+            return;
         }
+        let is_assignment =
+            |word: &&Word<'_>| assigned_name(self.file.text.as_str(), word.span.start).is_some();
+        let (before, command) = words.split_at(words.iter().take_while(is_assignment).count());
+        let Some((first, rest)) = command.split_first() else {
+            words.iter().for_each(|word| self.assign(word));
+            return;
+        };
+        // What stands before a command may outlive it: that depends on the command, and on the shell.
+        for word in before {
+            self.forget(
+                assigned_name(self.text(), word.span.start).map_or("", |(name, _)| name),
+                word.span.clone(),
+            );
+        }
+        match first.literal() {
+            Some("export") if rest.iter().all(|word| self.is_plain(word)) => {
+                rest.iter().for_each(|word| self.assign(word));
+            }
+            Some("unset") if rest.iter().all(|word| word.literal().is_some()) => {
+                rest.iter().for_each(|word| self.unset(word));
+            }
+            Some(name) if HARMLESS.contains(&name) => words.iter().for_each(|word| self.defaults(word)),
+            name => self.command(name.unwrap_or("a command"), first.span.clone()),
+        }
+    }
+
+    /// Whether a word is an assignment or a name, and not something that becomes one.
+    fn is_plain(&self, word: &Word<'t>) -> bool {
+        assigned_name(self.text(), word.span.start).is_some()
+            || word.literal().is_some_and(|text| !text.contains('='))
     }
 
     fn assign(&mut self, word_: &Word<'t>) {
@@ -262,8 +298,14 @@ impl<'t> Evaluation<'t, '_> {
         }
         // The word without its left side.
         let Ok(value) = word(self.text(), value_at) else { return };
-        self.defaults(&value);
-        let value = value.value(|name| layered(self.own, self.shared, name));
+        let variables = value.pieces.iter().filter(|piece| matches!(piece, Piece::Variable { .. })).count();
+        let value = if variables > 1 && self.forget_defaults(core::slice::from_ref(&value)) {
+            // Which part is looked at before which other is set is left to the shell.
+            None
+        } else {
+            self.defaults(&value);
+            value.value(|name| layered(self.own, self.shared, name))
+        };
         if value.is_none() {
             let message = format!("value of `{name}` can only be told by a shell");
             self.warn("rc-conf-value", message, word_.span.clone());
@@ -284,6 +326,18 @@ impl<'t> Evaluation<'t, '_> {
                 self.set(name, value, word.span.clone());
             }
         }
+    }
+
+    /// `${NAME:=word}` in a place where nobody writes one; whether there was any.
+    fn forget_defaults(&mut self, words: &[Word<'t>]) -> bool {
+        let mut found = false;
+        for piece in words.iter().flat_map(|word| &word.pieces) {
+            if let Piece::Variable { name, fallback: Some(Fallback { assigns: true, .. }) } = piece {
+                self.forget(name, self.at..self.at);
+                found = true;
+            }
+        }
+        found
     }
 
     fn unset(&mut self, word: &Word<'t>) {
@@ -316,7 +370,7 @@ impl<'t> Evaluation<'t, '_> {
     }
 
     fn is_conditional(&self) -> bool {
-        self.maybe || !self.blocks.is_empty()
+        self.maybe || self.redirected || !self.blocks.is_empty()
     }
 
     fn set(&mut self, name: &str, value: Option<String>, span: Range<usize>) {

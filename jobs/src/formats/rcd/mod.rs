@@ -139,28 +139,24 @@ impl Script<'_> {
     /// Its processes, and whether rc.conf wants it.
     fn take_verbs(&mut self, conf: &RcConf) {
         let source = self.source;
-        if !has_code(&source.text) {
+        let facts = Facts::of(&source.text);
+        if !facts.has_code {
             // DAEMON, LOGIN, NETWORKING: nothing to run, and so up at once and free of cost.
             return;
         }
         self.runs(ProcessKind::Main, Some("start"));
         self.job.ready = Ready::Forked;
-        if takes_verbs(&source.text) {
+        if facts.runs_rc_command || takes_verbs(&source.text) {
             self.runs(ProcessKind::Stop, Some("stop"));
             self.runs(ProcessKind::Reload, Some("reload"));
             self.runs(ProcessKind::Status, Some("status"));
         }
-        match Facts::of(&source.text).gate(source, conf, &mut self.reports) {
+        match facts.gate(source, conf, &mut self.reports) {
             Gate::Open => {}
             Gate::Closed(why) => self.disable(&why),
             Gate::Ask => self.runs(ProcessKind::Check, Some("enabled")),
         }
     }
-}
-
-/// Whether anything but comments stands in the script.
-fn has_code(text: &str) -> bool {
-    text.lines().map(str::trim_start).any(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// Whether the script looks at its argument. One that does not (`var`, `tmp`) does its work whatever it is

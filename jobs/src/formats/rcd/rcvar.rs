@@ -53,6 +53,10 @@ pub(super) struct Facts {
     rcvar: Assigned,
     /// Where rc.conf is read.
     loads_at: Option<usize>,
+    /// Whether anything but comments stands in it.
+    pub(super) has_code: bool,
+    /// Whether a line of it begins with `run_rc_command`.
+    pub(super) runs_rc_command: bool,
 }
 
 /// What the value of an rcvar says, as rc.subr's `checkyesno`: yes, true, on, 1, or no, false, off, 0, in
@@ -75,8 +79,13 @@ impl Facts {
         for line in text.split_inclusive('\n') {
             let bare = line.trim_start_matches([' ', '\t']);
             // Nearly all lines are done with after one byte.
-            if matches!(bare.as_bytes().first(), Some(b'n' | b'r' | b'l')) {
+            let first = bare.as_bytes().first();
+            facts.has_code |= !matches!(first, None | Some(b'#' | b'\n' | b'\r'));
+            if matches!(first, Some(b'n' | b'r' | b'l')) {
                 facts.line(text, at, line, bare);
+            }
+            if first != Some(&b'#') && line.as_bytes().contains(&b'=') {
+                facts.hidden(bare);
             }
             at = at.saturating_add(line.len());
         }
@@ -89,6 +98,7 @@ impl Facts {
             self.loads_at = self.loads_at.or(Some(at));
             return;
         }
+        self.runs_rc_command |= bare.starts_with("run_rc_command");
         let Some((variable, _)) = assigned_name(bare, 0) else { return };
         let name = match (&self.name, variable) {
             (Assigned::To(name, _), _) => Some(name.clone()),
@@ -102,6 +112,25 @@ impl Facts {
         // What is unclear stays so, and reading on for each further line would not be one pass any more.
         if *place != Assigned::Unclear {
             place.add(if indented { Assigned::Unclear } else { assigned(text, at, name.as_deref()) });
+        }
+    }
+
+    /// Notes that a line sets `name` or `rcvar` behind something else, so that it may or may not.
+    fn hidden(&mut self, bare: &str) {
+        let sets = |variable: &str, behind: &[char]| {
+            bare.match_indices(variable).any(|(at, _)| {
+                let end = at.saturating_add(variable.len());
+                let is_set =
+                    bare.get(end..).is_some_and(|rest| rest.starts_with('=') || rest.starts_with(":="));
+                is_set && bare.get(..at).is_some_and(|before| before.ends_with(behind))
+            })
+        };
+        if sets("rcvar", &[' ', '\t', ';', '"', '\'', '{', '(']) {
+            self.rcvar = Assigned::Unclear;
+        }
+        // A variable of a function is another one.
+        if !bare.starts_with("local ") && sets("name", &[' ', '\t', ';']) {
+            self.name = Assigned::Unclear;
         }
     }
 
@@ -200,7 +229,10 @@ fn default_of(text: &str, rcvar: &str, loads_at: Option<usize>) -> Option<Option
     for line in text.split_inclusive('\n') {
         let line_at = at;
         at = at.saturating_add(line.len());
-        if line.trim_start().starts_with('#') {
+        let bare = line.trim_start_matches([' ', '\t']);
+        // Nearly all lines are done with here.
+        let may_set = line.as_bytes().contains(&b'=') || bare.starts_with("set_rcvar");
+        if !may_set || bare.starts_with('#') || bare.starts_with("rcvar=") {
             continue;
         }
         if line.contains("eval") && (line.contains("rcvar") || line.contains("_enable")) {

@@ -266,6 +266,7 @@ fn a_script_without_rcvar_is_always_allowed() {
     check_start("name=toy\nrun_rc_command $1\n", "", "yes");
     check_start("name=toy\nrcvar=\nrun_rc_command $1\n", "", "yes");
     check_start("name=toy\nrcvar=\"\"\nrun_rc_command $1\n", "", "yes");
+    check_start("name=toy\nprocname=/x\nf() {\n local name=x\n}\n# rcvar=x\nrun_rc_command $1\n", "", "yes");
 }
 
 #[test]
@@ -305,6 +306,10 @@ fn what_only_the_script_knows_it_is_asked_for() {
         "name=toy\nrcvar=toy_enable\nif x; then\n toy_enable=YES\nfi\n$1",
         "name=toy\nrcvar=toy_enable\neval : \\${${name}_enable:=YES}\n$1",
         "name=toy\nrcvar=\"toy_enable\n",
+        "name=toy\n[ -f /x ] && rcvar=toy_enable\n$1",
+        "name=toy\n: ${rcvar:=toy_enable}\n$1",
+        "name=toy\neval \"rcvar=toy_enable\"\n$1",
+        "name=toy\nrcvar=${name}_enable\n[ -f /x ] && name=other\n$1",
     ] {
         check_start(text, "toy_enable=NO", "ask");
     }
