@@ -279,11 +279,16 @@ impl State {
             (S::Waiting, C::Start) => Go(Phase::Held, M::None),
 
             (S::Held { .. }, C::Freed) => Go(Phase::Check, M::None),
-            (S::Held { untold }, C::Stop) => Down(untold),
+            (S::Held { untold }, C::Stop) => match goal {
+                Goal::Start => Stay(self),
+                Goal::Stop => Down(untold),
+                Goal::Restart => Go(Phase::Held, M::None),
+            },
 
             (S::Check(_), C::Exited(P::Check, exit, _)) => match up {
                 true if exit.is_success() => Go(Phase::Starting, M::None),
                 true => Skip,
+                false if goal == Goal::Restart => Go(Phase::Held, M::None),
                 false => Down(false),
             },
             (S::Check(_), C::Unspawned(P::Check)) => {

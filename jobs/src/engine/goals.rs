@@ -120,8 +120,15 @@ impl Engine {
             env.push(key.clone(), value.clone());
         }
         let cause_of_stop = self.saved.causes.keep(cause);
-        let request =
-            Request { env, events: Vec::new(), blocks: Vec::new(), cause, reply, force, by: By::Command };
+        let request = Request {
+            env,
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause,
+            reply: None,
+            force,
+            by: By::Command,
+        };
         let wish = StopWish {
             env: args,
             events: Vec::new(),
@@ -142,8 +149,19 @@ impl Engine {
     /// The living instance that arguments name.
     pub(super) fn place_for(&self, slot: JobId, args: &Args) -> Result<u32, Outcome> {
         let Some(slot) = self.slot(slot) else { return Err(Outcome::UnknownJob) };
-        let key = key_of(&slot.job, args)?;
-        slot.place_of(&key).ok_or(Outcome::UnknownInstance(key))
+        let key = key_of(&slot.job, args);
+        if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
+            return Ok(place);
+        }
+        // One that lives by an earlier version of its file bears the name that this one gives.
+        let named = |(known, place): &(Text, u32)| {
+            let job = &self.instance(*place)?.job;
+            (job.instance != slot.job.instance && key_of(job, args).as_ref() == Ok(known)).then_some(*place)
+        };
+        match slot.instances.iter().find_map(named) {
+            Some(place) => Ok(place),
+            None => Err(Outcome::UnknownInstance(key?)),
+        }
     }
 
     /// Whether the job may start at all now. Conditions that an instance has of its own are looked at later.
@@ -226,9 +244,13 @@ impl Engine {
         if existing.is_none() && slot.instances.len() >= MAX_INSTANCES {
             return Err(Outcome::Refused(Refusal::TooManyInstances));
         }
-        if request.by != By::Command
-            && let Some(ring) = self.ring(id, request.cause)
-        {
+        if request.by == By::Command {
+            // Who starts it by hand begins the count anew.
+            let now = self.saved.now;
+            if let Some(slot) = self.slot_mut(id) {
+                slot.ring = (now, 0);
+            }
+        } else if let Some(ring) = self.ring(id, request.cause) {
             return Err(Outcome::Refused(Refusal::Ring(ring)));
         }
         Ok(key)
@@ -268,7 +290,9 @@ impl Engine {
                 self.drop_request(old);
             }
             Goal::Stop => {
-                instance.goal = if fresh_stops.contains(&place) { Goal::Restart } else { Goal::Start };
+                // What has not begun can begin with the new request; what has, goes on with the old one.
+                let anew = fresh_stops.contains(&place) || phase == Phase::Held;
+                instance.goal = if anew { Goal::Restart } else { Goal::Start };
                 let calls_off =
                     matches!(phase, Phase::Running | Phase::PreStop) && instance.goal == Goal::Start;
                 instance.waiters.extend(request.reply.take().map(|reply| (reply, Verb::Start)));

@@ -83,7 +83,8 @@ impl Engine {
         {
             return self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if !self.admits_mode(&instance.job) {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        if !forced && !self.admits_mode(&instance.job) {
             // A mode that keeps it is no part of a start: others do not wait for it.
             return self.settle_quietly(place);
         }

@@ -92,7 +92,7 @@ impl Engine {
             }
             next = match phase {
                 Phase::Waiting => return self.down(place, true),
-                Phase::Held => return self.enter_held(place, before.phase() != Phase::Waiting),
+                Phase::Held => return self.enter_held(place, before),
                 Phase::Check => self.process_or(place, phase, (Phase::Starting, Main::None)),
                 Phase::Starting => self.enter_starting(place),
                 Phase::Configure => self.process_or(place, phase, (Phase::PreStart, Main::None)),
@@ -163,15 +163,28 @@ impl Engine {
     }
 
     /// A new life begins, or the first: it may have to wait for others.
-    fn enter_held(&mut self, place: u32, again: bool) {
-        if again {
-            self.begin_again(place);
+    fn enter_held(&mut self, place: u32, before: State) {
+        match before {
+            State::Waiting => {}
+            State::Held { untold } => self.begin_again(place, untold),
+            // Nobody was told that it had begun.
+            State::Check(_) => self.begin_again(place, false),
+            State::Starting
+            | State::Configure(_)
+            | State::PreStart(_)
+            | State::Spawned(_)
+            | State::PostStart(..)
+            | State::Running(_)
+            | State::PreStop(..)
+            | State::Stopping(_)
+            | State::Killed(..)
+            | State::PostStop(_) => self.begin_again(place, true),
         }
         self.recheck(place);
     }
 
     /// The life before is over, and another follows it.
-    fn begin_again(&mut self, place: u32) {
+    fn begin_again(&mut self, place: u32, untold: bool) {
         self.act(place, |life| Action::Forget { life });
         self.end_own_facts(place);
         self.saved.number = self.saved.number.saturating_add(1);
@@ -182,7 +195,7 @@ impl Engine {
         let slot = instance.slot;
         instance.number = number;
         instance.goal = Goal::Start;
-        instance.state = State::Held { untold: true };
+        instance.state = State::Held { untold };
         instance.timed_out = false;
         instance.result = None;
         instance.reached = false;
@@ -526,6 +539,11 @@ impl Engine {
         let cause = self.saved.causes.keep(cause);
         let time = self.saved.now;
         let Some(slot) = self.slot_mut(id) else { return self.saved.causes.release(cause) };
+        // That it may not start again says more than that it has ended.
+        let refused = matches!(slot.last.as_deref(), Some(Last { end: End::Refused(Refusal::Ring(_)), time: at, .. }) if *at == time);
+        if refused && end == End::Well {
+            return self.saved.causes.release(cause);
+        }
         if let Some(old) = slot.last.replace(Last { time, instance, end, cause }.into()) {
             self.saved.causes.release(old.cause);
         }

@@ -120,7 +120,8 @@ impl Engine {
         if instance.state.phase() != Phase::Held {
             return waits;
         }
-        if !self.admits_mode(&instance.job) {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        if !forced && !self.admits_mode(&instance.job) {
             let modes: Vec<&str> = instance.job.modes.iter().map(|mode| mode.as_str()).collect();
             waits.push(format!("mode {}", modes.join(" or ")));
         }
