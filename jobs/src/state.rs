@@ -196,7 +196,7 @@ pub enum Next {
     Drain,
     /// The process under way gets this state's time to end, and is then killed.
     Hurry(State),
-    /// The process beside main is killed.
+    /// The process beside main is killed, if there is one; something may have failed.
     KillHook(State, Option<Failure>),
     /// All processes are killed.
     KillAll(State),
@@ -291,6 +291,8 @@ impl State {
                 false if goal == Goal::Restart => Go(Phase::Held, M::None),
                 false => Down(false),
             },
+            (S::Check(_), C::Unspawned(P::Check)) if goal == Goal::Restart => Go(Phase::Held, M::None),
+            (S::Check(_), C::Unspawned(P::Check)) if !up => Down(false),
             (S::Check(_), C::Unspawned(P::Check)) => {
                 Fail(Phase::Waiting, M::None, Failure::Unspawned(P::Check))
             }
@@ -303,6 +305,11 @@ impl State {
             }
             (S::PreStart(_), C::Exited(P::PreStart, exit, _)) => {
                 hook_ended(P::PreStart, exit, up, Phase::Spawned)
+            }
+            (S::Configure(_), C::Unspawned(P::Configure)) | (S::PreStart(_), C::Unspawned(P::PreStart))
+                if !up =>
+            {
+                Go(Phase::Stopping, M::None)
             }
             (S::Configure(_), C::Unspawned(P::Configure)) => {
                 Fail(Phase::Stopping, M::None, Failure::Unspawned(P::Configure))
@@ -324,6 +331,7 @@ impl State {
                     true,
                 ) => Stay(S::Spawned(M::Alive(pid))),
             },
+            (S::Spawned(_), C::Unspawned(P::Main)) if !up => Go(Phase::Stopping, M::None),
             (S::Spawned(_), C::Unspawned(P::Main)) => {
                 Fail(Phase::Stopping, M::None, Failure::Unspawned(P::Main))
             }
@@ -432,6 +440,8 @@ impl State {
             (S::PreStop(..), C::HookTimeout) => KillHook(self, None),
             (S::PostStop(_), C::HookTimeout) => KillHook(self, Some(Failure::HookTimeout(P::PostStop))),
             // A native service that is not up in time is stopped.
+            // Of one that is being executed, nothing can be ended yet: it is when it has been.
+            (S::Spawned(M::Asked), C::StartTimeout) => KillHook(self, Some(Failure::StartTimeout)),
             (S::Spawned(main), C::StartTimeout) => Fail(Phase::Stopping, main, Failure::StartTimeout),
             (S::Configure(_) | S::PreStart(_) | S::PostStart(..), C::StartTimeout) => {
                 KillHook(self, Some(Failure::StartTimeout))

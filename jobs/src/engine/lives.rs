@@ -340,7 +340,8 @@ impl Engine {
             let wants_respawn =
                 job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
             if wants_respawn && self.may_respawn(place) {
-                self.settle(place);
+                self.settle_for_others(place);
+                // Who requires it goes on at its first end; who waits until it is up has the settle limit yet.
                 if was_up && !reached {
                     // Its first respawn has failed: nobody looks through the second.
                     self.no_longer_up(place);
@@ -456,8 +457,8 @@ impl Engine {
         }
         if let Some((process, _)) = state.hook() {
             self.act(place, |life| Action::KillHook { life, process });
+            self.limit(place, Limit::Hook, KILL_AGAIN);
         }
-        self.limit(place, Limit::Hook, KILL_AGAIN);
     }
 
     /// Not wanted: gone as if nothing had been, but for `why`.
@@ -551,10 +552,14 @@ impl Engine {
 
     /// Its start has ended, in whatever way: who waited for that goes on.
     pub(super) fn settle(&mut self, place: u32) {
-        let Some(instance) = self.instance_mut(place) else { return };
-        let slot = instance.slot;
-        instance.settled = true;
         self.unlimit(place, Limit::Settle);
+        self.settle_for_others(place);
+    }
+
+    fn settle_for_others(&mut self, place: u32) {
+        let Some(instance) = self.instance_mut(place) else { return };
+        instance.settled = true;
+        let slot = instance.slot;
         self.wake(slot);
     }
 
@@ -582,6 +587,8 @@ impl Engine {
         let (slot, key) = (instance.slot, instance.key.clone());
         self.settle(place);
         self.note(slot, key, Notice::StartTimedOut);
+        // Also who waits for an event that it was started by.
+        self.unblock(place, false);
     }
 
     pub(super) fn starved(&mut self, life: Life, process: ProcessKind, what: &str) {
@@ -599,14 +606,28 @@ impl Engine {
         }
     }
 
+    /// There was room for a process.
+    pub(super) fn no_longer_starved(&mut self, life: Life) {
+        if let Some(instance) = self.instance_mut(life.place).filter(|it| it.number == life.number)
+            && let Some(rare) = &mut instance.rare
+        {
+            rare.starved = None;
+        }
+    }
+
     /// Asks once more for the process that the system had no room for, if it is still wanted.
     pub(super) fn ask_again(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
         let Some((process, _, _)) = instance.rare().and_then(|rare| rare.starved.clone()) else { return };
         let main_wanted = process == ProcessKind::Main && instance.state == State::Spawned(Main::Asked);
         let wanted = main_wanted || instance.state.hook() == Some((process, Hook::Asked));
-        if wanted {
+        let stopping = matches!(process, ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop);
+        if wanted && (stopping || instance.goal == Goal::Start) {
             self.spawn(place, process);
+        } else if wanted {
+            // It was stopped while it waited for room: nothing of it is there that had to be ended.
+            let number = instance.number;
+            self.cue(place, number, Cue::Unspawned(process));
         }
     }
 

@@ -205,7 +205,10 @@ impl Engine {
                     self.out.push(Action::Reply(reply, outcome));
                 }
             }
-            Input::Spawned { life, process, pid } => self.report(life, Cue::Spawned(process, pid)),
+            Input::Spawned { life, process, pid } => {
+                self.no_longer_starved(life);
+                self.report(life, Cue::Spawned(process, pid));
+            }
             Input::Unspawned { life, process, why } => self.unspawned(life, process, &why),
             Input::Starved { life, process, what } => self.starved(life, process, &what),
             Input::Exited { life, process, exit, left } => {

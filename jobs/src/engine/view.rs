@@ -117,6 +117,9 @@ impl Engine {
 
     fn other_waits(&self, instance: &Instance) -> Vec<String> {
         let mut waits = Vec::new();
+        if let Some((_, what, _)) = instance.rare().and_then(|rare| rare.starved.as_ref()) {
+            waits.push(what.to_string());
+        }
         if instance.state.phase() != Phase::Held {
             return waits;
         }
