@@ -62,7 +62,7 @@ lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
 	cargo fmt --all --check
 	cargo fmt --manifest-path vm-tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	cargo fetch --locked --quiet
 	$(DENY) --locked --offline check bans licenses sources
 	@if timeout 60 $(DENY) --locked fetch db >$(OUT)/advisories.log 2>&1; then \

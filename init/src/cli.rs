@@ -3,6 +3,7 @@
 mod check;
 mod graph;
 mod order;
+mod pages;
 mod simulate;
 
 use std::{
@@ -48,6 +49,8 @@ enum Command {
     Order(order::OrderCommand),
     Graph(graph::Graph),
     Simulate(simulate::Simulate),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 /// Which files are meant.
@@ -83,6 +86,8 @@ pub fn run(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
         Command::Order(order) => order.run(),
         Command::Graph(graph) => graph.run(),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Completions(completions) => Ok(completions.run()),
+        Command::Man(man) => man.run(),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome.print()),

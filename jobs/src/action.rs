@@ -39,7 +39,8 @@ pub enum Action {
         /// Which process.
         process: ProcessKind,
     },
-    /// Kill every process of a life.
+    /// Kill every process of a life, also those beside main and those that were asked for before. When none
+    /// is left, at once if none was there, [`Input::Emptied`](crate::Input::Emptied) is owed.
     KillAll {
         /// Which life.
         life: Life,

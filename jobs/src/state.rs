@@ -196,7 +196,10 @@ pub enum Next {
     Drain,
     /// The process under way gets this state's time to end, and is then killed.
     Hurry(State),
-    /// The process beside main is killed, if there is one; something may have failed.
+    /// Something failed and the goal is stop from now on, but the process that was asked for is waited for:
+    /// what is not there yet cannot be ended.
+    Doom(State, Failure),
+    /// The process beside main is killed.
     KillHook(State, Option<Failure>),
     /// All processes are killed.
     KillAll(State),
@@ -205,7 +208,9 @@ pub enum Next {
 use Cue as C;
 use Hook::{Alive, Asked};
 use Main as M;
-use Next::{Down, Drain, Fail, Go, Hurry, KillAll, KillHook, MainEnded, MainEndedMeanwhile, Skip, Stay};
+use Next::{
+    Doom, Down, Drain, Fail, Go, Hurry, KillAll, KillHook, MainEnded, MainEndedMeanwhile, Skip, Stay,
+};
 use ProcessKind as P;
 use State as S;
 
@@ -271,6 +276,12 @@ impl State {
         }
     }
 
+    /// Whether this process was asked for, and nothing was heard of it yet.
+    #[must_use]
+    pub fn asked_for(self, process: ProcessKind) -> bool {
+        (self == S::Spawned(M::Asked) && process == P::Main) || self.hook() == Some((process, Asked))
+    }
+
     /// What `cue` does to an instance of `job` in this state whose goal is `goal` (already changed, if the
     /// cue is a change of goal).
     pub fn next(self, cue: Cue, job: &Job, goal: Goal) -> Next {
@@ -306,7 +317,10 @@ impl State {
             (S::PreStart(_), C::Exited(P::PreStart, exit, _)) => {
                 hook_ended(P::PreStart, exit, up, Phase::Spawned)
             }
-            (S::Configure(_), C::Unspawned(P::Configure)) | (S::PreStart(_), C::Unspawned(P::PreStart))
+            // When a stop was asked for meanwhile, it is no failure.
+            (S::Configure(_), C::Unspawned(P::Configure))
+            | (S::PreStart(_), C::Unspawned(P::PreStart))
+            | (S::Spawned(_), C::Unspawned(P::Main))
                 if !up =>
             {
                 Go(Phase::Stopping, M::None)
@@ -331,7 +345,6 @@ impl State {
                     true,
                 ) => Stay(S::Spawned(M::Alive(pid))),
             },
-            (S::Spawned(_), C::Unspawned(P::Main)) if !up => Go(Phase::Stopping, M::None),
             (S::Spawned(_), C::Unspawned(P::Main)) => {
                 Fail(Phase::Stopping, M::None, Failure::Unspawned(P::Main))
             }
@@ -407,7 +420,11 @@ impl State {
             (S::Killed(main, Ending::Verb(_)), C::Exited(P::Stop, ..) | C::Unspawned(P::Stop)) => {
                 verb_ended(main)
             }
-            (S::Killed(main, _), C::KillTimeout) => KillAll(S::Killed(main, Ending::Kill)),
+            // A verb that runs is killed with the rest, and its end still waited for.
+            (S::Killed(_, Ending::Verb(Alive(_))), C::KillTimeout) => KillAll(self),
+            (S::Killed(main, Ending::Verb(Asked) | Ending::Signal | Ending::Kill), C::KillTimeout) => {
+                KillAll(S::Killed(main, Ending::Kill))
+            }
             (S::Killed(main, ending), C::Ready(pid)) => Stay(S::Killed(main.named(pid), ending)),
 
             (S::PostStop(_), C::Exited(P::PostStop, exit, _)) if exit.is_success() => after_stop(goal),
@@ -440,8 +457,8 @@ impl State {
             (S::PreStop(..), C::HookTimeout) => KillHook(self, None),
             (S::PostStop(_), C::HookTimeout) => KillHook(self, Some(Failure::HookTimeout(P::PostStop))),
             // A native service that is not up in time is stopped.
-            // Of one that is being executed, nothing can be ended yet: it is when it has been.
-            (S::Spawned(M::Asked), C::StartTimeout) => KillHook(self, Some(Failure::StartTimeout)),
+            (S::Spawned(M::Asked), C::StartTimeout) if up => Doom(self, Failure::StartTimeout),
+            (S::Spawned(M::Asked), C::StartTimeout) => Stay(self),
             (S::Spawned(main), C::StartTimeout) => Fail(Phase::Stopping, main, Failure::StartTimeout),
             (S::Configure(_) | S::PreStart(_) | S::PostStart(..), C::StartTimeout) => {
                 KillHook(self, Some(Failure::StartTimeout))

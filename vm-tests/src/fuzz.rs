@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "glob", run: glob },
     Target { name: "hook", run: formats::hook },
     Target { name: "lsb", run: formats::lsb },
+    Target { name: "native", run: formats::native },
     Target { name: "rcd", run: formats::rcd },
     Target { name: "template", run: template },
     Target { name: "upstart", run: formats::upstart },

@@ -183,6 +183,17 @@ impl Play {
                     reply,
                 }
             }
+            Order::CommandFrom(from, verb, job, args) => {
+                let (origin, reply) = (inside(from)?, Some(self.simulation.ask()));
+                Input::Command {
+                    verb: *verb,
+                    job: job.clone(),
+                    args: args.clone(),
+                    force: false,
+                    origin,
+                    reply,
+                }
+            }
             Order::Mode(mode) => Input::Mode { mode: mode.clone(), origin },
             Order::Shutdown(kind) => Input::Shutdown { kind: *kind, origin },
             Order::Exit(job, instance, process, exit) => {
@@ -266,7 +277,7 @@ impl Play {
             } else {
                 format!("{} ({})", status.job, status.instance)
             };
-            let (group, name) = match (&*status.state, &status.last) {
+            let (group, name) = match (status.state, &status.last) {
                 ("running", _) => ("1 up", name),
                 ("waiting", Some(last)) => ("3 failed or refused", format!("{name}: {last}")),
                 ("waiting", None) => ("4 down", name),
@@ -311,11 +322,11 @@ impl Play {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String, String> {
+fn read(path: &std::path::Path) -> Result<String, String> {
     std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn place(path: &PathBuf, number: usize) -> String {
+fn place(path: &std::path::Path, number: usize) -> String {
     format!("{}:{}", path.display(), number.saturating_add(1))
 }
 

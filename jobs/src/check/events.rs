@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use events::{Condition, MatchKey, Pattern, Want, glob_matches};
+use events::{Condition, MatchKey, Pattern, Want};
 
 use super::{View, place_of, report};
 use crate::{
@@ -53,7 +53,7 @@ fn unmatched_glob<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p str> 
             Want::Literal(_) | Want::Glob(_) | Want::Template(_),
         ) => None,
     })?;
-    (!view.known.jobs.keys().any(|name| glob_matches(glob, name))).then_some(glob)
+    (!view.known.has_job_like(glob)).then_some(glob)
 }
 
 fn condition_of(

@@ -76,6 +76,8 @@ pub(super) const EVENTS: &[&str] = &[
 
 /// How often a guess is made: each looks at every name there is.
 const MAX_GUESSES: usize = 200;
+/// How often all jobs are looked through for a glob.
+const MAX_SEARCHES: usize = 10_000;
 
 /// Names that exist.
 pub(super) struct Known<'g> {
@@ -87,6 +89,7 @@ pub(super) struct Known<'g> {
     /// Those of them that have a `*` or the like.
     globs: Vec<Text>,
     guesses: core::cell::Cell<usize>,
+    searches: core::cell::Cell<usize>,
 }
 
 impl<'g> Known<'g> {
@@ -97,6 +100,7 @@ impl<'g> Known<'g> {
             emitted: BTreeSet::new(),
             globs: Vec::new(),
             guesses: core::cell::Cell::new(0),
+            searches: core::cell::Cell::new(0),
         };
         EVENTS.iter().for_each(|event| known.emits(event));
         for (index, described) in generation.jobs.iter().enumerate() {
@@ -121,6 +125,13 @@ impl<'g> Known<'g> {
     /// Whether an event can happen at all.
     pub fn is_event(&self, name: &str) -> bool {
         self.emitted.contains(name) || self.globs.iter().any(|glob| glob_matches(glob, name))
+    }
+
+    /// Whether there is a job that `glob` means. Past a bound on the time spent it is taken to be so.
+    pub fn has_job_like(&self, glob: &str) -> bool {
+        let so_far = self.searches.get();
+        self.searches.set(so_far.saturating_add(1));
+        so_far >= MAX_SEARCHES || self.jobs.keys().any(|name| glob_matches(glob, name))
     }
 
     /// The event that was probably meant.

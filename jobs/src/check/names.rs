@@ -10,8 +10,19 @@ use crate::{
     formats::{Described, Role},
 };
 
+/// The most names of one job that are told: a person mends the first ones, and a hostile file costs no more.
+const MAX_TOLD: usize = 64;
+/// Of how many providers of a word it is asked when they start.
+const MAX_PROVIDERS: usize = 64;
+
 pub(super) fn check(view: &View<'_>, order: &Order, reports: &mut Vec<Report>) {
-    reports.extend(order.unknown.iter().filter_map(|unknown| unprovided(view, unknown)));
+    let mut told = (usize::MAX, 0_usize);
+    for unknown in &order.unknown {
+        told = if told.0 == unknown.job { (told.0, told.1.saturating_add(1)) } else { (unknown.job, 0) };
+        if told.1 < MAX_TOLD {
+            reports.extend(unprovided(view, unknown));
+        }
+    }
     for described in view.jobs() {
         needs_of_instances(view, described, reports);
         providers_on_other_events(view, described, reports);
@@ -67,7 +78,7 @@ fn unprovided(view: &View<'_>, unknown: &Unknown) -> Option<Report> {
 
 /// Whoever needs a job with instances must say which one.
 fn needs_of_instances(view: &View<'_>, described: &Described, reports: &mut Vec<Report>) {
-    for need in described.job.needs.iter().filter(|need| need.args.is_empty()) {
+    for need in described.job.needs.iter().take(MAX_TOLD).filter(|need| need.args.is_empty()) {
         let by_job = || view.known.jobs.get(need.name.as_str());
         let provider = match view.known.providers.get(need.name.as_str()).map(Vec::as_slice) {
             Some([one]) => Some(one),
@@ -103,11 +114,10 @@ fn providers_on_other_events(view: &View<'_>, described: &Described, reports: &m
     if ours.is_empty() {
         return;
     }
-    for require in described.job.requires.iter().filter(|require| !require.optional) {
-        if require.expected.is_some() {
-            continue;
-        }
+    let asked = described.job.requires.iter().filter(|require| !require.optional);
+    for require in asked.filter(|require| require.expected.is_none()).take(MAX_TOLD) {
         let providers = view.known.providers.get(require.name.as_str()).into_iter().flatten();
+        let providers = providers.take(MAX_PROVIDERS);
         let providers: Vec<&Described> = providers.filter_map(|&index| view.job(index)).collect();
         let late = |provider: &&Described| comes_later(&provider.job, &ours, &require.name);
         // One that comes with us is enough to wait for.
@@ -156,22 +166,19 @@ fn other_event(described: &Described, provider: &Described, word: &Name) -> Repo
 
 /// A word that a script and a job of another format provide is settled by both, which may be a surprise.
 fn provided_by_two_formats(view: &View<'_>, reports: &mut Vec<Report>) {
-    for described in view.jobs().filter(|described| is_own(described.job.format)) {
-        for name in described.job.provided_names() {
-            let providers = view.known.providers.get(name.as_str()).into_iter().flatten();
-            let others = providers.filter_map(|&index| view.job(index));
-            let Some(other) = others.into_iter().find(|other| !is_own(other.job.format)) else { continue };
-            let message = format!(
-                "`{name}` is provided by job `{}` and by script `{}`",
-                described.job.name, other.job.name
-            );
-            let places = vec![
-                place_of(described, Role::Provides, name, "provided here"),
-                place_of(other, Role::Provides, name, "and here"),
-            ];
-            let help = "who requires it waits for both; mask one of them if they do the same";
-            reports.push(report(Severity::Warning, "provided-twice", message, places).help(help));
-        }
+    for (name, providers) in &view.known.providers {
+        let mut providers = providers.iter().filter_map(|&index| view.job(index));
+        let own = providers.clone().find(|described| is_own(described.job.format));
+        let script = providers.find(|described| !is_own(described.job.format));
+        let (Some(own), Some(script)) = (own, script) else { continue };
+        let message =
+            format!("`{name}` is provided by job `{}` and by script `{}`", own.job.name, script.job.name);
+        let places = vec![
+            place_of(own, Role::Provides, name, "provided here"),
+            place_of(script, Role::Provides, name, "and here"),
+        ];
+        let help = "who requires it waits for both; mask one of them if they do the same";
+        reports.push(report(Severity::Warning, "provided-twice", message, places).help(help));
     }
 }
 

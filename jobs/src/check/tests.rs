@@ -183,3 +183,10 @@ fn thousands_of_unknown_names_take_no_quadratic_time() {
     let files: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     assert_eq!(said(&files).len(), 4_000);
 }
+
+#[test]
+fn a_job_with_very_many_unknown_names_tells_the_first() {
+    let names: Vec<String> = (0..20_000).map(|n| format!("n{n}")).collect();
+    let text = format!("# REQUIRE: {}\n", names.join(" "));
+    assert_eq!(said(&[("/etc/rc.d/a", &text)]).len(), 64);
+}

@@ -56,6 +56,23 @@ pub enum Limit {
     Coalesce,
 }
 
+/// Timers are written down as a list: not every form of writing has maps whose keys are pairs.
+pub mod listed {
+    use alloc::{collections::BTreeMap, vec::Vec};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Timer, TimerId};
+
+    pub fn serialize<S: Serializer>(timers: &BTreeMap<TimerId, Timer>, to: S) -> Result<S::Ok, S::Error> {
+        timers.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<TimerId, Timer>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().collect())
+    }
+}
+
 impl Engine {
     pub(super) fn arm(&mut self, delay: Duration, timer: Timer) -> TimerId {
         self.saved.timer_number = self.saved.timer_number.saturating_add(1);
@@ -82,6 +99,10 @@ impl Engine {
         let Some(at) = instance.timers.iter().position(|(known, _)| *known == limit) else { return };
         let (_, id) = instance.timers.swap_remove(at);
         self.disarm(id);
+    }
+
+    pub(super) fn is_limited(&self, place: u32, limit: Limit) -> bool {
+        self.instance(place).is_some_and(|instance| instance.timers.iter().any(|(known, _)| *known == limit))
     }
 
     /// Lets the first timer that is due go off; `false` if none is.

@@ -202,6 +202,8 @@ impl Engine {
         slot.levels.insert(at, key.clone());
         let on_events = slot.job.start_on.is_some();
         let kept = slot.kept.get(&key).cloned();
+        // Whoever needs it may start it now.
+        self.wake(id);
         let request = match (on_events, kept) {
             // It waits for its event, which has not come.
             (true, None) => return,

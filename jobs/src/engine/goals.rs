@@ -120,6 +120,7 @@ impl Engine {
             env.push(key.clone(), value.clone());
         }
         let cause_of_stop = self.saved.causes.keep(cause);
+        // Who waits is among the instance's own waiters, so the request has no answer to give.
         let request = Request {
             env,
             events: Vec::new(),
@@ -146,21 +147,21 @@ impl Engine {
         None
     }
 
-    /// The living instance that arguments name.
+    /// The living instance that arguments name: as its file names instances now or, if that has changed, as
+    /// the file that it was started from did.
     pub(super) fn place_for(&self, slot: JobId, args: &Args) -> Result<u32, Outcome> {
         let Some(slot) = self.slot(slot) else { return Err(Outcome::UnknownJob) };
         let key = key_of(&slot.job, args);
         if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
             return Ok(place);
         }
-        // One that lives by an earlier version of its file bears the name that this one gives.
-        let named = |(known, place): &(Text, u32)| {
-            let job = &self.instance(*place)?.job;
-            (job.instance != slot.job.instance && key_of(job, args).as_ref() == Ok(known)).then_some(*place)
-        };
-        match slot.instances.iter().find_map(named) {
-            Some(place) => Ok(place),
-            None => Err(Outcome::UnknownInstance(key?)),
+        let earlier = slot.instances.iter().find(|(key, place)| {
+            self.instance(*place).is_some_and(|it| key_of(&it.job, args).as_ref() == Ok(key))
+        });
+        match (earlier, key) {
+            (Some((_, place)), _) => Ok(*place),
+            (None, Ok(key)) => Err(Outcome::UnknownInstance(key)),
+            (None, Err(outcome)) => Err(outcome),
         }
     }
 
@@ -211,6 +212,8 @@ impl Engine {
                     self.note_refusal(id, &request, refusal.clone());
                 }
                 self.drop_request(Some(request));
+                // Whoever needs it and has waited for it need not wait for this start.
+                self.wake(id);
                 Err(outcome)
             }
         }
@@ -317,6 +320,7 @@ impl Engine {
                     let old = instance.rare_mut().pending.replace(request);
                     self.drop_request(old);
                 }
+                self.comes_again(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
             }
         }
@@ -352,6 +356,7 @@ impl Engine {
                 for event in blocks {
                     self.block(event, place);
                 }
+                self.comes_again(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
             }
             Again::Coalesce(delay) => {
@@ -370,6 +375,7 @@ impl Engine {
         };
         instance.goal = Goal::Restart;
         let number = instance.number;
+        self.comes_again(place);
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
     }
 
@@ -479,11 +485,18 @@ impl Engine {
             self.unblock(place, false);
             self.stop_dependants(place);
         }
+        if goal == Goal::Stop {
+            // It is not coming any more: whoever waits for that looks again.
+            self.wake_for(place);
+        }
         for reply in start_waiters {
             self.reply(Some(reply), if done { Outcome::Done } else { Outcome::Stopped });
         }
         for event in wish.blocks {
             self.block(event, place);
+        }
+        if goal == Goal::Restart {
+            self.comes_again(place);
         }
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
         true

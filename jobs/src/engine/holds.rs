@@ -20,8 +20,8 @@ use super::{
     model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Goal, GraphEdge as Edge, Happening, Job, JobId, Need, Notice, Outcome, Phase,
-    Refusal, StartMode, State,
+    Action, CauseId, Cue, Format, Goal, GraphEdge as Edge, Happening, Job, JobId, Need, Notice, Outcome,
+    Phase, Refusal, StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -89,14 +89,12 @@ impl Engine {
             return self.settle_quietly(place);
         }
         if let Some(job) = self.first_unsettled(place) {
-            return self.wait_for(place, job);
+            return self.wait_for(place, &[job]);
         }
         match self.first_need(place) {
             Ok(None) => self.free(place, number),
-            Ok(Some(job)) => {
-                self.watch_needs(place);
-                self.wait_for(place, job);
-            }
+            // Whichever provider is up first will do.
+            Ok(Some(_)) => self.wait_for(place, &self.all_needed(place)),
             Err(why) => self.fail_for_needs(place, why),
         }
     }
@@ -115,26 +113,31 @@ impl Engine {
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Freed));
     }
 
-    /// Has an instance looked at again when something about `job` changes.
-    fn wait_for(&mut self, place: u32, job: JobId) {
-        if let Some(slot) = self.slot_mut(job) {
-            slot.waiting.push(place);
+    /// All jobs that can give what an instance needs.
+    fn all_needed(&self, place: u32) -> Vec<JobId> {
+        let Some(instance) = self.instance(place) else { return Vec::new() };
+        instance.job.needs.iter().flat_map(|need| self.providers(&need.name)).collect()
+    }
+
+    /// Has an instance looked at again when something about one of the jobs changes.
+    fn wait_for(&mut self, place: u32, jobs: &[JobId]) {
+        for &job in jobs {
+            // If it is a hook that one waits for, whether it is coming is for its job to say.
+            let mut at = Some(job);
+            for _ in 0..MAX_HOOK_CHAIN {
+                let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
+                if !slot.waiting.contains(&place) {
+                    slot.waiting.push(place);
+                }
+                let job = slot.job.clone();
+                at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
+            }
         }
         if let Some(time) = self.expectation_ends(place) {
             self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if self.saved.live_waits > 0 {
+        if self.saved.live_waits > 0 || self.saved.mixed {
             self.cut_rings(place);
-        }
-    }
-
-    /// Has an instance looked at again when anybody comes up who could give what it needs.
-    fn watch_needs(&mut self, place: u32) {
-        let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return };
-        for provider in job.needs.iter().flat_map(|need| self.providers(&need.name)).collect::<Vec<_>>() {
-            if let Some(slot) = self.slot_mut(provider).filter(|slot| !slot.waiting.contains(&place)) {
-                slot.waiting.push(place);
-            }
         }
     }
 
@@ -182,7 +185,7 @@ impl Engine {
     fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
-            if require.name == ALL {
+            if require.name == ALL && job.format == Format::Lsb {
                 found.extend(self.all_others(id));
             } else {
                 found.extend(self.providers(&require.name));
@@ -224,11 +227,10 @@ impl Engine {
 
     fn all_others(&self, id: JobId) -> Vec<JobId> {
         let Some(format) = self.slot(id).map(|slot| slot.job.format) else { return Vec::new() };
-        let wants_all = |job: &Job| job.requires.iter().any(|require| require.name == ALL);
         let slots = self.saved.slots.iter().enumerate();
         slots
             .filter_map(|(place, slot)| Some((JobId(u32::try_from(place).ok()?), slot.as_ref()?)))
-            .filter(|(_, slot)| slot.job.format == format && !wants_all(&slot.job))
+            .filter(|(_, slot)| slot.job.format == format && !comes_after_all(&slot.job))
             .map(|(id, _)| id)
             .collect()
     }
@@ -248,12 +250,13 @@ impl Engine {
             Some(_) | None => self.predecessors(instance.slot, &instance.job),
         };
         before.into_iter().filter(move |id| {
-            !yielded.contains(id) && (self.is_coming(*id) || self.expects(&instance.job, *id))
+            !yielded.contains(id) && (self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id))
         })
     }
 
-    /// Whether a start of the job is under way, or as good as under way.
-    pub(super) fn is_coming(&self, id: JobId) -> bool {
+    /// Whether a start of the job is under way, or as good as under way. For `whom`: a hook of its own is
+    /// coming, but within its start, and cannot come before it.
+    fn is_coming(&self, id: JobId, whom: JobId) -> bool {
         let mut at = id;
         for hop in 0..MAX_HOOK_CHAIN {
             let Some(slot) = self.slot(at) else { return false };
@@ -264,7 +267,10 @@ impl Engine {
                         instance.state.phase(),
                         Phase::Waiting | Phase::Held | Phase::Check | Phase::Starting
                     );
-                    !instance.settled && instance.goal != Goal::Stop && (hop == 0 || early)
+                    match hop {
+                        0 => instance.is_coming(),
+                        _ => early && !instance.settled && instance.goal != Goal::Stop,
+                    }
                 })
             };
             if slot.instances.iter().any(|(_, place)| unsettled(*place)) {
@@ -274,7 +280,7 @@ impl Engine {
                 return true;
             }
             match hook_of(&slot.job).and_then(|name| self.saved.names.get(name)) {
-                Some(&next) if next != at && slot.instances.is_empty() => at = next,
+                Some(&next) if next != at && next != whom && slot.instances.is_empty() => at = next,
                 _ => return false,
             }
         }
@@ -302,8 +308,9 @@ impl Engine {
     fn expectation_ends(&self, place: u32) -> Option<events::Time> {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
-        let others = self.predecessors(instance.slot, &instance.job);
-        let theirs = others.into_iter().filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
+        let needed = instance.job.needs.iter().flat_map(|need| self.providers(&need.name));
+        let others = self.predecessors(instance.slot, &instance.job).into_iter().chain(needed);
+        let theirs = others.filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)
             .map(|delay| events::Time(0).after(delay))
@@ -321,15 +328,14 @@ impl Engine {
                     Supply::Up => break,
                     Supply::Coming(id) => {
                         // If it fails, that was its try: it is not started once more for us.
-                        self.note_asked(place, id);
+                        if self.slot(id).is_some_and(|slot| !slot.instances.is_empty()) {
+                            self.note_asked(place, id);
+                        }
                         return Ok(Some(id));
                     }
                     Supply::Leaving(id) => return Ok(Some(id)),
-                    Supply::Startable(id) => {
-                        if self.start_needed(place, need, id) {
-                            return Ok(Some(id));
-                        }
-                    }
+                    // Then it is on its way, or was refused, or what is up of it is not what is needed.
+                    Supply::Startable(id) => self.start_needed(place, need, id),
                     Supply::Never(why) => return Err(why),
                 }
             }
@@ -364,7 +370,7 @@ impl Engine {
         if providers.iter().any(|id| self.is_there(*id, &args)) {
             return Supply::Up;
         }
-        if let Some(id) = providers.iter().find(|id| self.is_on_its_way(**id, &args)) {
+        if let Some(id) = providers.iter().find(|id| self.is_on_its_way(**id, &args, instance.slot)) {
             return Supply::Coming(*id);
         }
         if let Some(id) = providers.iter().find(|id| self.has_instance(**id, &args, |_| true)) {
@@ -375,14 +381,22 @@ impl Engine {
             return providers.first().map_or(Supply::Up, |id| Supply::Coming(*id));
         }
         let asked = rare.map(|rare| rare.asked.as_slice()).unwrap_or_default();
-        match providers.iter().find(|id| !asked.contains(id)) {
-            Some(id) => Supply::Startable(*id),
-            // What somebody, its `while` or the mode keeps down may come yet.
-            None => match providers.iter().find(|id| self.is_kept_down(**id)) {
-                Some(id) => Supply::Coming(*id),
-                None => Supply::Never(self.why_not(&need.name, &providers)),
-            },
+        if let Some(id) = providers.iter().find(|id| !asked.contains(id) && !self.awaits_its_facts(**id)) {
+            return Supply::Startable(*id);
         }
+        // What somebody, its `while` or the mode keeps down may come yet.
+        match providers.iter().find(|id| self.awaits_its_facts(**id) || self.is_kept_down(**id)) {
+            Some(id) => Supply::Coming(*id),
+            None => Supply::Never(self.why_not(&need.name, &providers)),
+        }
+    }
+
+    /// Whether only its `while` keeps the job from starting: it starts when that holds.
+    fn awaits_its_facts(&self, id: JobId) -> bool {
+        self.slot(id).is_some_and(|slot| {
+            let may_start = !slot.gone && slot.job.start == StartMode::Automatic;
+            may_start && slot.job.holds_while.is_some() && slot.levels.is_empty()
+        })
     }
 
     /// Whether a job is down although nothing is wrong with it.
@@ -412,10 +426,10 @@ impl Engine {
         }
     }
 
-    /// Starts what an instance needs; `false` if that was refused, so that the next provider is tried.
-    fn start_needed(&mut self, place: u32, need: &Need, id: JobId) -> bool {
+    /// Starts what an instance needs.
+    fn start_needed(&mut self, place: u32, need: &Need, id: JobId) {
         self.note_asked(place, id);
-        let Some(instance) = self.instance(place) else { return false };
+        let Some(instance) = self.instance(place) else { return };
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
         let cause = self.saved.causes.add(self.saved.now, Happening::NeededBy(name), parent);
@@ -428,7 +442,8 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        self.start(id, request, &[]).is_ok()
+        // What is refused is kept as how its last start went, which says why.
+        let _ = self.start(id, request, &[]);
     }
 
     /// Whether an instance of the job counts as up, or the job is a task that ended well: what facts say.
@@ -446,9 +461,14 @@ impl Engine {
         self.slot(id).is_some_and(|slot| slot.ended_well) || self.has_instance(id, args, there)
     }
 
-    /// Whether an instance of the job that fits shall be up and is not.
-    fn is_on_its_way(&self, id: JobId, args: &Args) -> bool {
-        self.has_instance(id, args, |instance| instance.goal != Goal::Stop) || self.is_coming(id)
+    /// Whether an instance of the job that fits shall be up and is not yet, however long that takes; of a
+    /// task, whether it has not ended yet. `whom` is the job that asks.
+    fn is_on_its_way(&self, id: JobId, args: &Args, whom: JobId) -> bool {
+        let on_its_way = |instance: &Instance| match instance.goal {
+            Goal::Start | Goal::Restart => true,
+            Goal::Stop => instance.job.task && instance.goes_well(),
+        };
+        self.has_instance(id, args, on_its_way) || self.is_coming(id, whom)
     }
 
     fn has_instance(&self, id: JobId, args: &Args, which: impl Fn(&Instance) -> bool) -> bool {
@@ -636,10 +656,18 @@ impl Engine {
                     .iter()
                     .map(|(_, place)| *place)
                     .filter(|place| {
-                        self.instance(*place).is_some_and(|it| !it.settled || matches!(wait, Wait::Need(_)))
+                        self.instance(*place)
+                            .is_some_and(|it| !it.settled || it.is_coming() || matches!(wait, Wait::Need(_)))
                     })
                     .collect()
             }
+        }
+    }
+
+    /// An instance shall come up again: others wait for that from now on.
+    pub(super) fn comes_again(&mut self, place: u32) {
+        if self.saved.live_waits > 0 || self.saved.mixed {
+            self.cut_rings(place);
         }
     }
 
@@ -742,6 +770,11 @@ impl Engine {
         text.push_str(ring.first().map_or("?", |(place, _)| name(*place)));
         text
     }
+}
+
+/// Whether a script starts after everything else.
+pub fn comes_after_all(job: &Job) -> bool {
+    job.format == Format::Lsb && job.requires.iter().any(|require| require.name == ALL)
 }
 
 /// The order in which waits yield.

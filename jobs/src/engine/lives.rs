@@ -48,6 +48,10 @@ impl Engine {
                     self.instance(place).map_or(Duration::ZERO, |instance| instance.job.kill.timeout);
                 self.limit(place, Limit::Hook, timeout);
             }
+            Next::Doom(state, failure) => {
+                self.stay(place, state);
+                self.fail(place, failure, Phase::Stopping);
+            }
             Next::KillHook(state, failure) => self.kill_hook(place, state, failure),
             Next::KillAll(state) => {
                 self.stay(place, state);
@@ -89,6 +93,10 @@ impl Engine {
             let before = core::mem::replace(&mut instance.state, State::entering(phase, main));
             if let Some((process, _)) = before.hook() {
                 self.hook_is_over(place, process);
+            }
+            if before.phase() == Phase::Starting {
+                // Hooks that were to come have come by now.
+                self.wake_for(place);
             }
             next = match phase {
                 Phase::Waiting => return self.down(place, true),
@@ -183,10 +191,25 @@ impl Engine {
         self.recheck(place);
     }
 
+    /// Whoever emitted events inside the life is gone with it; the answer finds its way, but the instance
+    /// waits for them no longer.
+    fn leave_emits(&mut self, place: u32) {
+        let emits = self.instance_mut(place).map(|instance| core::mem::take(&mut instance.emits));
+        for id in emits.unwrap_or_default() {
+            let Some(live) = self.event_mut(id) else { continue };
+            if let Emitter::Inside(reply, _) = live.emitter {
+                live.emitter = Emitter::Client(reply);
+                let waited = usize::from(!live.blockers.is_empty());
+                self.saved.live_waits = self.saved.live_waits.saturating_sub(waited);
+            }
+        }
+    }
+
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32, untold: bool) {
-        self.act(place, |life| Action::Forget { life });
+        self.leave_emits(place);
         self.end_own_facts(place);
+        self.act(place, |life| Action::Forget { life });
         self.saved.number = self.saved.number.saturating_add(1);
         let number = self.saved.number;
         let Some(instance) = self.instance_mut(place) else { return };
@@ -200,6 +223,7 @@ impl Engine {
         instance.result = None;
         instance.reached = false;
         instance.stop_env = Args::new();
+        let stop_cause = core::mem::replace(&mut instance.stop_cause, CauseId::NONE);
         let pending = instance.rare.as_mut().and_then(|rare| {
             rare.asked.clear();
             rare.yielded.clear();
@@ -210,6 +234,7 @@ impl Engine {
             let settle = instance.job.settle;
             self.limit(place, Limit::Settle, settle);
         }
+        self.saved.causes.release(stop_cause);
         if let Some(request) = pending {
             self.take_request(place, request);
         }
@@ -455,10 +480,12 @@ impl Engine {
         if let Some(failure) = failure {
             self.fail(place, failure, Phase::Stopping);
         }
-        if let Some((process, _)) = state.hook() {
-            self.act(place, |life| Action::KillHook { life, process });
-            self.limit(place, Limit::Hook, KILL_AGAIN);
+        let Some((process, _)) = state.hook() else { return };
+        if self.is_limited(place, Limit::Starved) {
+            return self.give_up(place, process);
         }
+        self.act(place, |life| Action::KillHook { life, process });
+        self.limit(place, Limit::Hook, KILL_AGAIN);
     }
 
     /// Not wanted: gone as if nothing had been, but for `why`.
@@ -486,6 +513,7 @@ impl Engine {
         self.settle(place);
         self.act(place, |life| Action::Forget { life });
         self.end_own_facts(place);
+        self.leave_emits(place);
         let Some(instance) = self.saved.instances.get_mut(place as usize).and_then(Option::take) else {
             return;
         };
@@ -497,16 +525,10 @@ impl Engine {
             self.disarm(*timer);
         }
         let lacks = instance.rare().and_then(|rare| rare.lacks.clone());
+        let well = instance.job.task && instance.goes_well() && tell;
         let outcome = instance.result.map_or(Outcome::Done, Outcome::Failed);
         for (reply, verb) in instance.waiters {
             self.reply(Some(reply), if verb == Verb::Stop { Outcome::Done } else { outcome.clone() });
-        }
-        for id in instance.emits {
-            if let Some(live) = self.event_mut(id)
-                && let Emitter::Inside(reply, _) = live.emitter
-            {
-                live.emitter = Emitter::Client(reply);
-            }
         }
         let end = match (instance.skipped, lacks, instance.result) {
             (true, _, _) => End::Refused(Refusal::Skipped),
@@ -520,7 +542,7 @@ impl Engine {
         self.drop_request(rare.pending);
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
-            slot.ended_well = instance.job.task && instance.result.is_none() && !instance.skipped && tell;
+            slot.ended_well = well;
         }
         if instance.job.task {
             self.tell_provided(&instance.job, cause);
@@ -577,6 +599,13 @@ impl Engine {
         self.stop_dependants(place);
     }
 
+    /// Everybody who waits for something about this instance's job looks again.
+    pub(super) fn wake_for(&mut self, place: u32) {
+        if let Some(slot) = self.instance(place).map(|instance| instance.slot) {
+            self.wake(slot);
+        }
+    }
+
     pub(super) fn start_timed_out(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.timed_out = true;
@@ -596,6 +625,10 @@ impl Engine {
             return;
         };
         let (slot, key) = (instance.slot, instance.key.clone());
+        if !instance.state.asked_for(process) {
+            // A reload, or what nobody waits for any more: it is not asked for again.
+            return self.note(slot, key, Notice::Starved(what.into()));
+        }
         let rare = instance.rare_mut();
         let tries = rare.starved.as_ref().map_or(0, |(_, _, tries)| tries.saturating_add(1));
         rare.starved = Some((process, what.into(), tries));
@@ -606,29 +639,34 @@ impl Engine {
         }
     }
 
-    /// There was room for a process.
-    pub(super) fn no_longer_starved(&mut self, life: Life) {
-        if let Some(instance) = self.instance_mut(life.place).filter(|it| it.number == life.number)
-            && let Some(rare) = &mut instance.rare
-        {
-            rare.starved = None;
-        }
-    }
-
     /// Asks once more for the process that the system had no room for, if it is still wanted.
     pub(super) fn ask_again(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
         let Some((process, _, _)) = instance.rare().and_then(|rare| rare.starved.clone()) else { return };
-        let main_wanted = process == ProcessKind::Main && instance.state == State::Spawned(Main::Asked);
-        let wanted = main_wanted || instance.state.hook() == Some((process, Hook::Asked));
-        let stopping = matches!(process, ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop);
-        if wanted && (stopping || instance.goal == Goal::Start) {
-            self.spawn(place, process);
+        let wanted = instance.state.asked_for(process);
+        let for_start = !matches!(process, ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop);
+        if wanted && for_start && instance.goal != Goal::Start {
+            self.give_up(place, process);
         } else if wanted {
-            // It was stopped while it waited for room: nothing of it is there that had to be ended.
-            let number = instance.number;
+            self.spawn(place, process);
+        }
+    }
+
+    /// A process that the system has no room for is not asked for again: its time is over, or nobody wants it.
+    fn give_up(&mut self, place: u32, process: ProcessKind) {
+        self.unlimit(place, Limit::Starved);
+        if let Some(number) = self.instance(place).map(|instance| instance.number) {
             self.cue(place, number, Cue::Unspawned(process));
         }
+    }
+
+    /// A process was executed: what it had to wait for is over.
+    pub(super) fn spawned(&mut self, life: Life, process: ProcessKind, pid: crate::Pid) {
+        let instance = self.instance_mut(life.place).filter(|it| it.number == life.number);
+        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut()) {
+            rare.starved = rare.starved.take().filter(|(waits, _, _)| *waits != process);
+        }
+        self.report(life, Cue::Spawned(process, pid));
     }
 
     pub(super) fn unspawned(&mut self, life: Life, process: ProcessKind, why: &str) {

@@ -102,6 +102,9 @@ impl Engine {
     /// The machine shall go down. The first who asks says how; whoever asks again halves the time.
     pub(super) fn go_down(&mut self, kind: Shutdown, origin: Origin) {
         if let Some(down) = &self.saved.shutdown {
+            if down.stage == Stage::Told {
+                return;
+            }
             let old = down.limit;
             let left = old.0.since(self.saved.now);
             self.disarm(old);

@@ -91,6 +91,7 @@ struct Saved {
     todo: VecDeque<Todo>,
     causes: Causes,
     facts: Facts,
+    #[serde(with = "clock::listed")]
     timers: BTreeMap<TimerId, Timer>,
     timer_number: u64,
     /// What the outside was last asked to call at.
@@ -99,6 +100,9 @@ struct Saved {
     shutdown: Option<machine::GoingDown>,
     /// How many instances wait for an event, an `emit` or a stop: only then can waits form a ring.
     live_waits: usize,
+    /// Whether instances may live by files that others have taken the place of: their order is not that of
+    /// the files, and may form a ring, too.
+    mixed: bool,
     counters: Counters,
 }
 
@@ -205,10 +209,7 @@ impl Engine {
                     self.out.push(Action::Reply(reply, outcome));
                 }
             }
-            Input::Spawned { life, process, pid } => {
-                self.no_longer_starved(life);
-                self.report(life, Cue::Spawned(process, pid));
-            }
+            Input::Spawned { life, process, pid } => self.spawned(life, process, pid),
             Input::Unspawned { life, process, why } => self.unspawned(life, process, &why),
             Input::Starved { life, process, what } => self.starved(life, process, &what),
             Input::Exited { life, process, exit, left } => {

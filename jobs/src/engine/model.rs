@@ -6,7 +6,7 @@ use events::{Args, Event, Identity, Key, Name, Text, Time, Value};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Limit, TimerId};
-use crate::{CauseId, Failure, Goal, Job, JobId, Life, Refusal, ReplyId, State, Verb};
+use crate::{CauseId, Failure, Goal, Job, JobId, Life, Phase, Refusal, ReplyId, State, Verb};
 
 /// An event's place in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -274,6 +274,24 @@ impl Instance {
             "UPSTART_INSTANCE" => Some(self.key.as_str()),
             _ => last_value(&self.env, name).or_else(|| Slot::class_value(&self.job, name)),
         }
+    }
+
+    /// Whether a start of it is under way, or follows the stop that is.
+    pub fn is_coming(&self) -> bool {
+        let phase = self.state.phase();
+        let goes_down = matches!(phase, Phase::Stopping | Phase::Killed | Phase::PostStop);
+        match self.goal {
+            Goal::Stop => false,
+            Goal::Restart => true,
+            Goal::Start => {
+                !self.settled || (goes_down && self.rare().is_some_and(|rare| rare.pending.is_some()))
+            }
+        }
+    }
+
+    /// Whether nothing has gone wrong in this life, and nobody has ended it early.
+    pub fn goes_well(&self) -> bool {
+        self.result.is_none() && !self.skipped && self.stop_cause == CauseId::NONE
     }
 
     pub fn rare_mut(&mut self) -> &mut Rare {

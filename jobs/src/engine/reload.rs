@@ -59,8 +59,10 @@ impl Engine {
         self.levels.remove(&id);
         let Some(slot) = self.slot_mut(id) else { return };
         slot.gone = true;
+        let mixed = !slot.instances.is_empty();
         let (tree, kept) = (core::mem::take(&mut slot.tree), core::mem::take(&mut slot.kept));
         slot.levels.clear();
+        self.saved.mixed |= mixed;
         self.release_tree(&tree);
         kept.into_values().for_each(|request| self.drop_request(Some(request)));
         self.watch_old_levels(id);
@@ -83,6 +85,7 @@ impl Engine {
         }
         let old = core::mem::replace(&mut slot.job, job.clone());
         slot.gone = false;
+        let mixed = !slot.instances.is_empty();
         let tree =
             if old.start_on == job.start_on { Tree::default() } else { core::mem::take(&mut slot.tree) };
         let same_level = old.holds_while == job.holds_while && old.instance == job.instance;
@@ -91,6 +94,7 @@ impl Engine {
         } else {
             core::mem::take(&mut slot.kept)
         };
+        self.saved.mixed |= mixed;
         self.release_tree(&tree);
         kept.into_values().for_each(|request| self.drop_request(Some(request)));
         self.graph.remove_job(id);
@@ -169,7 +173,9 @@ impl Engine {
         let jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
         let order = crate::order(&jobs);
         self.order.clear();
-        if order.ignored.is_empty() && order.tangled.is_empty() {
+        // Who comes after everything does not come after those that come after it.
+        let everything = jobs.iter().any(|job| super::holds::comes_after_all(job));
+        if order.ignored.is_empty() && order.tangled.is_empty() && !everything {
             return;
         }
         self.order.resize(self.saved.slots.len(), u32::MAX);

@@ -2,13 +2,13 @@
 
 use alloc::{format, string::String, string::ToString as _, vec::Vec};
 
-use events::{Text, Time};
+use events::{Args, Text, Time};
 use serde::Serialize;
 
 use super::{
     Counters, Engine,
     holds::Wait,
-    model::{End, Instance},
+    model::{End, Instance, Slot},
 };
 use crate::{
     CauseId, Facts, Failure, Goal, Graph, Happening, Job, JobId, Main, Origin, Phase, Pid, ProcessKind,
@@ -78,7 +78,7 @@ impl Engine {
         let mut list = Vec::new();
         for slot in slots {
             if slot.instances.is_empty() {
-                list.push(idle(&slot.job, slot.last.as_deref()));
+                list.push(self.idle(slot));
             }
             list.extend(slot.instances.iter().filter_map(|(_, place)| self.status_at(*place)));
         }
@@ -91,7 +91,32 @@ impl Engine {
         let slot = self.slot(self.find_job(job)?)?;
         match slot.place_of(instance) {
             Some(place) => self.status_at(place),
-            None => Some(idle(&slot.job, slot.last.as_deref())),
+            None => Some(self.idle(slot)),
+        }
+    }
+
+    /// A job without an instance: how its last life went, and which fact it waits for.
+    fn idle(&self, slot: &Slot) -> Status {
+        let job = &slot.job;
+        let level = self.saved.names.get(&job.name).and_then(|id| self.levels.get(id));
+        let missing = level.filter(|_| slot.levels.is_empty() && job.instance.is_none());
+        let missing =
+            missing.and_then(|level| level.missing(&Args::new(), &self.saved.facts, self.saved.now));
+        let waits = missing.map(|(leaf, not)| format!("`{}{leaf}`", if not { "not " } else { "" }));
+        Status {
+            job: job.name.as_str().into(),
+            instance: Text::default(),
+            goal: Goal::Stop.name(),
+            state: Phase::Waiting.name(),
+            processes: Vec::new(),
+            up: false,
+            timed_out: false,
+            waits: waits.into_iter().collect(),
+            last: slot.last.as_ref().and_then(|last| match &last.end {
+                End::Well => None,
+                End::Failed(failure) => Some(failure_text(*failure)),
+                End::Refused(refusal) => Some(refusal_text(refusal)),
+            }),
         }
     }
 
@@ -258,24 +283,6 @@ impl Engine {
         let slot = self.slot(*self.saved.names.get(job)?)?;
         let instance = self.instance(slot.place_of(instance)?)?;
         Some(instance.job.stop_on.as_ref()?.truths(instance.tree.seen))
-    }
-}
-
-fn idle(job: &Job, last: Option<&super::model::Last>) -> Status {
-    Status {
-        job: job.name.as_str().into(),
-        instance: Text::default(),
-        goal: Goal::Stop.name(),
-        state: Phase::Waiting.name(),
-        processes: Vec::new(),
-        up: false,
-        timed_out: false,
-        waits: Vec::new(),
-        last: last.and_then(|last| match &last.end {
-            End::Well => None,
-            End::Failed(failure) => Some(failure_text(*failure)),
-            End::Refused(refusal) => Some(refusal_text(refusal)),
-        }),
     }
 }
 

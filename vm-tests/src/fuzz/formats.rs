@@ -3,7 +3,7 @@
 use events::Name;
 use jobs::{
     Report, Severity,
-    formats::{Reading, Source, hook, lsb, rc_conf::RcConf, rcd, upstart},
+    formats::{Reading, Source, hook, lsb, native, rc_conf::RcConf, rcd, upstart},
 };
 
 /// A file that holds the bytes.
@@ -52,6 +52,17 @@ fn named(play: impl FnOnce(&Name)) {
     if let Ok(name) = Name::new("toy") {
         play(&name);
     }
+}
+
+/// A native file, and behind a NUL its override.
+pub(super) fn native(input: &[u8]) {
+    let (file, laid_over) = two(input);
+    let (file, laid_over) = (source("toy.ron", &file), source("toy.override.ron", &laid_over));
+    named(|name| {
+        check(&native::read(name, &file, &[], 0), &[&file]);
+        let both = native::read(name, &file, std::slice::from_ref(&laid_over), 0);
+        citable(&both.reports, &[&file, &laid_over]);
+    });
 }
 
 /// An Upstart file, and behind a NUL its override. A broken override alone refuses no job.

@@ -173,9 +173,11 @@ impl<'s> Draft<'s> {
         Report::error(code, message).at(self.file.path, span, "")
     }
 
-    /// Adds a report.
+    /// Adds a report, unless there are more already than anybody reads.
     pub fn push(&mut self, report: Report) {
-        self.reports.push(report);
+        if self.reports.len() < MAX_REPORTS {
+            self.reports.push(report);
+        }
     }
 
     /// Whether nothing was found for which the file is refused.
@@ -435,6 +437,9 @@ impl<'s> Draft<'s> {
         Record(pairs)
     }
 }
+
+/// How many reports of one file are kept. There are few warnings, so the first of so many is an error.
+pub(super) const MAX_REPORTS: usize = 100;
 
 /// How many names before it one is compared with, so that a hostile file costs linear time.
 const MANY: usize = 256;

@@ -22,7 +22,7 @@ use alloc::{format, string::String, vec::Vec};
 use events::Name;
 
 use self::{
-    draft::{Draft, File},
+    draft::{Draft, File, MAX_REPORTS},
     raw::{Field, Node},
 };
 use super::{Described, Reading, Source};
@@ -132,6 +132,9 @@ fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Field<'s>
     };
     let mut kept: Vec<Field<'s>> = Vec::new();
     for field in fields {
+        if reports.len() >= MAX_REPORTS {
+            break;
+        }
         if let Some(report) = misnamed(&field, &kept, &source.path) {
             reports.push(report);
         } else {
