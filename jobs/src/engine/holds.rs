@@ -83,7 +83,8 @@ impl Engine {
         {
             return self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if !self.admits_mode(&instance.job) {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        if !forced && !self.admits_mode(&instance.job) {
             // A mode that keeps it is no part of a start: others do not wait for it.
             return self.settle_quietly(place);
         }
@@ -307,7 +308,8 @@ impl Engine {
     fn expectation_ends(&self, place: u32) -> Option<events::Time> {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
-        let others = self.predecessors(instance.slot, &instance.job);
+        let mut others = self.predecessors(instance.slot, &instance.job);
+        others.extend(self.all_needed(place));
         let theirs = others.into_iter().filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)
