@@ -105,7 +105,7 @@ impl Engine {
     /// All jobs that can give what an instance needs.
     fn all_needed(&self, place: u32) -> Vec<JobId> {
         let Some(instance) = self.instance(place) else { return Vec::new() };
-        instance.job.needs.iter().flat_map(|need| self.providers(&need.name)).collect()
+        instance.job.needs.iter().flat_map(|need| self.providers_for(&instance.job, &need.name)).collect()
     }
 
     /// Has an instance looked at again when something about one of the jobs changes.
@@ -137,11 +137,12 @@ impl Engine {
             if require.name == ALL && job.format == Format::Lsb {
                 found.extend(self.all_others(id));
             } else {
-                found.extend(self.providers(&require.name));
+                found.extend(self.providers_for(job, &require.name));
             }
         }
-        for name in job.provided_names() {
-            found.extend(self.graph.related(name, Edge::Before));
+        for name in job.provided_names().chain([&job.name]) {
+            let before = self.graph.related(name, Edge::Before);
+            found.extend(before.filter(|other| self.means(*other, name, id)));
         }
         found.retain(|&other| other != id && !self.ignores(other, id));
         found.sort_unstable();
@@ -153,11 +154,11 @@ impl Engine {
     fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for name in job.provided_names().chain([&job.name]) {
-            found.extend(self.graph.related(name, Edge::Requires));
-            found.extend(self.graph.related(name, Edge::Needs));
+            let after = self.graph.related(name, Edge::Requires).chain(self.graph.related(name, Edge::Needs));
+            found.extend(after.filter(|other| self.means(*other, name, id)));
         }
         for name in &job.before {
-            found.extend(self.providers(name));
+            found.extend(self.providers_for(job, name));
         }
         found.retain(|&other| other != id && !self.ignores(id, other));
         found.sort_unstable();
@@ -173,6 +174,20 @@ impl Engine {
         }
         found.sort_by_key(|id| self.slot(*id).map(|slot| &slot.job.name));
         found
+    }
+
+    /// Whom a name in a job's file means: a script's header knows provisions only.
+    pub(super) fn providers_for(&self, job: &Job, name: &str) -> Vec<JobId> {
+        let mut found = self.providers(name);
+        if matches!(job.format, Format::Rcd | Format::Lsb) {
+            found.retain(|id| self.graph.related(name, Edge::Provides).any(|provider| provider == *id));
+        }
+        found
+    }
+
+    /// Whether a name in the file of `whose` means `id`.
+    fn means(&self, whose: JobId, name: &str, id: JobId) -> bool {
+        self.slot(whose).is_some_and(|slot| self.providers_for(&slot.job, name).contains(&id))
     }
 
     fn all_others(&self, id: JobId) -> Vec<JobId> {
@@ -264,14 +279,14 @@ impl Engine {
     fn first_need(&mut self, place: u32) -> Result<Option<JobId>, String> {
         let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return Ok(None) };
         for need in &job.needs {
-            match self.supply(place, need) {
-                Supply::Up => {}
-                Supply::Coming(id) => return Ok(Some(id)),
-                Supply::Startable(id) => match self.start_needed(place, need, id) {
-                    true => return Ok(Some(id)),
-                    false => return self.first_need(place),
-                },
-                Supply::Never(why) => return Err(why),
+            loop {
+                match self.supply(place, need) {
+                    Supply::Up => break,
+                    Supply::Coming(id) => return Ok(Some(id)),
+                    // Each is asked once; what came of it is seen by asking anew.
+                    Supply::Startable(id) => self.start_needed(place, need, id),
+                    Supply::Never(why) => return Err(why),
+                }
             }
         }
         Ok(None)
@@ -279,13 +294,14 @@ impl Engine {
 
     fn supply(&self, place: u32, need: &Need) -> Supply {
         let Some(instance) = self.instance(place) else { return Supply::Up };
-        let providers: Vec<JobId> = self
-            .providers(&need.name)
-            .into_iter()
+        let named = self.providers_for(&instance.job, &need.name);
+        let providers: Vec<JobId> = named
+            .iter()
+            .copied()
             .filter(|id| *id != instance.slot && !self.ignores(*id, instance.slot))
             .collect();
         if providers.is_empty() {
-            let known = !self.providers(&need.name).is_empty();
+            let known = !named.is_empty();
             return if known {
                 Supply::Up
             } else {
@@ -342,9 +358,9 @@ impl Engine {
         }
     }
 
-    /// Starts what an instance needs; `false` if that was refused, so that the next provider is tried.
-    fn start_needed(&mut self, place: u32, need: &Need, id: JobId) -> bool {
-        let Some(instance) = self.instance_mut(place) else { return false };
+    /// Starts what an instance needs.
+    fn start_needed(&mut self, place: u32, need: &Need, id: JobId) {
+        let Some(instance) = self.instance_mut(place) else { return };
         instance.rare_mut().asked.push(id);
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
@@ -358,7 +374,8 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        self.start(id, request, &[]).is_ok()
+        // What was refused is noted for `why`.
+        let _ = self.start(id, request, &[]);
     }
 
     /// Whether an instance of the job that fits is up, or the job is a task that ended well.
