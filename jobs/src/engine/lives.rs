@@ -173,6 +173,8 @@ impl Engine {
     fn enter_held(&mut self, place: u32, again: bool) {
         if again {
             self.begin_again(place);
+            // Who waited for the life before to be down waits no longer.
+            self.wake_for(place);
         }
         self.recheck(place);
     }
@@ -600,7 +602,9 @@ impl Engine {
     /// A process was executed: what it had to wait for is over.
     pub(super) fn spawned(&mut self, life: Life, process: ProcessKind, pid: crate::Pid) {
         let instance = self.instance_mut(life.place).filter(|it| it.number == life.number);
-        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut()) {
+        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut())
+            && rare.starved.as_ref().is_some_and(|(starved, _, _)| *starved == process)
+        {
             rare.starved = None;
         }
         self.report(life, Cue::Spawned(process, pid));
