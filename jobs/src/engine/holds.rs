@@ -108,18 +108,19 @@ impl Engine {
         instance.job.needs.iter().flat_map(|need| self.providers_for(&instance.job, &need.name)).collect()
     }
 
+    /// A job, and if it is a hook, the job whose, and so on: it is for these to say whether it is coming.
+    fn hook_chain(&self, id: JobId) -> Vec<JobId> {
+        let next = |id: &JobId| self.saved.names.get(hook_of(&self.slot(*id)?.job)?).copied();
+        core::iter::successors(Some(id), next).take(MAX_HOOK_CHAIN).collect()
+    }
+
     /// Has an instance looked at again when something about one of the jobs changes.
     fn wait_for(&mut self, place: u32, jobs: &[JobId]) {
         for &job in jobs {
-            // If it is a hook that one waits for, whether it is coming is for its job to say.
-            let mut at = Some(job);
-            for _ in 0..MAX_HOOK_CHAIN {
-                let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
-                if !slot.waiting.contains(&place) {
+            for id in self.hook_chain(job) {
+                if let Some(slot) = self.slot_mut(id).filter(|slot| !slot.waiting.contains(&place)) {
                     slot.waiting.push(place);
                 }
-                let job = slot.job.clone();
-                at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
             }
         }
         if let Some(time) = self.expectation_ends(place) {
@@ -267,7 +268,8 @@ impl Engine {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
         let others = self.predecessors(instance.slot, &instance.job);
-        let theirs = others.into_iter().filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
+        let others = others.into_iter().flat_map(|id| self.hook_chain(id));
+        let theirs = others.filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)
             .map(|delay| events::Time(0).after(delay))
@@ -504,7 +506,9 @@ impl Engine {
         jobs.retain(|other| *other != id && !yielded.contains(other));
         let stopping = |place: &u32| {
             self.instance(*place).is_some_and(|it| {
-                it.goal != Goal::Start && !matches!(it.state, State::Waiting | State::Held { .. })
+                // One that comes up again must be down before it does.
+                (it.goal != Goal::Start || it.comes_back())
+                    && !matches!(it.state, State::Waiting | State::Held { .. })
             })
         };
         let slots = jobs.into_iter().filter_map(|id| self.slot(id));

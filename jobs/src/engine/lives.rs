@@ -8,7 +8,7 @@ use events::{Args, Event, Name, Text, Value};
 use super::{
     Engine, Todo,
     clock::{KILL_AGAIN, Limit, STARVED_RETRY, STOP_HOOK},
-    goals::{take_waiters, with_events},
+    goals::{key_of, take_waiters, with_events},
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
@@ -229,6 +229,8 @@ impl Engine {
         if restart
             && let (Some(instance), Some(job)) = (self.instance_mut(place), newer)
             && !instance.job.restarts_old()
+            // One that is named otherwise now is another instance.
+            && key_of(&job, &instance.env).as_ref() == Ok(&instance.key)
         {
             instance.job = job;
         }
