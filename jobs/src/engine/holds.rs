@@ -20,8 +20,8 @@ use super::{
     model::{By, Emitter, End, EventId, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Format, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, Refusal,
-    StartMode, State,
+    Action, CauseId, Cue, Edge, Format, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, StartMode,
+    State,
 };
 
 /// The reserved provision that means everything else.
