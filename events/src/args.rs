@@ -106,8 +106,23 @@ impl fmt::Display for Args {
                 f.write_str(" ")?;
             }
             write!(f, "{key}=")?;
-            if value.contains([' ', '"', '\'', '\\']) { write!(f, "{value:?}")? } else { f.write_str(value)? }
+            write_quoted(f, value)?;
         }
         Ok(())
     }
+}
+
+/// Writes a value so that [`Event`](crate::Event)'s parser reads it back: in quotes where it has to be.
+fn write_quoted(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
+    if !value.contains([' ', '\t', '"', '\'', '\\']) && !value.contains(char::is_whitespace) {
+        return f.write_str(value);
+    }
+    f.write_str("\"")?;
+    for c in value.chars() {
+        if matches!(c, '"' | '\\') {
+            f.write_str("\\")?;
+        }
+        write!(f, "{c}")?;
+    }
+    f.write_str("\"")
 }

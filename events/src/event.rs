@@ -1,6 +1,6 @@
 //! Something that happened.
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub enum EventError {
     /// The part right of `=` is no value.
     #[error("value of `{0}`: {1}")]
     Value(String, TextError),
+    /// A quote that is not closed.
+    #[error("a quote is not closed")]
+    Quote,
     /// More arguments than an event may have.
     #[error("more than {MAX} arguments", MAX = crate::MAX_ARGS)]
     TooManyArgs,
@@ -59,14 +62,60 @@ impl Event {
 
 impl FromStr for Event {
     type Err = EventError;
+    /// Words as in a shell: split at blanks, with `"..."`, `'...'` and a backslash before any character.
     fn from_str(text: &str) -> Result<Self, EventError> {
-        Self::from_words(text.split_whitespace())
+        let words = words(text)?;
+        Self::from_words(words.iter().map(String::as_str))
     }
+}
+
+fn words(text: &str) -> Result<Vec<String>, EventError> {
+    let mut words: Vec<String> = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => word.get_or_insert_default().extend(chars.next()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    if quote.is_some() { Err(EventError::Quote) } else { Ok(words) }
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;
         if self.args.is_empty() { Ok(()) } else { write!(f, " {}", self.args) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString as _;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_written_as_it_is_read() {
+        for (text, shown) in [
+            ("startup", "startup"),
+            ("net-up  IFACE=eth0 ", "net-up IFACE=eth0"),
+            ("x K=\"a b\" L='c \"d\"' M=e\\\\f", "x K=\"a b\" L=\"c \\\"d\\\"\" M=\"e\\\\f\""),
+            ("x K=", "x K="),
+        ] {
+            let event: Event = text.parse().unwrap();
+            assert_eq!(event.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(event));
+        }
+        assert_eq!("x K=\"a".parse::<Event>(), Err(EventError::Quote));
+        assert_eq!("".parse::<Event>(), Err(EventError::Missing));
     }
 }

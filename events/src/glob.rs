@@ -6,6 +6,9 @@
 /// Whether `text` as a whole fits `pattern`.
 #[must_use]
 pub fn glob_matches(pattern: &str, text: &str) -> bool {
+    // How many bytes from its end on the pattern has no `]` any more: there, `[` is a plain character, and
+    // nobody has to look for its end again and again.
+    let unclosed = pattern.rfind(']').map_or(usize::MAX, |at| pattern.len().saturating_sub(at));
     let (mut pattern, mut text) = (pattern, text);
     let mut back: Option<(&str, &str)> = None;
     loop {
@@ -18,7 +21,7 @@ pub fn glob_matches(pattern: &str, text: &str) -> bool {
         let step = match chars.next() {
             None if pattern.is_empty() => return true,
             None => return false,
-            Some(c) => one(pattern, c),
+            Some(c) => one(pattern, c, unclosed),
         };
         match step {
             Some(rest) => (pattern, text) = (rest, chars.as_str()),
@@ -41,7 +44,7 @@ pub(crate) fn is_glob(text: &str) -> bool {
 }
 
 /// The pattern behind its first element, if that element matches `c`.
-fn one(pattern: &str, c: char) -> Option<&str> {
+fn one(pattern: &str, c: char, unclosed: usize) -> Option<&str> {
     let mut chars = pattern.chars();
     match chars.next()? {
         '?' => Some(chars.as_str()),
@@ -52,6 +55,7 @@ fn one(pattern: &str, c: char) -> Option<&str> {
                 None => (c == '\\').then_some(rest),
             }
         }
+        '[' if chars.as_str().len() < unclosed => (c == '[').then_some(chars.as_str()),
         '[' => match bracket(chars.as_str(), c) {
             Some((inside, rest)) => inside.then_some(rest),
             None => (c == '[').then_some(chars.as_str()),
@@ -123,6 +127,8 @@ fn in_class(name: &str, c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString as _;
+
     use super::*;
 
     fn check(pattern: &str, yes: &[&str], no: &[&str]) {
@@ -156,5 +162,8 @@ mod tests {
     fn many_stars_take_no_exponential_time() {
         let text = "a".repeat(4096);
         assert!(!glob_matches(&("*a".repeat(200) + "b"), &text));
+        let brackets = "[".repeat(4096);
+        assert!(!glob_matches(&("*".to_string() + &brackets + "x"), &brackets));
+        assert!(glob_matches(&brackets, &brackets));
     }
 }

@@ -61,7 +61,7 @@ pub fn parse_delay(text: &str) -> Result<Duration, DelayError> {
         let unit_len = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
         let thousandths = number_in_thousandths(number).ok_or_else(|| DelayError::NotANumber(text.into()))?;
-        let unit_ms: u64 = match unit {
+        let unit_ms: u128 = match unit {
             "ms" => 1,
             "s" | "sec" => 1_000,
             "m" | "min" => 60_000,
@@ -69,9 +69,11 @@ pub fn parse_delay(text: &str) -> Result<Duration, DelayError> {
             "d" => 86_400_000,
             _ => return Err(DelayError::Unit(unit.into())),
         };
-        let part = thousandths.checked_mul(unit_ms).map(|product| product / 1_000);
+        // The sum is held to what a `Time` can say, so that whatever is read can be written and read again.
+        let part = u128::from(thousandths).checked_mul(unit_ms).map(|product| product / 1_000);
         total = part
-            .and_then(|ms| total.checked_add(Duration::from_millis(ms)))
+            .and_then(|part| u64::try_from(total.as_millis().checked_add(part)?).ok())
+            .map(Duration::from_millis)
             .ok_or_else(|| DelayError::TooLong(text.into()))?;
         rest = after.trim_start();
     }
@@ -126,5 +128,14 @@ mod tests {
         {
             assert!(parse_delay(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_longest_time_that_is_read_is_read_again() {
+        let longest = Duration::from_millis(u64::MAX);
+        assert_eq!(parse_delay("18446744073709551s615ms"), Ok(longest));
+        assert_eq!(parse_delay(&format_delay(longest)), Ok(longest));
+        assert!(parse_delay("18446744073709551s616ms").is_err());
+        assert!(parse_delay(&"18446744073709551s".repeat(3)).is_err());
     }
 }

@@ -113,6 +113,8 @@ pub enum Refusal {
     While(String),
     /// It starts itself again and again; the ring.
     Ring(String),
+    /// Instances live that an earlier version of its file named in another way.
+    OldInstances,
     /// It has as many instances as it may have.
     TooManyInstances,
     /// It has no reload signal to send to, since nothing of it runs.

@@ -108,6 +108,9 @@ struct Branch {
     not: Vec<usize>,
 }
 
+/// The value that a way to fill a branch gives to a variable.
+type ValueOf<'v> = dyn Fn(&Key) -> Option<Value> + 'v;
+
 /// A value for each instance variable.
 pub type Binding = Args;
 
@@ -212,7 +215,7 @@ impl Level {
         given: &Binding,
         facts: &Facts,
         now: Time,
-        enough: &mut dyn FnMut(&dyn Fn(&Key) -> Option<Value>) -> bool,
+        enough: &mut dyn FnMut(&ValueOf<'_>) -> bool,
     ) -> bool {
         let mut chosen: Vec<(&Leaf, &Known, usize)> = Vec::new();
         let mut skip = 0_usize;

@@ -11,14 +11,17 @@ extern crate alloc;
 
 mod action;
 mod cause;
+mod check;
 mod engine;
 mod environment;
 pub mod formats;
 mod graph;
 mod input;
 mod job;
+mod journal;
 mod levels;
-pub mod order;
+pub mod load;
+mod order;
 mod process;
 mod report;
 pub mod simulate;
@@ -27,19 +30,21 @@ mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
+pub use check::check;
 pub use engine::{
     Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
 };
 pub use environment::environment;
-pub use graph::Node as GraphNode;
-pub use graph::{Edge, Gate, Graph, Hit, JobId, Sort};
+pub use graph::{Edge as GraphEdge, Gate, Graph, Hit, JobId, Node as GraphNode, Sort};
 pub use input::{Input, Life, Origin, ReplyId, Shutdown, Verb};
 pub use job::{
     Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
     STOP_VERB_LIMIT, StartMode, StopOrder,
 };
+pub use journal::{Journal, JournalFault, Turn};
 pub use levels::{Facts, Known, Level, MAX_BRANCHES};
-pub use order::{Order, order};
+pub(crate) use order::job_named;
+pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
 pub use state::{Cue, Ending, Failure, Goal, Hook, Main, Next, Phase, Pid, State};

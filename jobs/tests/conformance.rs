@@ -2,6 +2,13 @@
 //! the engine and a simulated machine. What a case's processes do is read from their command lines.
 //!
 //! A case that is not run, or comes out differently on purpose, stands in a list below with its reason.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 mod common;
 

@@ -8,7 +8,7 @@ mod random;
 use std::{collections::BTreeMap, sync::Arc};
 
 use events::{Args, Condition, Dialect, Event, Key, Leaf, Value};
-use jobs::{Edge, Engine, Gate, Graph, GraphNode, Input, Job, JobId, Sort};
+use jobs::{Engine, Gate, Graph, GraphEdge as Edge, GraphNode, Input, Job, JobId, Sort};
 use random::{NAMES, Random};
 
 /// A node by name: numbers of jobs differ from one engine to the other.

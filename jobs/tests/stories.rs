@@ -4,14 +4,25 @@
 //! In the play, lines with `<` are given; all others must come out. `UPDATE=1 cargo test -p jobs --test
 //! stories` writes them anew; the difference is to be read like code.
 //!
+//! Orders with ` ; ` between them come in as one batch. `inside JOB ...` comes out of a process of that job,
+//! and `world LINE` changes what processes do from now on.
+//! `status` and `why JOB` show how things are; `restore` writes the engine down and reads it back.
+//!
 //! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
 use events::{Name, Time};
 use jobs::{
     Input, Job, Origin,
-    formats::{Reading, Source, lsb, rc_conf::RcConf, rcd, upstart},
+    formats::{Reading, Source, lsb, native, rc_conf::RcConf, rcd, upstart},
     simulate::{Order, Simulation, World, parse_order},
 };
 
@@ -78,6 +89,7 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
         let reading: Reading = match kind {
             "conf" => upstart::read(&name, &source, &[]),
 
+            "ron" => native::read(&name, &source, &[], 0),
             "rcd" => rcd::read(&name, &source, &RcConf::default(), &rcd::KeywordFilter::default()),
             "lsb" => lsb::read(&name, &source, None, &lsb::Facilities::default(), &lsb::Links::default()),
             _ => panic!("{file}: what format is that?"),
@@ -120,63 +132,100 @@ fn tell(simulation: &mut Simulation, told: &mut String) {
 }
 
 fn obey(story: &Story, simulation: &mut Simulation, text: &str, told: &mut String) {
+    let mut batch = Vec::new();
+    for text in text.split(" ; ") {
+        if let Some(saying) = text.strip_prefix("world ") {
+            simulation.world.say(saying).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+            continue;
+        }
+        let order = parse_order(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        match order {
+            Order::Wait => {}
+            Order::Exit(job, instance, process, exit) => {
+                assert!(simulation.end_process(&job, &instance, process, exit), "{text}: no such process");
+            }
+            Order::Restore => restore(simulation),
+            Order::Status => status(simulation, told),
+            Order::Why(job) => why(simulation, &job, told),
+            order => batch.push(input(story, simulation, order)),
+        }
+    }
+    if !batch.is_empty() {
+        simulation.give_batch(batch);
+    }
+}
+
+fn input(story: &Story, simulation: &mut Simulation, order: Order) -> Input {
     let origin = Origin::Person(0);
-    let order = parse_order(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
     let inside = |simulation: &Simulation, job: &Name| {
         Origin::Job(simulation.life_of(job).unwrap_or_else(|| panic!("{job} has no process")))
     };
     match order {
         Order::Event(event) => {
             let reply = Some(simulation.ask());
-            simulation.give(Input::Event { event, origin: Origin::World, reply });
+            Input::Event { event, origin: Origin::World, reply }
         }
         Order::EventFrom(job, event) => {
             let (reply, origin) = (Some(simulation.ask()), inside(simulation, &job));
-            simulation.give(Input::Event { event, origin, reply });
+            Input::Event { event, origin, reply }
         }
-        Order::Fact(fact) => simulation.give(Input::Began { fact, origin: Origin::World }),
-        Order::FactFrom(job, fact) => {
-            let origin = inside(simulation, &job);
-            simulation.give(Input::Began { fact, origin });
-        }
-        Order::Gone(fact) => simulation.give(Input::Ended { name: fact.name, identity: fact.identity }),
+        Order::Fact(fact) => Input::Began { fact, origin: Origin::World },
+        Order::FactFrom(job, fact) => Input::Began { fact, origin: inside(simulation, &job) },
+        Order::Gone(fact) => Input::Ended { name: fact.name, identity: fact.identity },
         Order::Command(verb, job, args, force) => {
             let reply = Some(simulation.ask());
-            simulation.give(Input::Command { verb, job, args, force, origin, reply });
+            Input::Command { verb, job, args, force, origin, reply }
         }
-        Order::Exit(job, instance, process, exit) => {
-            assert!(simulation.end_process(&job, &instance, process, exit), "{text}: no such process");
+        Order::CommandFrom(from, verb, job, args) => {
+            let (reply, origin) = (Some(simulation.ask()), inside(simulation, &from));
+            Input::Command { verb, job, args, force: false, origin, reply }
         }
-        Order::Mode(mode) => simulation.give(Input::Mode { mode, origin }),
-        Order::Shutdown(kind) => simulation.give(Input::Shutdown { kind, origin }),
+        Order::Mode(mode) => Input::Mode { mode, origin },
+        Order::Shutdown(kind) => Input::Shutdown { kind, origin },
         Order::Reload(version) => {
             let (jobs, refused) = jobs_of(story, version);
-            simulation.give(Input::Reload { jobs, refused });
+            Input::Reload { jobs, refused }
         }
-        Order::Wait => {}
-        Order::Restore => {
-            let saved = serde_json::to_string(&simulation.engine).unwrap();
-            simulation.engine = serde_json::from_str(&saved).unwrap();
-        }
-        Order::Status => {
-            for status in simulation.engine.list() {
-                told.push_str(&format!("          {}\n", status.to_string().replace('\n', " ")));
-                for wait in &status.waits {
-                    told.push_str(&format!("            waits for {wait}\n"));
-                }
-            }
-        }
-        Order::Why(job) => {
-            let why = simulation.engine.why(&job, "").unwrap();
-            told.push_str(&format!("          {}\n", why.status));
-            if let Some(last) = &why.status.last {
-                told.push_str(&format!("            {last}\n"));
-            }
-            for (time, what) in &why.chain {
-                told.push_str(&format!("            {:>7} {what}\n", time.0));
-            }
+        Order::Exit(..) | Order::Wait | Order::Restore | Order::Status | Order::Why(_) => {
+            unreachable!("no input")
         }
     }
+}
+
+fn restore(simulation: &mut Simulation) {
+    let saved = postcard::to_allocvec(&simulation.engine).unwrap();
+    simulation.engine = postcard::from_bytes(&saved).unwrap();
+}
+
+fn status(simulation: &Simulation, told: &mut String) {
+    for status in simulation.engine.list() {
+        told.push_str(&format!("          {}\n", status.to_string().replace('\n', " ")));
+        for wait in &status.waits {
+            told.push_str(&format!("            waits for {wait}\n"));
+        }
+    }
+}
+
+fn why(simulation: &Simulation, job: &Name, told: &mut String) {
+    let why = simulation.engine.why(job, "").unwrap();
+    told.push_str(&format!("          {}\n", why.status));
+    if let Some(last) = &why.status.last {
+        told.push_str(&format!("            {last}\n"));
+    }
+    for (time, what) in &why.chain {
+        told.push_str(&format!("            {:>7} {what}\n", time.0));
+    }
+    for (leaf, seen) in why.condition.iter().filter(|_| why.condition.len() > 1) {
+        told.push_str(&format!("            {} `{leaf}`\n", if *seen { "seen" } else { "not seen" }));
+    }
+    if why.dropped > 0 {
+        told.push_str(&format!("            start events that did nothing: {}\n", why.dropped));
+    }
+}
+
+fn tell_all(text: &str) -> String {
+    let story = read_story(text);
+    format!("{}{}", story.head, play(&story))
 }
 
 #[test]
@@ -189,9 +238,12 @@ fn every_story_goes_as_it_is_told() {
     files.sort();
     for path in files.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "txt")) {
         let text = fs::read_to_string(&path).unwrap();
-        let story = read_story(&text);
-        let told = format!("{}{}", story.head, play(&story));
         count += 1;
+        // One story that cannot be told is no reason to be silent about the others.
+        let Ok(told) = std::panic::catch_unwind(|| tell_all(&text)) else {
+            wrong.push(format!("{}: could not be told", path.display()));
+            continue;
+        };
         if told == text {
             continue;
         }
@@ -212,4 +264,4 @@ fn every_story_goes_as_it_is_told() {
     assert!(count >= MIN_STORIES, "only {count} stories were found");
 }
 
-const MIN_STORIES: usize = 3;
+const MIN_STORIES: usize = 43;

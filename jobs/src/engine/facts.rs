@@ -229,6 +229,18 @@ impl Engine {
         let _ = self.start(id, request, &[]);
     }
 
+    /// After a reload that changed how instances are named, none starts under a new name while one of the old
+    /// lives. When the last of them is down, the new ones may come.
+    pub(super) fn rise_under_new_names(&mut self, id: JobId, ended: &Job) {
+        let Some(slot) = self.slot_mut(id) else { return };
+        if slot.job.instance == ended.instance || slot.job.holds_while.is_none() || !slot.instances.is_empty()
+        {
+            return;
+        }
+        slot.levels.clear();
+        self.recheck_level(id, CauseId::NONE);
+    }
+
     fn fall(&mut self, id: JobId, key: &Text, cause: CauseId) {
         let Some(slot) = self.slot_mut(id) else { return };
         let Ok(at) = slot.levels.binary_search(key) else { return };
@@ -290,15 +302,21 @@ impl Engine {
             set(&mut args, "INSTANCE", &instance.key);
             self.own_fact("running", args, up, parent);
         }
+        if let Some(job) = self.instance(place).map(|instance| instance.job.clone()) {
+            self.tell_provided(&job, parent);
+        }
+    }
+
+    /// Makes the facts `provided` right for all names of a job.
+    pub(super) fn tell_provided(&mut self, job: &Job, parent: CauseId) {
         if !self.graph.watches_fact("provided") {
             return;
         }
-        let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return };
         for name in job.provided_names() {
-            let others = self.providers(name).into_iter().any(|id| self.is_up(id, &Args::new()));
+            let holds = self.providers(name).into_iter().any(|id| self.is_up(id));
             let mut args = Args::new();
             set(&mut args, "NAME", name);
-            self.own_fact("provided", args, up || others, parent);
+            self.own_fact("provided", args, holds, parent);
         }
     }
 

@@ -229,6 +229,10 @@ impl Engine {
         }
         let key = key_of(job, &request.env)?;
         let Some(slot) = self.slot(id) else { return Err(Outcome::UnknownJob) };
+        let renamed = |place: u32| self.instance(place).is_some_and(|it| it.job.instance != job.instance);
+        if slot.instances.iter().any(|(_, place)| renamed(*place)) {
+            return Err(Outcome::Refused(Refusal::OldInstances));
+        }
         let holds = job.holds_while.is_none() || slot.levels.binary_search(&key).is_ok();
         if !holds && !request.force {
             return Err(Outcome::Refused(Refusal::While(self.missing_leaf(id, &request.env))));
@@ -456,6 +460,8 @@ impl Engine {
             Goal::Stop => take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop),
             Goal::Start | Goal::Restart => Vec::new(),
         };
+        // A task that its own stop condition ends has done what it was there for: it waited for that.
+        let done = instance.job.task && instance.reached && !wish.events.is_empty();
         instance.waiters.extend(wish.reply.map(|reply| (reply, Verb::Stop)));
         let stopped = Happening::Stopped(instance.job.name.clone(), instance.key.clone());
         let old_cause = instance.stop_cause;
@@ -480,7 +486,7 @@ impl Engine {
             self.wake_for(place);
         }
         for reply in start_waiters {
-            self.reply(Some(reply), Outcome::Stopped);
+            self.reply(Some(reply), if done { Outcome::Done } else { Outcome::Stopped });
         }
         for event in wish.blocks {
             self.block(event, place);
@@ -508,11 +514,7 @@ impl Engine {
             .unwrap_or_default()
             .iter()
             .rev()
-            .filter_map(|what| match what {
-                Happening::Started(job, _) => Some(format!("{job}")),
-                Happening::Own(event) => Some(format!("({event})")),
-                _ => None,
-            })
+            .filter_map(|what| shown_in_ring(what))
             .collect();
         let shown = format!("{} -> {name}", shown.join(" -> "));
         let slot = self.slot_mut(id)?;
@@ -540,6 +542,17 @@ impl Engine {
         if let Some(request) = request {
             self.saved.causes.release(request.cause);
         }
+    }
+}
+
+/// The steps of a ring that people want to see.
+fn shown_in_ring(what: &Happening) -> Option<String> {
+    if let Happening::Started(job, _) = what {
+        Some(format!("{job}"))
+    } else if let Happening::Own(event) = what {
+        Some(format!("({event})"))
+    } else {
+        None
     }
 }
 

@@ -17,11 +17,11 @@ use super::{
     Engine, Todo,
     clock::Limit,
     goals::StopWish,
-    model::{By, Emitter, End, EventId, Request},
+    model::{By, Emitter, End, EventId, Instance, Request},
 };
 use crate::{
-    Action, CauseId, Cue, Edge, Format, Goal, Happening, Job, JobId, Need, Notice, Outcome, Phase, StartMode,
-    State,
+    Action, CauseId, Cue, Format, Goal, GraphEdge as Edge, Happening, Job, JobId, Need, Notice, Outcome,
+    Phase, Refusal, StartMode, State,
 };
 
 /// The reserved provision that means everything else.
@@ -44,10 +44,19 @@ pub enum Wait {
     Need(JobId),
 }
 
+/// An instance on a way along waits: the steps that are still to be tried, and the one taken.
+struct Step {
+    place: u32,
+    untried: Vec<(Wait, u32)>,
+    taken: Option<Wait>,
+}
+
 /// How it stands with something that is needed.
 enum Supply {
     Up,
     Coming(JobId),
+    /// On its way down: what to do is known when it is down.
+    Leaving(JobId),
     Startable(JobId),
     Never(String),
 }
@@ -56,10 +65,11 @@ impl Engine {
     /// Looks whether an instance still waits.
     pub(super) fn recheck(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };
-        match (instance.state.phase(), instance.goal) {
-            (Phase::Held, _) => self.recheck_held(place),
-            (Phase::Running, Goal::Stop | Goal::Restart) => self.recheck_drain(place),
-            _ => {}
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            self.recheck_held(place);
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            self.recheck_drain(place);
         }
     }
 
@@ -132,7 +142,47 @@ impl Engine {
     }
 
     /// All jobs that an instance's job comes after, by what it was started with.
+    ///
+    /// Order goes through a job that is switched off: who requires it comes after those that it requires.
     pub(super) fn predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_predecessors(id, job))
+    }
+
+    /// All jobs that come after a job, also through jobs that are switched off.
+    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_successors(id, job))
+    }
+
+    fn through_disabled(
+        &self,
+        id: JobId,
+        job: &Job,
+        next: impl Fn(&Self, JobId, &Job) -> Vec<JobId>,
+    ) -> Vec<JobId> {
+        let mut found = next(self, id, job);
+        found.retain(|other| *other != id);
+        found.sort_unstable();
+        found.dedup();
+        let is_off =
+            |id: &JobId| self.slot(*id).is_some_and(|slot| matches!(slot.job.start, StartMode::Disabled(_)));
+        if !found.iter().any(is_off) {
+            return found;
+        }
+        let mut seen: hashbrown::HashSet<JobId> = found.iter().copied().chain([id]).collect();
+        let mut open: Vec<JobId> = found.iter().copied().filter(is_off).collect();
+        while let Some(off) = open.pop() {
+            let Some(job) = self.slot(off).map(|slot| slot.job.clone()) else { continue };
+            for other in next(self, off, &job).into_iter().filter(|other| seen.insert(*other)) {
+                found.push(other);
+                open.extend(Some(other).filter(is_off));
+            }
+        }
+        found.retain(|id| !is_off(id));
+        found.sort_unstable();
+        found
+    }
+
+    fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
             if require.name == ALL && job.format == Format::Lsb {
@@ -145,14 +195,11 @@ impl Engine {
             let before = self.graph.related(name, Edge::Before);
             found.extend(before.filter(|other| self.means(*other, name, id)));
         }
-        found.retain(|&other| other != id && !self.ignores(other, id));
-        found.sort_unstable();
-        found.dedup();
+        found.retain(|&other| !self.ignores(other, id));
         found
     }
 
-    /// All jobs that come after a job.
-    fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+    fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for name in job.provided_names().chain([&job.name]) {
             let after = self.graph.related(name, Edge::Requires).chain(self.graph.related(name, Edge::Needs));
@@ -161,9 +208,11 @@ impl Engine {
         for name in &job.before {
             found.extend(self.providers_for(job, name));
         }
-        found.retain(|&other| other != id && !self.ignores(id, other));
-        found.sort_unstable();
-        found.dedup();
+        if !job.requires.iter().any(|require| require.name == ALL) {
+            let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
+            found.extend(self.graph.related(ALL, Edge::Requires).filter(same_format));
+        }
+        found.retain(|&other| !self.ignores(id, other));
         found
     }
 
@@ -203,14 +252,21 @@ impl Engine {
 
     fn first_unsettled(&self, place: u32) -> Option<JobId> {
         let instance = self.instance(place)?;
-        if instance.rare().is_some_and(|rare| rare.forced) {
-            return None;
-        }
-        let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-        let expected = |id: JobId| self.expects(&instance.job, id);
-        self.predecessors(instance.slot, &instance.job)
-            .into_iter()
-            .find(|id| !yielded.contains(id) && (self.is_coming(*id, instance.slot) || expected(*id)))
+        self.unsettled(instance).next()
+    }
+
+    /// The jobs that must settle before an instance may start, and have not.
+    fn unsettled<'e>(&'e self, instance: &'e Instance) -> impl Iterator<Item = JobId> + 'e {
+        let rare = instance.rare();
+        let yielded = rare.map(|rare| rare.yielded.as_slice()).unwrap_or_default();
+        let before = match rare {
+            // Who forces a start does not want to wait.
+            Some(rare) if rare.forced => Vec::new(),
+            Some(_) | None => self.predecessors(instance.slot, &instance.job),
+        };
+        before.into_iter().filter(move |id| {
+            !yielded.contains(id) && (self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id))
+        })
     }
 
     /// Whether a start of the job is under way, or as good as under way. For `whom`: a hook of its own is
@@ -281,17 +337,30 @@ impl Engine {
     fn first_need(&mut self, place: u32) -> Result<Option<JobId>, String> {
         let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return Ok(None) };
         for need in &job.needs {
+            // Each turn asks one more provider, so this ends; what came of it is seen by looking anew.
             loop {
                 match self.supply(place, need) {
                     Supply::Up => break,
-                    Supply::Coming(id) => return Ok(Some(id)),
-                    // Each is asked once; what came of it is seen by asking anew.
+                    Supply::Coming(id) => {
+                        // If it fails, that was its try: it is not started once more for us.
+                        self.note_asked(place, id);
+                        return Ok(Some(id));
+                    }
+                    Supply::Leaving(id) => return Ok(Some(id)),
                     Supply::Startable(id) => self.start_needed(place, need, id),
                     Supply::Never(why) => return Err(why),
                 }
             }
         }
         Ok(None)
+    }
+
+    fn note_asked(&mut self, place: u32, id: JobId) {
+        if let Some(instance) = self.instance_mut(place)
+            && !instance.rare().is_some_and(|rare| rare.asked.contains(&id))
+        {
+            instance.rare_mut().asked.push(id);
+        }
     }
 
     fn supply(&self, place: u32, need: &Need) -> Supply {
@@ -311,34 +380,44 @@ impl Engine {
             };
         }
         let args = need_args(need, instance);
-        if providers.iter().any(|id| self.is_up(*id, &args)) {
+        if providers.iter().any(|id| self.is_there(*id, &args)) {
             return Supply::Up;
         }
-        if let Some(id) =
-            providers.iter().find(|id| self.is_coming(**id, instance.slot) || self.is_on_its_way(**id))
-        {
+        if let Some(id) = providers.iter().find(|id| self.is_on_its_way(**id, &args, instance.slot)) {
             return Supply::Coming(*id);
+        }
+        if let Some(id) = providers.iter().find(|id| self.has_instance(**id, &args, |_| true)) {
+            return Supply::Leaving(*id);
         }
         let rare = instance.rare();
         if rare.is_some_and(|rare| rare.lost) {
             return providers.first().map_or(Supply::Up, |id| Supply::Coming(*id));
         }
         let asked = rare.map(|rare| rare.asked.as_slice()).unwrap_or_default();
-        if let Some(id) = providers.iter().find(|id| !asked.contains(id) && !self.is_kept_down(**id)) {
+        if let Some(id) = providers.iter().find(|id| !asked.contains(id) && !self.awaits_its_facts(**id)) {
             return Supply::Startable(*id);
         }
-        // What its own `while` keeps down is waited for: it is started when that holds.
-        match providers.iter().find(|id| self.is_kept_down(**id)) {
+        // What somebody, its `while` or the mode keeps down may come yet.
+        match providers.iter().find(|id| self.awaits_its_facts(**id) || self.is_kept_down(**id)) {
             Some(id) => Supply::Coming(*id),
             None => Supply::Never(self.why_not(&need.name, &providers)),
         }
     }
 
-    /// Whether only its `while` keeps the job from starting.
-    fn is_kept_down(&self, id: JobId) -> bool {
+    /// Whether only its `while` keeps the job from starting: it starts when that holds.
+    fn awaits_its_facts(&self, id: JobId) -> bool {
         self.slot(id).is_some_and(|slot| {
             let may_start = !slot.gone && slot.job.start == StartMode::Automatic;
             may_start && slot.job.holds_while.is_some() && slot.levels.is_empty()
+        })
+    }
+
+    /// Whether a job is down although nothing is wrong with it.
+    fn is_kept_down(&self, id: JobId) -> bool {
+        self.slot(id).is_some_and(|slot| match slot.last.as_ref().map(|last| &last.end) {
+            Some(End::Refused(Refusal::While(_) | Refusal::Mode(_))) => true,
+            Some(End::Well) => !slot.job.task,
+            Some(End::Failed(_) | End::Refused(_)) | None => false,
         })
     }
 
@@ -362,8 +441,8 @@ impl Engine {
 
     /// Starts what an instance needs.
     fn start_needed(&mut self, place: u32, need: &Need, id: JobId) {
-        let Some(instance) = self.instance_mut(place) else { return };
-        instance.rare_mut().asked.push(id);
+        self.note_asked(place, id);
+        let Some(instance) = self.instance(place) else { return };
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
         let cause = self.saved.causes.add(self.saved.now, Happening::NeededBy(name), parent);
@@ -380,29 +459,41 @@ impl Engine {
         let _ = self.start(id, request, &[]);
     }
 
-    /// Whether an instance of the job that fits is up, or the job is a task that ended well.
-    pub(super) fn is_up(&self, id: JobId, args: &Args) -> bool {
+    /// Whether an instance of the job counts as up, or the job is a task that ended well: what facts say.
+    pub(super) fn is_up(&self, id: JobId) -> bool {
         let Some(slot) = self.slot(id) else { return false };
-        let fits = |place: u32| {
-            self.instance(place).is_some_and(|instance| {
-                instance.up
-                    && !instance.job.task
-                    && args.iter().all(|(key, value)| instance.value_of(key) == Some(value.as_str()))
-            })
-        };
-        slot.ended_well || slot.instances.iter().any(|(_, place)| fits(*place))
+        let up = |place: u32| self.instance(place).is_some_and(|it| it.up && !it.job.task);
+        slot.ended_well || slot.instances.iter().any(|(_, place)| up(*place))
     }
 
-    /// Whether an instance of the job shall be up and is not yet, however long that takes; of a task, whether
-    /// it has not ended yet.
-    fn is_on_its_way(&self, id: JobId) -> bool {
-        let on_its_way = |place: u32| {
-            self.instance(place).is_some_and(|it| match it.goal {
-                Goal::Start | Goal::Restart => !it.up || it.job.task,
-                Goal::Stop => it.job.task && it.goes_well(),
-            })
+    /// Whether an instance of the job that fits is there for one that starts now.
+    fn is_there(&self, id: JobId, args: &Args) -> bool {
+        let there = |instance: &Instance| {
+            !instance.job.task && instance.goal == Goal::Start && instance.state.phase() == Phase::Running
         };
-        self.slot(id).is_some_and(|slot| slot.instances.iter().any(|(_, place)| on_its_way(*place)))
+        self.slot(id).is_some_and(|slot| slot.ended_well) || self.has_instance(id, args, there)
+    }
+
+    /// Whether an instance of the job that fits shall be up and is not yet, however long that takes; of a
+    /// task, whether it has not ended yet. `whom` is the job that asks.
+    fn is_on_its_way(&self, id: JobId, args: &Args, whom: JobId) -> bool {
+        let on_its_way = |instance: &Instance| match instance.goal {
+            Goal::Start | Goal::Restart => true,
+            Goal::Stop => instance.job.task && instance.goes_well(),
+        };
+        self.has_instance(id, args, on_its_way) || self.is_coming(id, whom)
+    }
+
+    fn has_instance(&self, id: JobId, args: &Args, which: impl Fn(&Instance) -> bool) -> bool {
+        let fits = |instance: &Instance| {
+            args.iter().all(|(key, value)| instance.value_of(key) == Some(value.as_str()))
+        };
+        self.slot(id).is_some_and(|slot| {
+            slot.instances
+                .iter()
+                .filter_map(|(_, place)| self.instance(*place))
+                .any(|instance| which(instance) && fits(instance))
+        })
     }
 
     /// Something that others need is on its way down: they stop first, and come back when it does.
@@ -430,8 +521,7 @@ impl Engine {
                 );
             }
         }
-        lost.sort_unstable();
-        lost.dedup();
+        self.sort_by_name(&mut lost);
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
@@ -456,6 +546,10 @@ impl Engine {
             return false;
         };
         if instance.goal != Goal::Start || matches!(instance.state, State::Waiting | State::Held { .. }) {
+            return false;
+        }
+        // A task goes away by ending; who needed it has had what it needed.
+        if lost.job.task {
             return false;
         }
         instance.job.needs.iter().filter(|need| need.name == *name && (need.bounce || !bounce_only)).any(
@@ -547,25 +641,19 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return Vec::new() };
         let mut waits: Vec<Wait> = instance.emits.iter().map(|id| Wait::Emit(*id)).collect();
         waits.extend(instance.hook.map(Wait::Hook));
-        match instance.state.phase() {
-            Phase::Held => {
-                let yielded = instance.rare().map(|rare| rare.yielded.as_slice()).unwrap_or_default();
-                let unsettled = self.predecessors(instance.slot, &instance.job).into_iter();
-                let unsettled = unsettled.filter(|id| {
-                    !yielded.contains(id)
-                        && (self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id))
-                });
-                waits.extend(unsettled.map(Wait::Order));
-                for need in &instance.job.needs {
-                    if let Supply::Coming(id) | Supply::Startable(id) = self.supply(place, need) {
+        let phase = instance.state.phase();
+        if phase == Phase::Held {
+            waits.extend(self.unsettled(instance).map(Wait::Order));
+            for need in &instance.job.needs {
+                match self.supply(place, need) {
+                    Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
                         waits.push(Wait::Need(id));
                     }
+                    Supply::Up | Supply::Never(_) => {}
                 }
             }
-            Phase::Running if instance.goal != Goal::Start => {
-                waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
-            }
-            _ => {}
+        } else if phase == Phase::Running && instance.goal != Goal::Start {
+            waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
         }
         waits
     }
@@ -603,9 +691,9 @@ impl Engine {
         // Each cut takes a wait away, so this ends; the bound is for the reader.
         for _ in 0..64 {
             let Some(ring) = self.find_ring(from) else { return };
-            let Some(&(place, wait)) = ring.iter().min_by_key(|(place, wait)| (rank(*wait), *place)) else {
-                return;
-            };
+            let name = |place: u32| self.instance(place).map(|it| (&it.job.name, &it.key));
+            let weakest = ring.iter().min_by_key(|(place, wait)| (rank(*wait), name(*place)));
+            let Some(&(place, wait)) = weakest else { return };
             self.saved.counters.rings = self.saved.counters.rings.saturating_add(1);
             let text = self.ring_text(&ring);
             if let Some((slot, key)) = self.instance(place).map(|it| (it.slot, it.key.clone())) {
@@ -618,20 +706,18 @@ impl Engine {
     /// A way along waits from an instance back to itself. Iterative: the stack is the way.
     pub(super) fn find_ring(&self, from: u32) -> Option<Vec<(u32, Wait)>> {
         let mut seen: hashbrown::HashSet<u32> = hashbrown::HashSet::new();
-        // For each instance on the way: its steps that are still to be tried, and the one taken.
-        let mut way: Vec<(u32, Vec<(Wait, u32)>, Option<Wait>)> = Vec::from([(from, self.steps(from), None)]);
-        while let Some((_, steps, taken)) = way.last_mut() {
-            let Some((wait, next)) = steps.pop() else {
+        let mut way: Vec<Step> = Vec::from([Step { place: from, untried: self.steps(from), taken: None }]);
+        while let Some(step) = way.last_mut() {
+            let Some((wait, next)) = step.untried.pop() else {
                 way.pop();
                 continue;
             };
-            *taken = Some(wait);
+            step.taken = Some(wait);
             if next == from {
-                return Some(way.iter().filter_map(|(place, _, wait)| Some((*place, (*wait)?))).collect());
+                return Some(way.iter().filter_map(|step| Some((step.place, step.taken?))).collect());
             }
             if seen.insert(next) {
-                let steps = self.steps(next);
-                way.push((next, steps, None));
+                way.push(Step { place: next, untried: self.steps(next), taken: None });
             }
         }
         None
@@ -650,10 +736,8 @@ impl Engine {
             }
             Wait::Order(job) => self.yield_wait(place, Some(job)),
             Wait::Emit(id) => {
-                let reply = self.event(id).and_then(|live| match live.emitter {
-                    Emitter::Inside(reply, _) => Some(reply),
-                    _ => None,
-                });
+                let emitter = self.event(id).map(|live| live.emitter);
+                let reply = if let Some(Emitter::Inside(reply, _)) = emitter { Some(reply) } else { None };
                 if let Some(live) = self.event_mut(id) {
                     live.emitter = Emitter::Nobody;
                 }
@@ -733,7 +817,7 @@ pub fn hook_of(job: &Job) -> Option<&str> {
 }
 
 /// The arguments that name the instance that is needed.
-fn need_args(need: &Need, instance: &super::model::Instance) -> Args {
+fn need_args(need: &Need, instance: &Instance) -> Args {
     let expand = |(key, template): &(events::Key, events::Template)| {
         let text = template.expand(&|name| instance.value_of(name))?;
         Some((key.clone(), Value::new(&text).ok()?))

@@ -12,8 +12,8 @@ use super::{
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Exit, Failure, Goal, Happening, Hook, JobId, Life, Main, Next, Notice,
-    Outcome, Phase, ProcessKind, Refusal, State, Verb,
+    Action, CauseId, Cue, Ending, Exit, Failure, Format, Goal, Happening, Hook, Job, JobId, Life, Main, Next,
+    Notice, Outcome, Phase, ProcessKind, Refusal, State, Verb,
 };
 
 impl Engine {
@@ -33,9 +33,10 @@ impl Engine {
             }
             Next::Fail(phase, main, failure) => {
                 self.fail(place, failure, phase);
-                match phase {
-                    Phase::Waiting => self.down(place, before.phase() == Phase::PostStop),
-                    _ => self.enter(place, phase, main),
+                if phase == Phase::Waiting {
+                    self.down(place, before.phase() == Phase::PostStop);
+                } else {
+                    self.enter(place, phase, main);
                 }
             }
             Next::Skip => self.skip(place),
@@ -207,6 +208,7 @@ impl Engine {
         instance.number = number;
         instance.goal = Goal::Start;
         instance.state = State::Held { untold: true };
+        instance.timed_out = false;
         instance.result = None;
         instance.reached = false;
         instance.stop_env = Args::new();
@@ -235,6 +237,8 @@ impl Engine {
             instance.job = job;
         }
         self.add_stop_gate(place);
+        // Who waits until this life is down waits no longer.
+        self.wake(slot);
     }
 
     fn take_request(&mut self, place: u32, request: super::model::Request) {
@@ -267,11 +271,16 @@ impl Engine {
         }
         self.unlimit(place, Limit::Start);
         self.emit_own(place, "started");
-        self.set_up(place, true);
-        self.settle(place);
         let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
+        // A task's start has ended when the task has.
+        let task = instance.job.task;
+        self.set_up(place, true);
+        if !task {
+            self.settle(place);
+        }
+        let instance = self.instance_mut(place)?;
         instance.up_since = now;
         if instance.job.task {
             // A task without a process is done as soon as it is up.
@@ -312,7 +321,9 @@ impl Engine {
         let instance = self.instance_mut(place)?;
         let job = instance.job.clone();
         let left = matches!(main, Main::Ended { left: true, .. });
-        if job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive()) {
+        let stops_itself = job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive());
+        if stops_itself && self.calls_stop_verb(&job) {
+            let instance = self.instance_mut(place)?;
             instance.state = State::Killed(main, Ending::Verb(Hook::Asked));
             self.spawn(place, ProcessKind::Stop);
         } else if !main.is_alive() {
@@ -327,10 +338,16 @@ impl Engine {
         None
     }
 
+    /// At shutdown, rc(8) calls those scripts only that have the keyword for it; the others' processes are ended.
+    fn calls_stop_verb(&self, job: &Job) -> bool {
+        let has_keyword = || job.keywords.iter().any(|keyword| *keyword == "shutdown");
+        job.format != Format::Rcd || self.saved.shutdown.is_none() || has_keyword()
+    }
+
     /// Main is gone by itself: it comes back, or the life is over.
     fn main_ended(&mut self, place: u32, main: Main, exit: Option<Exit>) {
         let Some(instance) = self.instance(place) else { return };
-        let (job, was_up) = (instance.job.clone(), instance.up);
+        let (job, was_up, reached) = (instance.job.clone(), instance.up, instance.reached);
         let normal = exit.is_some_and(|exit| job.normal_exit.contains(&exit));
         let good = normal || exit.is_none_or(Exit::is_success);
         if instance.goal == Goal::Start {
@@ -338,10 +355,13 @@ impl Engine {
                 job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
             if wants_respawn && self.may_respawn(place) {
                 self.settle(place);
-                if !was_up {
-                    self.set_up(place, false);
+                if was_up && !reached {
+                    // Its first respawn has failed: nobody looks through the second.
+                    self.no_longer_up(place);
+                } else if was_up {
+                    self.limit(place, Limit::Settle, job.settle);
+                    self.bounce_dependants(place);
                 }
-                self.bounce_dependants(place);
             } else if wants_respawn {
                 self.fail(place, Failure::Respawn, Phase::Stopping);
             } else if let (false, Some(exit)) = (good, exit) {
@@ -402,11 +422,10 @@ impl Engine {
     /// Something went wrong: the goal is stop from now on, and whoever waits for the start is told.
     fn fail(&mut self, place: u32, failure: Failure, then: Phase) {
         let Some(instance) = self.instance_mut(place) else { return };
-        // A hook that is killed again and again is told once.
-        let known = instance.result == Some(failure) && instance.goal == Goal::Stop;
+        let first = instance.result.is_none();
         instance.result.get_or_insert(failure);
         let (slot, key, up) = (instance.slot, instance.key.clone(), instance.up);
-        if !known {
+        if first {
             self.note(slot, key, Notice::Failed(failure));
         }
         if then == Phase::Held {
@@ -432,6 +451,7 @@ impl Engine {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.result = Some(Failure::Needs);
         instance.goal = Goal::Stop;
+        instance.rare_mut().lacks = Some(why.as_str().into());
         let (slot, key) = (instance.slot, instance.key.clone());
         let waiters = take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop);
         let untold = matches!(instance.state, State::Held { untold: true });
@@ -492,28 +512,34 @@ impl Engine {
         for (_, timer) in &instance.timers {
             self.disarm(*timer);
         }
+        let lacks = instance.rare().and_then(|rare| rare.lacks.clone());
         let well = instance.job.task && instance.goes_well() && tell;
         let outcome = instance.result.map_or(Outcome::Done, Outcome::Failed);
         for (reply, verb) in instance.waiters {
             self.reply(Some(reply), if verb == Verb::Stop { Outcome::Done } else { outcome.clone() });
         }
-        let end = match (instance.skipped, instance.result) {
-            (true, _) => End::Refused(Refusal::Skipped),
-            (false, Some(failure)) => End::Failed(failure),
-            (false, None) => End::Well,
+        let end = match (instance.skipped, lacks, instance.result) {
+            (true, _, _) => End::Refused(Refusal::Skipped),
+            (false, Some(lacks), _) => End::Refused(Refusal::Needs(lacks.as_str().into())),
+            (false, None, Some(failure)) => End::Failed(failure),
+            (false, None, None) => End::Well,
         };
         let cause = if instance.stop_cause == CauseId::NONE { instance.cause } else { instance.stop_cause };
         self.remember(instance.slot, instance.key.clone(), end, cause);
-        self.saved.causes.release(instance.cause);
-        self.saved.causes.release(instance.stop_cause);
         let rare = instance.rare.map(|rare| *rare).unwrap_or_default();
         self.drop_request(rare.pending);
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
             slot.ended_well = well;
         }
+        if instance.job.task {
+            self.tell_provided(&instance.job, cause);
+        }
+        self.saved.causes.release(instance.cause);
+        self.saved.causes.release(instance.stop_cause);
         self.wake(instance.slot);
         self.forget_slot_if_gone(instance.slot);
+        self.rise_under_new_names(instance.slot, &instance.job);
         for queued in rare.queue {
             // The first becomes the next life, and the others line up behind it again.
             let _ = self.start(instance.slot, queued, &[]);
@@ -533,17 +559,23 @@ impl Engine {
     pub(super) fn settle(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         let slot = instance.slot;
-        if !core::mem::replace(&mut instance.settled, true) {
-            self.unlimit(place, Limit::Settle);
-        }
+        instance.settled = true;
+        self.unlimit(place, Limit::Settle);
         self.wake(slot);
     }
 
     /// Everybody who waits for something about a job looks again.
     pub(super) fn wake(&mut self, id: JobId) {
         let Some(slot) = self.slot_mut(id) else { return };
-        let waiting = core::mem::take(&mut slot.waiting);
+        let mut waiting = core::mem::take(&mut slot.waiting);
+        self.sort_by_name(&mut waiting);
         self.saved.todo.extend(waiting.into_iter().map(Todo::Recheck));
+    }
+
+    /// It has died and does not come back, or not soon enough for those who need it.
+    fn no_longer_up(&mut self, place: u32) {
+        self.set_up(place, false);
+        self.stop_dependants(place);
     }
 
     /// Everybody who waits for something about this instance's job looks again.
@@ -556,6 +588,10 @@ impl Engine {
     pub(super) fn start_timed_out(&mut self, place: u32) {
         let Some(instance) = self.instance_mut(place) else { return };
         instance.timed_out = true;
+        if instance.settled && instance.up {
+            self.no_longer_up(place);
+        }
+        let Some(instance) = self.instance_mut(place) else { return };
         let (slot, key) = (instance.slot, instance.key.clone());
         self.settle(place);
         self.note(slot, key, Notice::StartTimedOut);

@@ -83,6 +83,14 @@ impl Engine {
         }
     }
 
+    /// Puts instances in the order of their names, each once: order among equals is by name, never by place.
+    pub(super) fn sort_by_name(&self, places: &mut Vec<u32>) {
+        if places.len() > 1 {
+            places.sort_by_key(|place| self.instance(*place).map(|it| (&it.job.name, &it.key)));
+            places.dedup();
+        }
+    }
+
     /// All instances, by job and key.
     pub(super) fn places_by_name(&self) -> Vec<u32> {
         let mut slots: Vec<_> =
@@ -100,7 +108,7 @@ impl Engine {
             let old = down.limit;
             let left = old.0.since(self.saved.now);
             self.disarm(old);
-            let limit = self.arm(left / 2, Timer::Shutdown);
+            let limit = self.arm(left.checked_div(2).unwrap_or_default(), Timer::Shutdown);
             if let Some(down) = &mut self.saved.shutdown {
                 down.limit = limit;
             }

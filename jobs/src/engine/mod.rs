@@ -239,10 +239,10 @@ impl Engine {
             (None, _) => Emitter::Nobody,
         };
         let id = self.add_event(event, cause, emitter);
-        if let (Emitter::Inside(_, place), Some(id)) = (emitter, id) {
-            if let Some(instance) = self.instance_mut(place) {
-                instance.emits.push(id);
-            }
+        if let (Emitter::Inside(_, place), Some(id)) = (emitter, id)
+            && let Some(instance) = self.instance_mut(place)
+        {
+            instance.emits.push(id);
         }
     }
 

@@ -216,6 +216,8 @@ pub struct Rare {
     pub facts: Vec<(Name, Identity)>,
     /// Whether a person forced it.
     pub forced: bool,
+    /// What it needs and cannot have.
+    pub lacks: Option<Text>,
 }
 
 impl Slot {

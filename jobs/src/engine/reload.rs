@@ -19,7 +19,8 @@ use crate::{Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort};
 const WATCHED: [&str; 5] = ["file", "socket", "timer", "calendar", "path"];
 
 impl Engine {
-    pub(super) fn reload(&mut self, jobs: Vec<Arc<Job>>, refused: &[Name]) {
+    pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
+        jobs.sort_by(|a, b| a.name.cmp(&b.name));
         let watched_before = self.watched();
         let named: HashSet<Name> = jobs.iter().map(|job| job.name.clone()).collect();
         for id in self.ids() {
@@ -170,7 +171,7 @@ impl Engine {
         let jobs: Vec<Arc<Job>> =
             ids.iter().filter_map(|id| self.slot(*id)).map(|slot| slot.job.clone()).collect();
         let jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
-        let order = crate::order::order(&jobs);
+        let order = crate::order(&jobs);
         self.order.clear();
         // Who comes after everything does not come after those that come after it.
         let everything = jobs.iter().any(|job| super::holds::comes_after_all(job));

@@ -2,13 +2,13 @@
 
 use alloc::{format, string::String, string::ToString as _, vec::Vec};
 
-use events::{Text, Time};
+use events::{Args, Text, Time};
 use serde::Serialize;
 
 use super::{
     Counters, Engine,
     holds::Wait,
-    model::{End, Instance},
+    model::{End, Instance, Slot},
 };
 use crate::{
     CauseId, Facts, Failure, Goal, Graph, Happening, Job, JobId, Main, Origin, Phase, Pid, ProcessKind,
@@ -78,7 +78,7 @@ impl Engine {
         let mut list = Vec::new();
         for slot in slots {
             if slot.instances.is_empty() {
-                list.push(idle(&slot.job, slot.last.as_deref()));
+                list.push(self.idle(slot));
             }
             list.extend(slot.instances.iter().filter_map(|(_, place)| self.status_at(*place)));
         }
@@ -91,7 +91,32 @@ impl Engine {
         let slot = self.slot(self.find_job(job)?)?;
         match slot.place_of(instance) {
             Some(place) => self.status_at(place),
-            None => Some(idle(&slot.job, slot.last.as_deref())),
+            None => Some(self.idle(slot)),
+        }
+    }
+
+    /// A job without an instance: how its last life went, and which fact it waits for.
+    fn idle(&self, slot: &Slot) -> Status {
+        let job = &slot.job;
+        let level = self.saved.names.get(&job.name).and_then(|id| self.levels.get(id));
+        let missing = level.filter(|_| slot.levels.is_empty() && job.instance.is_none());
+        let missing =
+            missing.and_then(|level| level.missing(&Args::new(), &self.saved.facts, self.saved.now));
+        let waits = missing.map(|(leaf, not)| format!("`{}{leaf}`", if not { "not " } else { "" }));
+        Status {
+            job: job.name.as_str().into(),
+            instance: Text::default(),
+            goal: Goal::Stop.name(),
+            state: Phase::Waiting.name(),
+            processes: Vec::new(),
+            up: false,
+            timed_out: false,
+            waits: waits.into_iter().collect(),
+            last: slot.last.as_ref().and_then(|last| match &last.end {
+                End::Well => None,
+                End::Failed(failure) => Some(failure_text(*failure)),
+                End::Refused(refusal) => Some(refusal_text(refusal)),
+            }),
         }
     }
 
@@ -148,6 +173,9 @@ impl Engine {
             Wait::Order(id) => format!("{} to have settled", job(id)),
             Wait::Emit(id) => format!("its event `{}`, worked off by {}", event(id), blockers(id)),
             Wait::Hook(id) => format!("`{}`, worked off by {}", event(id), blockers(id)),
+            Wait::Need(id) if self.slot(id).is_some_and(|slot| slot.job.task) => {
+                format!("{} to have ended well", job(id))
+            }
             Wait::Need(id) => format!("{} to be up", job(id)),
         }
     }
@@ -213,9 +241,10 @@ impl Engine {
             let phase = instance.state.phase();
             let tries_later =
                 phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
-            let coming = !matches!(phase, Phase::Running | Phase::Waiting)
-                || (instance.job.task && instance.goal == Goal::Start);
-            coming && !tries_later && !instance.timed_out && !(phase == Phase::Held && instance.settled)
+            let at_work = instance.job.task && instance.goal == Goal::Start;
+            let coming = at_work || !matches!(phase, Phase::Running | Phase::Waiting);
+            let put_off = tries_later || instance.timed_out || (phase == Phase::Held && instance.settled);
+            coming && !put_off
         };
         self.saved.pending.is_empty()
             && self.saved.todo.is_empty()
@@ -250,24 +279,6 @@ impl Engine {
         let slot = self.slot(*self.saved.names.get(job)?)?;
         let instance = self.instance(slot.place_of(instance)?)?;
         Some(instance.job.stop_on.as_ref()?.truths(instance.tree.seen))
-    }
-}
-
-fn idle(job: &Job, last: Option<&super::model::Last>) -> Status {
-    Status {
-        job: job.name.as_str().into(),
-        instance: Text::default(),
-        goal: Goal::Stop.name(),
-        state: Phase::Waiting.name(),
-        processes: Vec::new(),
-        up: false,
-        timed_out: false,
-        waits: Vec::new(),
-        last: last.and_then(|last| match &last.end {
-            End::Well => None,
-            End::Failed(failure) => Some(failure_text(*failure)),
-            End::Refused(refusal) => Some(refusal_text(refusal)),
-        }),
     }
 }
 
@@ -311,6 +322,7 @@ pub fn refusal_text(refusal: &Refusal) -> String {
         Refusal::TooManyInstances => {
             format!("it has {} instances, and more are not allowed", super::MAX_INSTANCES)
         }
+        Refusal::OldInstances => "instances live that were named by an earlier version of its file".into(),
         Refusal::NothingToReload => "nothing of it runs".into(),
         Refusal::Needs(why) => format!("it needs {why}"),
         Refusal::Skipped => "its check says that it is not wanted".into(),

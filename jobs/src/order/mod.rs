@@ -25,6 +25,7 @@ use events::Name;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::Job;
+pub(crate) use links::job_named;
 use links::{Bundle, Links};
 use rings::Rings;
 
@@ -127,15 +128,16 @@ pub fn order(jobs: &[&Job]) -> Order {
     let mut by_name: Vec<usize> = (0..jobs.len()).collect();
     by_name.sort_by_key(|&index| jobs.get(index).map(|job| (&job.name, job.format, job.layer)));
     let sorted: Vec<&Job> = by_name.iter().filter_map(|&index| jobs.get(index).copied()).collect();
-    let Links { bundles, unknown } = links::links(&sorted);
-    let graph = Graph::new(sorted.len(), &bundles, &Rings::default());
+    let mut links = links::links(&sorted);
+    let graph = Graph::new(sorted.len(), &links, &Rings::default());
     let mut rings = Rings::default();
     let levels = graph.levels().unwrap_or_else(|| {
         let layers: Vec<u8> = sorted.iter().map(|job| job.layer).collect();
-        rings = rings::untangle(&graph, &bundles, &layers);
-        let untangled = Graph::new(sorted.len(), &bundles, &rings);
+        rings = rings::untangle(&graph, &links, &layers);
+        let untangled = Graph::new(sorted.len(), &links, &rings);
         untangled.levels().unwrap_or_else(|| vec![1; sorted.len()])
     });
+    let unknown = core::mem::take(&mut links.unknown);
     arrange(&by_name, &sorted, &levels, &rings, unknown)
 }
 
@@ -193,16 +195,12 @@ struct Graph {
 
 impl Graph {
     /// The graph of all edges but those within a ring that are ignored.
-    fn new(jobs: usize, bundles: &[Bundle], rings: &Rings) -> Self {
-        let mut this = Self {
-            graph: DiGraph::with_capacity(jobs, bundles.iter().map(Bundle::cost).sum()),
-            jobs,
-            hubs: Vec::with_capacity(bundles.len()),
-        };
+    fn new(jobs: usize, links: &Links<'_>, rings: &Rings) -> Self {
+        let mut this = Self { graph: DiGraph::with_capacity(jobs, links.size()), jobs, hubs: Vec::new() };
         for _ in 0..jobs {
             this.graph.add_node(());
         }
-        for (number, bundle) in bundles.iter().enumerate() {
+        for (number, bundle) in links.bundles().enumerate() {
             let hub = this.add_bundle(bundle, rings, rings.of_hub(number));
             this.hubs.push(hub);
         }
@@ -220,7 +218,7 @@ impl Graph {
     }
 
     /// Adds the edges of one saying. Those within a ring are left out: `Rings` says which of them count.
-    fn add_bundle(&mut self, bundle: &Bundle, rings: &Rings, hub_ring: Option<u32>) -> Option<NodeIndex> {
+    fn add_bundle(&mut self, bundle: Bundle<'_>, rings: &Rings, hub_ring: Option<u32>) -> Option<NodeIndex> {
         if !bundle.has_hub() {
             for (from, to) in bundle.pairs() {
                 if !rings.are_together(from, to) {
@@ -238,10 +236,10 @@ impl Graph {
         // Who is outside comes before all, and who is inside comes before those outside.
         let inside = |rank: Rank| rings.of(rank) == Some(ring);
         let (first, second) = (self.graph.add_node(()), self.graph.add_node(()));
-        for end in &bundle.sources {
+        for end in bundle.sources {
             self.edge(node(end.rank), if inside(end.rank) { second } else { first });
         }
-        for end in &bundle.targets {
+        for end in bundle.targets {
             self.edge(first, node(end.rank));
             if !inside(end.rank) {
                 self.edge(second, node(end.rank));

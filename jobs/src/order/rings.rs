@@ -1,19 +1,22 @@
 //! Sets of jobs that wait for each other, and which of their edges are ignored.
 
 use alloc::{collections::VecDeque, vec, vec::Vec};
-use core::cmp::Reverse;
+use core::{cmp::Reverse, ops::RangeInclusive};
 
 use events::Name;
 use hashbrown::HashSet;
 use petgraph::algo::kosaraju_scc;
 
-use super::{EdgeKind, Graph, Rank, links::Bundle};
+use super::{
+    EdgeKind, Graph, Rank,
+    links::{Bundle, Links},
+};
 
 /// The most edges of one ring that are looked at one by one.
 const MAX_PAIRS: usize = 1 << 20;
 /// How many steps may be spent on keeping the members of one ring in order, and on its shortest loops. Past
 /// it, edges that go backward in the order found so far are ignored without a further look.
-const MAX_STEPS: usize = 1 << 23;
+const MAX_STEPS: usize = 1 << 22;
 /// The most loops that are reported.
 const MAX_LOOPS: usize = 256;
 
@@ -81,11 +84,11 @@ impl Rings {
 }
 
 /// Finds the rings of `graph` and decides which of their edges are ignored. `layers` has each job's layer.
-pub(super) fn untangle(graph: &Graph, bundles: &[Bundle], layers: &[u8]) -> Rings {
-    let (mut rings, mut members) = find(graph, bundles);
+pub(super) fn untangle(graph: &Graph, links: &Links<'_>, layers: &[u8]) -> Rings {
+    let (mut rings, mut members) = find(graph);
     let mut pairs: Vec<Vec<Pair>> = vec![Vec::new(); members.len()];
     let mut whole = vec![true; members.len()];
-    for (number, bundle) in bundles.iter().enumerate() {
+    for (number, bundle) in links.bundles().enumerate() {
         collect(bundle, &rings, rings.of_hub(number), &mut pairs, &mut whole);
     }
     for ((members, pairs), whole) in members.iter_mut().zip(pairs).zip(whole) {
@@ -98,7 +101,7 @@ pub(super) fn untangle(graph: &Graph, bundles: &[Bundle], layers: &[u8]) -> Ring
 }
 
 /// The rings of a graph, and the members of each.
-fn find(graph: &Graph, bundles: &[Bundle]) -> (Rings, Vec<Vec<Rank>>) {
+fn find(graph: &Graph) -> (Rings, Vec<Vec<Rank>>) {
     let mut of = vec![None; graph.graph.node_count()];
     let mut members: Vec<Vec<Rank>> = Vec::new();
     for nodes in kosaraju_scc(&graph.graph) {
@@ -121,13 +124,13 @@ fn find(graph: &Graph, bundles: &[Bundle]) -> (Rings, Vec<Vec<Rank>>) {
     }
     let hub_ring =
         |hub: &Option<_>| hub.and_then(|hub: petgraph::graph::NodeIndex| of.get(hub.index()).copied()?);
-    let of_hub = bundles.iter().zip(&graph.hubs).map(|(_, hub)| hub_ring(hub)).collect();
+    let of_hub = graph.hubs.iter().map(hub_ring).collect();
     (Rings { of, of_hub, ..Rings::default() }, members)
 }
 
 /// Puts the edges of a bundle that lie within a ring to that ring's pairs. What is too much is left out, and
 /// the ring is not `whole`.
-fn collect(bundle: &Bundle, rings: &Rings, hub: Option<u32>, pairs: &mut [Vec<Pair>], whole: &mut [bool]) {
+fn collect(bundle: Bundle<'_>, rings: &Rings, hub: Option<u32>, pairs: &mut [Vec<Pair>], whole: &mut [bool]) {
     if bundle.has_hub() && hub.is_none() {
         return;
     }
@@ -159,11 +162,33 @@ struct Ring<'m> {
     members: &'m [Rank],
     /// The edges taken so far: what each member comes before, and after; with the place of the pair.
     onward: Vec<Vec<(u32, u32)>>,
-    back: Vec<Vec<u32>>,
+    back: Vec<Vec<(u32, u32)>>,
     position: Vec<u32>,
+    marks: Marks,
+    steps: usize,
+}
+
+/// Which members a search has seen; a new search need not clear the marks of the one before.
+struct Marks {
     seen: Vec<u32>,
     round: u32,
-    steps: usize,
+}
+
+impl Marks {
+    fn begin(&mut self) {
+        self.round = self.round.saturating_add(1);
+    }
+
+    /// Marks a member; `false` if this search has marked it before.
+    fn see(&mut self, member: u32) -> bool {
+        match self.seen.get_mut(member as usize) {
+            Some(seen) if *seen != self.round => {
+                *seen = self.round;
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
 }
 
 /// What became of an edge.
@@ -181,8 +206,7 @@ impl<'m> Ring<'m> {
             onward: vec![Vec::new(); count],
             back: vec![Vec::new(); count],
             position: Vec::new(),
-            seen: vec![0; count],
-            round: 0,
+            marks: Marks { seen: vec![0; count], round: 0 },
             steps: 0,
         }
     }
@@ -223,7 +247,7 @@ impl<'m> Ring<'m> {
                 Verdict::Kept => {
                     let number = u32::try_from(kept.len()).unwrap_or(u32::MAX);
                     push(&mut self.onward, from, (to, number));
-                    push(&mut self.back, to, from);
+                    push(&mut self.back, to, (from, number));
                     kept.push(pair);
                 }
                 Verdict::Ignored => ignored.push(pair),
@@ -302,13 +326,13 @@ impl<'m> Ring<'m> {
             return Verdict::Ignored;
         }
         let (low, high) = (self.at(to), self.at(from));
-        let Some(mut later) = self.reach(to, |ring, member| ring.at(member) <= high, true) else {
+        let Some(mut later) = self.reach(to, 0..=high, true) else {
             return Verdict::TooMuch;
         };
         if later.contains(&from) {
             return Verdict::Ignored;
         }
-        let Some(mut earlier) = self.reach(from, |ring, member| ring.at(member) >= low, false) else {
+        let Some(mut earlier) = self.reach(from, low..=u32::MAX, false) else {
             return Verdict::TooMuch;
         };
         earlier.sort_unstable_by_key(|&member| self.at(member));
@@ -324,41 +348,29 @@ impl<'m> Ring<'m> {
         Verdict::Kept
     }
 
-    /// All that can be reached from `start` within `bounds`; `None` if that takes too long.
-    fn reach(&mut self, start: u32, bounds: impl Fn(&Self, u32) -> bool, onward: bool) -> Option<Vec<u32>> {
-        self.round = self.round.saturating_add(1);
+    /// All that can be reached from `start` along kept edges, onward or back, where the
+    /// position is within `bounds`; `None` if that takes too long.
+    fn reach(&mut self, start: u32, bounds: RangeInclusive<u32>, onward: bool) -> Option<Vec<u32>> {
+        self.marks.begin();
+        self.marks.see(start);
         let mut found = vec![start];
-        self.see(start);
         let mut next = 0_usize;
         while let Some(&member) = found.get(next) {
             next = next.saturating_add(1);
-            let neighbours: Vec<u32> = if onward {
-                self.onward.get(member as usize)?.iter().map(|(to, _)| *to).collect()
-            } else {
-                self.back.get(member as usize)?.clone()
-            };
+            let lists = if onward { &self.onward } else { &self.back };
+            let neighbours = lists.get(member as usize)?;
             self.steps = self.steps.saturating_add(neighbours.len()).saturating_add(1);
             if self.steps >= MAX_STEPS {
                 return None;
             }
-            for neighbour in neighbours {
-                if bounds(self, neighbour) && self.see(neighbour) {
+            for &(neighbour, _) in neighbours {
+                let position = self.position.get(neighbour as usize)?;
+                if bounds.contains(position) && self.marks.see(neighbour) {
                     found.push(neighbour);
                 }
             }
         }
         Some(found)
-    }
-
-    /// Marks a member; `false` if it was marked in this round.
-    fn see(&mut self, member: u32) -> bool {
-        match self.seen.get_mut(member as usize) {
-            Some(seen) if *seen != self.round => {
-                *seen = self.round;
-                true
-            }
-            Some(_) | None => false,
-        }
     }
 
     /// The shortest way along kept edges from where an ignored edge ends to where it begins, and that edge.
@@ -368,8 +380,8 @@ impl<'m> Ring<'m> {
         if start == goal {
             return Some(loop_back);
         }
-        self.round = self.round.saturating_add(1);
-        self.see(start);
+        self.marks.begin();
+        self.marks.see(start);
         // Each with the place of the one it was reached from, and the edge.
         let mut found: Vec<(u32, usize, u32)> = vec![(start, 0, 0)];
         let mut next = 0_usize;
@@ -386,10 +398,10 @@ impl<'m> Ring<'m> {
                 loop_back.reverse();
                 return Some(loop_back);
             }
-            let onward = self.onward.get(member as usize).cloned().unwrap_or_default();
+            let onward = self.onward.get(member as usize)?;
             self.steps = self.steps.saturating_add(onward.len()).saturating_add(1);
-            for (to, number) in onward {
-                if self.see(to) {
+            for &(to, number) in onward {
+                if self.marks.see(to) {
                     found.push((to, next, number));
                 }
             }

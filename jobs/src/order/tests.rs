@@ -318,3 +318,21 @@ proptest! {
         prop_assert_eq!(ignored, others);
     }
 }
+
+#[test]
+fn a_dense_ring_of_many_jobs_is_untangled() {
+    let mut seed = 7_usize;
+    let mut random = move |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let jobs: Vec<Job> = (0..2_000)
+        .map(|n| {
+            let (a, b, c) = (random(2_000), random(2_000), random(2_000));
+            job(&format!("{n}: rcd; provides p{n}; requires p{a} p{b}; before p{c}"))
+        })
+        .collect();
+    let result = order_of(&jobs);
+    assert!(result.ignored.len() > 100 && result.tangled.is_empty());
+    assert!(result.ignored.iter().all(|edge| !result.waits(edge.to, edge.from)));
+}

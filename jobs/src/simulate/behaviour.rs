@@ -25,8 +25,14 @@ pub struct Behaviour {
     pub ready: Option<Duration>,
     /// What it does when it gets its stop signal.
     pub on_signal: OnSignal,
-    /// Whether it leaves a daemon behind.
+    /// Whether it leaves a daemon behind, however it ends.
     pub leaves: bool,
+    /// Whether it leaves a daemon behind when it ends by itself.
+    pub forks: bool,
+    /// How long it takes to die of KILL, as one that waits for a disk does.
+    pub dies: Duration,
+    /// What the system has no room for, and how often it is asked in vain.
+    pub starved: Option<(String, u32)>,
 }
 
 /// What a process does when it gets a signal that it may refuse.
@@ -103,7 +109,10 @@ fn plain(process: ProcessKind, forks: bool, service: bool) -> Behaviour {
         exit: Exit::Code(0),
         ready: Some(Duration::ZERO),
         on_signal: OnSignal::Ends(Duration::ZERO),
-        leaves: process == ProcessKind::Main && forks,
+        leaves: false,
+        forks: process == ProcessKind::Main && forks,
+        dies: Duration::ZERO,
+        starved: None,
     }
 }
 
@@ -136,10 +145,19 @@ fn apply(behaviour: &mut Behaviour, word: &str) -> Result<(), String> {
                 parse_delay(rest.trim_start_matches("in ")).map_err(|fault| fault.to_string())?,
             )
         }
+        ("dies", _) => {
+            behaviour.dies =
+                parse_delay(rest.trim_start_matches("in ")).map_err(|fault| fault.to_string())?;
+        }
+        ("starved", _) => {
+            let (what, times) = rest.split_once(' ').ok_or("expected `starved WHAT TIMES`")?;
+            let times = times.parse().map_err(|_| alloc::format!("`{times}` is no number"))?;
+            behaviour.starved = Some((what.into(), times));
+        }
         ("leaves", "a daemon") => behaviour.leaves = true,
-        ("leaves", "nothing") => behaviour.leaves = false,
+        ("leaves", "nothing") => (behaviour.leaves, behaviour.forks) = (false, false),
         _ => {
-            let known = "takes 5ms, runs 5s, runs on, ready 1s, ready never, exit 1, signal SEGV, fails WHY, ignores signals, stops in 2s, leaves a daemon, leaves nothing";
+            let known = "takes 5ms, runs 5s, runs on, ready 1s, ready never, exit 1, signal SEGV, fails WHY, ignores signals, stops in 2s, leaves a daemon, leaves nothing, dies in 8s, starved pids 3";
             return Err(alloc::format!("`{word}` is nothing a process does; known are: {known}"));
         }
     }

@@ -38,6 +38,8 @@ pub struct Simulation {
     lives: BTreeMap<Life, Body>,
     transcript: Vec<Line>,
     replies: BTreeMap<ReplyId, (Time, Outcome)>,
+    /// How often the system had no room for a process.
+    starved: BTreeMap<(Name, Text, ProcessKind), u32>,
     asked: u64,
     down: Option<Shutdown>,
     /// Actions, if somebody wants to look at them.
@@ -67,6 +69,7 @@ struct Running {
 enum Due {
     Spawned(Life, ProcessKind, Pid),
     Unspawned(Life, ProcessKind, String),
+    Starved(Life, ProcessKind, String),
     Ready(Life),
     End(Life, ProcessKind, Exit),
     DaemonEnd(Life),
@@ -87,6 +90,7 @@ impl Simulation {
             lives: BTreeMap::new(),
             transcript: Vec::new(),
             replies: BTreeMap::new(),
+            starved: BTreeMap::new(),
             asked: 0,
             down: None,
             kept: None,
@@ -136,8 +140,15 @@ impl Simulation {
 
     /// Gives the engine an input now, and lets everything happen that follows at this moment.
     pub fn give(&mut self, input: Input) {
-        self.write(Mark::In, transcript::input_text(&input));
-        self.step(input);
+        self.give_batch(Vec::from([input]));
+    }
+
+    /// Gives the engine inputs that came in together, as one batch.
+    pub fn give_batch(&mut self, inputs: Vec<Input>) {
+        for input in &inputs {
+            self.write(Mark::In, transcript::input_text(input));
+        }
+        self.step_all(inputs);
         self.run_until(self.now);
     }
 
@@ -250,9 +261,16 @@ impl Simulation {
         let behaviour = self.world.of(&job, &instance, process);
         self.pid = self.pid.saturating_add(1);
         let pid = Pid(self.pid);
+        let start = self.now.after(behaviour.delay);
+        if let Some((what, times)) = &behaviour.starved {
+            let tries = self.starved.entry((job.name.clone(), instance.clone(), process)).or_default();
+            if *tries < *times {
+                *tries = tries.saturating_add(1);
+                return self.schedule(start, Due::Starved(life, process, what.clone()));
+            }
+        }
         let body = Body { job: job.clone(), instance, processes: BTreeMap::new(), daemon: None };
         let body = self.lives.entry(life).or_insert(body);
-        let start = self.now.after(behaviour.delay);
         if let Some(why) = &behaviour.fails {
             let why = why.clone();
             return self.schedule(start, Due::Unspawned(life, process, why));
@@ -280,9 +298,14 @@ impl Simulation {
         else {
             return;
         };
-        if let Some(old) = running.end.replace((time, self.number)) {
+        if let Some(old) = running.end {
+            // What is dying does not die later because it is killed once more.
+            if matches!(self.due.get(&old), Some(Due::End(_, _, Exit::Signal(Signal::KILL)))) {
+                return;
+            }
             self.due.remove(&old);
         }
+        running.end = Some((time, self.number));
         self.due.insert((time, self.number), Due::End(life, process, exit));
     }
 
@@ -301,7 +324,10 @@ impl Simulation {
             return;
         };
         match (signal == Signal::KILL, &running.behaviour.on_signal) {
-            (true, _) => self.reschedule_end(life, ProcessKind::Main, self.now, Exit::Signal(signal)),
+            (true, _) => {
+                let time = self.now.after(running.behaviour.dies);
+                self.reschedule_end(life, ProcessKind::Main, time, Exit::Signal(signal));
+            }
             (false, OnSignal::Ends(after)) => {
                 let time = self.now.after(*after);
                 let exit = if after.is_zero() { Exit::Signal(signal) } else { Exit::Code(0) };
@@ -314,8 +340,10 @@ impl Simulation {
     fn kill_all(&mut self, life: Life) {
         let Some(body) = self.lives.get(&life) else { return };
         let daemon = body.daemon.is_some();
-        for process in body.processes.keys().copied().collect::<Vec<_>>() {
-            self.reschedule_end(life, process, self.now, Exit::Signal(Signal::KILL));
+        for (process, dies) in
+            body.processes.iter().map(|(kind, running)| (*kind, running.behaviour.dies)).collect::<Vec<_>>()
+        {
+            self.reschedule_end(life, process, self.now.after(dies), Exit::Signal(Signal::KILL));
         }
         if daemon {
             self.schedule(self.now, Due::DaemonEnd(life));
@@ -323,15 +351,23 @@ impl Simulation {
     }
 
     fn happen(&mut self, due: Due) {
+        if let Due::Ready(life) = due
+            && !self.lives.get(&life).is_some_and(|body| body.processes.contains_key(&ProcessKind::Main))
+        {
+            return;
+        }
         let input = match due {
             Due::Spawned(life, process, pid) => Input::Spawned { life, process, pid },
             Due::Unspawned(life, process, why) => Input::Unspawned { life, process, why: why.into() },
+            Due::Starved(life, process, what) => Input::Starved { life, process, what: what.into() },
             Due::Ready(life) => Input::Ready { life, main: None },
             Due::End(life, process, exit) => {
                 let Some(body) = self.lives.get_mut(&life) else { return };
                 let Some(running) = body.processes.remove(&process) else { return };
                 let killed = exit == Exit::Signal(Signal::KILL);
-                if running.behaviour.leaves && process == ProcessKind::Main && !killed {
+                let leaves =
+                    running.behaviour.leaves || (running.behaviour.forks && matches!(exit, Exit::Code(_)));
+                if leaves && process == ProcessKind::Main && !killed {
                     body.daemon = Some(running.pid);
                 }
                 Input::Exited { life, process, exit, left: body.daemon.is_some() }

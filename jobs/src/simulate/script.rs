@@ -24,6 +24,8 @@ pub enum Order {
     Gone(Fact),
     /// A command; the flag says whether it is forced.
     Command(Verb, Name, Args, bool),
+    /// A process inside the first job gives a command, and waits.
+    CommandFrom(Name, Verb, Name, Args),
     /// A process ends by itself: of a job, an instance of it.
     Exit(Name, String, ProcessKind, Exit),
     /// The mode changes.
@@ -66,23 +68,21 @@ pub fn parse_order(line: &str) -> Result<Order, ScriptError> {
         "inside" => {
             let (job, what) =
                 rest.split_once(' ').ok_or_else(|| ScriptError("expected `inside JOB event ...`".into()))?;
-            match parse_order(what)? {
-                Order::Event(event) => Order::EventFrom(name(job)?, event),
-                Order::Fact(fact) => Order::FactFrom(name(job)?, fact),
-                _ => return Err(ScriptError("inside a job there are events and facts".into())),
+            // No recursion: what stands behind is never another `inside`.
+            let (verb, rest) = what.trim().split_once(' ').unwrap_or((what.trim(), ""));
+            match verb {
+                "event" | "emit" => Order::EventFrom(name(job)?, rest.parse()?),
+                "fact" | "set" => Order::FactFrom(name(job)?, fact(rest)?),
+                "start" | "stop" | "restart" | "reload" => {
+                    let (verb, other, args, _) = command(verb, rest)?;
+                    Order::CommandFrom(name(job)?, verb, other, args)
+                }
+                _ => return Err(ScriptError("inside a job there are events, facts and commands".into())),
             }
         }
         "start" | "stop" | "restart" | "reload" if !rest.is_empty() && rest.parse::<u32>().is_err() => {
-            let verb = match verb {
-                "start" => Verb::Start,
-                "stop" => Verb::Stop,
-                "restart" => Verb::Restart,
-                _ => Verb::Reload,
-            };
-            let mut words = rest.split_whitespace();
-            let job = name(words.next().unwrap_or(""))?;
-            let force = words.clone().any(|word| word == "--force");
-            Order::Command(verb, job, Args::parse(words.filter(|word| *word != "--force"))?, force)
+            let (verb, job, args, force) = command(verb, rest)?;
+            Order::Command(verb, job, args, force)
         }
         "reload" => Order::Reload(rest.parse().unwrap_or(1)),
         "exit" => exit(rest)?,
@@ -103,6 +103,20 @@ pub fn parse_order(line: &str) -> Result<Order, ScriptError> {
             )));
         }
     })
+}
+
+/// `JOB K=V ... [--force]`, behind a verb.
+fn command(verb: &str, rest: &str) -> Result<(Verb, Name, Args, bool), ScriptError> {
+    let verb = match verb {
+        "start" => Verb::Start,
+        "stop" => Verb::Stop,
+        "restart" => Verb::Restart,
+        _ => Verb::Reload,
+    };
+    let mut words = rest.split_whitespace();
+    let job = Name::new(words.next().unwrap_or("")).map_err(|fault| ScriptError(fault.to_string()))?;
+    let force = words.clone().any(|word| word == "--force");
+    Ok((verb, job, Args::parse(words.filter(|word| *word != "--force"))?, force))
 }
 
 fn fact(text: &str) -> Result<Fact, ScriptError> {

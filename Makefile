@@ -1,0 +1,95 @@
+# What is done with this repository. `make` alone lists it. Every target sets up by itself what it needs.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+CARGO_DENY := 0.20.2
+FUZZ_SECONDS := 60
+FUZZ_TARGETS :=
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+OUT := $(abspath $(or $(CARGO_TARGET_DIR),target))
+DENY := $(OUT)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
+
+# The pinned toolchain, or, where it cannot be fetched, rustup's default one if that is the same version.
+RUST := $(shell sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+ifneq ($(filter-out help clean,$(MAKECMDGOALS)),)
+ifeq ($(shell rustc --version 2>/dev/null),)
+ifneq ($(findstring rustc $(RUST) ,$(shell cd / && rustc --version 2>/dev/null)),)
+export RUSTUP_TOOLCHAIN := $(firstword $(shell cd / && rustup default))
+endif
+endif
+endif
+
+# $(call need,COMMAND,PACKAGE...): installs Debian packages if the command is missing.
+need = command -v $(1) >/dev/null || { \
+	echo "$(1) is missing: installing $(2)"; \
+	[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
+	$$as_root apt-get update -q && $$as_root apt-get install -qy --no-install-recommends $(2); }
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: setup
+setup: ## Install what building and testing needs
+	@$(call need,cc,gcc libc6-dev)
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (https://rustup.rs)" >&2; exit 1; }
+	@rustc --version >/dev/null || { echo "Rust $(RUST) (rust-toolchain.toml) is missing" >&2; exit 1; }
+
+$(DENY): | setup
+	cargo install --locked --version $(CARGO_DENY) --root $(OUT)/tools/cargo-deny-$(CARGO_DENY) \
+		--target-dir $(OUT)/tools/build cargo-deny
+	rm -rf $(OUT)/tools/build
+
+.PHONY: test
+test: setup ## Run all tests; the last line counts them
+	@mkdir -p $(OUT)
+	@status=0; cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
+	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8; programs++ } \
+		END { printf "make test: %d passed, %d failed, %d ignored, in %d test programs\n", \
+			passed, failed, ignored, programs }' $(OUT)/test.log; \
+	[ $$status = 0 ] || echo "make test: FAILED"; exit $$status
+
+.PHONY: test-all
+test-all: test ## The same, then again optimised with 100 times the random cases (takes long)
+	PROPTEST_CASES=25600 CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_TEST_OPT_LEVEL=2 \
+		cargo test --workspace --locked --no-fail-fast --target-dir $(OUT)/test-all
+
+.PHONY: lint
+lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
+	cargo fmt --all --check
+	cargo fmt --manifest-path vm-tests/fuzz/Cargo.toml --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
+	cargo fetch --locked --quiet
+	$(DENY) --locked --offline check bans licenses sources
+	@if timeout 60 $(DENY) --locked fetch db >$(OUT)/advisories.log 2>&1; then \
+		$(DENY) --locked --offline check advisories; \
+	else \
+		echo "advisories: SKIPPED, the advisory database could not be fetched:"; \
+		grep -m 1 fatal $(OUT)/advisories.log || tail -n 1 $(OUT)/advisories.log; \
+	fi
+
+.PHONY: fmt
+fmt: setup ## Bring all code into form
+	cargo fmt --all
+	cargo fmt --manifest-path vm-tests/fuzz/Cargo.toml
+
+.PHONY: fuzz
+fuzz: setup ## Give every fuzz target hostile input (FUZZ_SECONDS=60, FUZZ_TARGETS="glob ...")
+	@$(call need,c++,g++)
+	@CARGO_TARGET_DIR=$(OUT) vm-tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+.PHONY: bench-core
+bench-core: setup ## Measure matching, the engine and the graph
+	cargo bench -p jobs --bench '*' --locked
+
+.PHONY: doc
+doc: setup ## Build the documentation of the code (target/doc)
+	cargo doc --workspace --no-deps --locked
+
+.PHONY: clean
+clean: ## Remove what was built, but for the tools in target/tools
+	@[ ! -d $(OUT) ] || find $(OUT) -mindepth 1 -maxdepth 1 ! -name tools -exec rm -rf {} +

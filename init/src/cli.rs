@@ -1,0 +1,180 @@
+//! `onsetctl`: the one table of commands, from which parser and help come, and what each does.
+
+mod check;
+mod graph;
+mod order;
+mod pages;
+mod simulate;
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use jobs::{
+    Job, Order, Report, Severity,
+    formats::rcd::KeywordFilter,
+    load::{Generation, Tree, load, load_headers},
+};
+
+use crate::{
+    show::{Texts, to_text},
+    tree::{Reach, read_tree},
+};
+
+/// Everything is well.
+const CLEAN: u8 = 0;
+/// Something is wrong in the files.
+const FAULTS: u8 = 1;
+/// Something is wrong in the command.
+const USAGE: u8 = 2;
+
+/// Steers Onset, and shows what it would do.
+///
+/// `check`, `order`, `graph` and `simulate` work on files alone: on this machine's, on the root of an image, or on a
+/// folder of job files. They need no rights, change nothing and execute nothing.
+#[derive(Debug, Parser)]
+#[command(name = "onsetctl", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// One variant per command.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Check),
+    Order(order::OrderCommand),
+    Graph(graph::Graph),
+    Simulate(simulate::Simulate),
+    Completions(pages::Completions),
+    Man(pages::Man),
+}
+
+/// Which files are meant.
+#[derive(Debug, Args)]
+struct Paths {
+    /// A root (`/`, or a folder with etc/onset, etc/init, etc/rc.d, etc/init.d in it), a folder with job
+    /// files in it, or single files; this machine's root if none is given
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
+}
+
+/// What a command says in the end.
+struct Outcome {
+    text: String,
+    /// Goes to standard error.
+    remarks: String,
+    code: u8,
+}
+
+/// Does what the words of the command line say.
+#[must_use]
+pub fn run(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Whether the help reaches anybody is not our fault.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { USAGE } else { CLEAN });
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Check(check) => check.run(),
+        Command::Order(order) => order.run(),
+        Command::Graph(graph) => graph.run(),
+        Command::Simulate(simulate) => simulate.run(),
+        Command::Completions(completions) => Ok(completions.run()),
+        Command::Man(man) => man.run(),
+    };
+    match outcome {
+        Ok(outcome) => ExitCode::from(outcome.print()),
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "onsetctl: {message}");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+impl Outcome {
+    /// Prints it. Who reads only the first lines and closes the pipe has what he wanted; any other failure
+    /// to write is one of the command.
+    fn print(self) -> u8 {
+        // Remarks that cannot be shown have nowhere else to go.
+        let _ = io::stderr().write_all(self.remarks.as_bytes());
+        let mut out = io::stdout().lock();
+        match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
+            Ok(()) => self.code,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.code,
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "onsetctl: cannot write: {error}");
+                USAGE
+            }
+        }
+    }
+}
+
+/// Files that have been read, and the jobs in them.
+struct Loaded {
+    tree: Tree,
+    generation: Generation,
+}
+
+impl Loaded {
+    /// Reads all that is meant; what cannot be read is among the reports.
+    fn read(paths: &Paths, reach: Reach) -> Result<Self, String> {
+        let root = [PathBuf::from("/")];
+        let paths = if paths.paths.is_empty() { &root[..] } else { &paths.paths };
+        let mut tree = Tree::default();
+        let mut reports = Vec::new();
+        for path in paths {
+            let (more, faults) =
+                read_tree(path, reach).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            tree.files.extend(more.files);
+            reports.extend(faults);
+        }
+        let mut generation = match reach {
+            Reach::Whole => load(&tree, &KeywordFilter::default()),
+            Reach::Header => load_headers(&tree),
+        };
+        reports.append(&mut generation.reports);
+        generation.reports = reports;
+        Ok(Self { tree, generation })
+    }
+
+    fn order(&self) -> Order {
+        let jobs: Vec<&Job> = self.generation.jobs.iter().map(|described| &described.job).collect();
+        jobs::order(&jobs)
+    }
+
+    /// The reports as text.
+    fn text<'r>(&'r self, reports: impl IntoIterator<Item = &'r Report>, colours: bool) -> String {
+        let texts = Texts::new(&self.tree);
+        reports.into_iter().map(|report| to_text(report, &texts, colours)).collect()
+    }
+}
+
+/// How many of the reports are of this severity.
+fn count(reports: &[Report], severity: Severity) -> usize {
+    reports.iter().filter(|report| report.severity == severity).count()
+}
+
+/// `1 job`, `2 jobs`.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Whether to use colours: on a terminal, and not against the reader's wish (<https://no-color.org>).
+fn colours(stream: &impl io::IsTerminal) -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !unwanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether the files have a fault for which a command fails: an error, or jobs that wait for each other.
+fn fails(loaded: &Loaded, order: &Order) -> bool {
+    count(&loaded.generation.reports, Severity::Error) > 0
+        || !order.loops.is_empty()
+        || !order.tangled.is_empty()
+}

@@ -1,0 +1,187 @@
+//! One file: found through its links, opened only if it is a regular one, read up to a bound.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use jobs::{Report, formats::Source, load::Content};
+
+/// The longest file that is read, in bytes.
+pub const MAX_FILE: u64 = 1 << 20;
+/// How many links are followed one after the other.
+const MAX_LINKS: usize = 16;
+/// How much of a script is read at first, if its header may be enough.
+const HEADER: usize = 4096;
+
+/// `O_NONBLOCK`: should a file become a FIFO between the look and the opening, the opening does not wait.
+const O_NONBLOCK: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0x80 } else { 0o4000 };
+
+/// How much of rc.d scripts is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// All of it.
+    Whole,
+    /// The header only, where it can be seen that it is whole: enough for an order.
+    Header,
+}
+
+/// A path without links at its end.
+pub(super) struct Place {
+    pub path: PathBuf,
+    pub metadata: fs::Metadata,
+    pub is_null: bool,
+}
+
+impl Place {
+    /// Follows links at the end of `path`; an absolute one begins at `root`.
+    pub fn resolve(root: &Path, path: &Path) -> io::Result<Self> {
+        let mut path = path.to_path_buf();
+        for _ in 0..MAX_LINKS {
+            let metadata = fs::symlink_metadata(&path)?;
+            if !metadata.is_symlink() {
+                return Ok(Self { path, metadata, is_null: false });
+            }
+            let target = fs::read_link(&path)?;
+            if target == Path::new("/dev/null") {
+                return Ok(Self { path, metadata, is_null: true });
+            }
+            path = match target.strip_prefix("/") {
+                Ok(below) => root.join(below),
+                Err(_) => path.parent().unwrap_or(root).join(target),
+            };
+        }
+        Err(io::Error::other("too many links"))
+    }
+}
+
+/// What stands in the file at `path`, which `is_regular` for certain or must be looked at first.
+pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> Content {
+    let shown = path.to_string_lossy().into_owned();
+    let place = if is_regular { None } else { Some(Place::resolve(root, path)) };
+    let read = match &place {
+        None => contents(path, reach),
+        Some(Ok(place)) if place.is_null => return Content::Masked,
+        Some(Ok(place)) if place.metadata.is_file() => contents(&place.path, reach),
+        Some(Ok(_)) => Err(Fault::NotAFile),
+        Some(Err(error)) => Err(Fault::Io(io::Error::new(error.kind(), error.to_string()))),
+    };
+    let error = |code, message: String| Report::error(code, message).in_file(&shown);
+    let fault = match read {
+        Ok((bytes, executable)) => match String::from_utf8(bytes) {
+            Ok(text) => return Content::Text(Source { path: shown, text, executable }),
+            Err(error) => Fault::NotText(error),
+        },
+        Err(fault) => fault,
+    };
+    Content::Unreadable(match fault {
+        Fault::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
+        Fault::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
+        Fault::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
+            .help("a job is a short file: let it call a program"),
+        Fault::NotText(cause) => {
+            let before = cause.as_bytes().iter().take(cause.utf8_error().valid_up_to());
+            let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
+            error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
+        }
+    })
+}
+
+/// Why a file cannot be read.
+enum Fault {
+    Io(io::Error),
+    NotAFile,
+    TooLong,
+    NotText(std::string::FromUtf8Error),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The bytes of a regular file, and whether it may be executed.
+fn contents(path: &Path, reach: Reach) -> Result<(Vec<u8>, bool), Fault> {
+    let mut file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
+    let mut bytes = Vec::new();
+    if reach == Reach::Header {
+        let mut start = [0; HEADER];
+        let count = file.read(&mut start)?;
+        let start = start.get(..count).unwrap_or_default();
+        if let Some(header) = header_end(start).and_then(|end| start.get(..end)) {
+            // Whether it may be executed does not matter to its place in the order.
+            return Ok((header.to_vec(), true));
+        }
+        bytes.extend_from_slice(start);
+    }
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(Fault::NotAFile);
+    }
+    if metadata.len() > MAX_FILE {
+        return Err(Fault::TooLong);
+    }
+    bytes.reserve_exact(usize::try_from(metadata.len()).map_or(0, |length| length.saturating_add(1)));
+    file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
+    match u64::try_from(bytes.len()) {
+        Ok(length) if length <= MAX_FILE => Ok((bytes, metadata.mode() & 0o111 != 0)),
+        Ok(_) | Err(_) => Err(Fault::TooLong),
+    }
+}
+
+/// Where the header of an rc.d script has ended for certain: at the first blank line behind its first line.
+/// `None` if that cannot be seen, or if there is an LSB header before it.
+fn header_end(start: &[u8]) -> Option<usize> {
+    let find = |needle: &[u8], from: usize| {
+        let rest = start.get(from..)?;
+        rest.windows(needle.len()).position(|part| part == needle).and_then(|at| at.checked_add(from))
+    };
+    let mut first = find(b"\n# ", 0)?;
+    let starts: [&[u8]; 4] = [b"\n# PROVIDE", b"\n# REQUIRE", b"\n# BEFORE:", b"\n# KEYWORD"];
+    while !starts.iter().any(|verb| start.get(first..).is_some_and(|rest| rest.starts_with(verb))) {
+        first = find(b"\n# ", first.saturating_add(1))?;
+    }
+    if find(b"\n### BEGIN", 0).is_some_and(|lsb| lsb < first) {
+        return None;
+    }
+    // A line that only looks like one (`# PROVIDER:`) does not begin the header.
+    let line = start.get(first..)?.split(|byte| *byte == b'\n').nth(1)?;
+    let verb = line.get(2..)?.split(|byte| *byte == b':').next()?;
+    let known: [&[u8]; 7] =
+        [b"PROVIDE", b"PROVIDES", b"REQUIRE", b"REQUIRES", b"BEFORE", b"KEYWORD", b"KEYWORDS"];
+    if !known.contains(&verb) || line.len() <= verb.len().saturating_add(2) {
+        return None;
+    }
+    let mut end = find(b"\n\n", first.saturating_add(1))?;
+    // A backslash joins the blank line to the one before it.
+    while start.get(end.checked_sub(1)?) == Some(&b'\\') {
+        end = find(b"\n\n", end.saturating_add(1))?;
+    }
+    end.checked_add(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_ends_at_a_blank_line() {
+        for (text, end) in [
+            ("#!/bin/sh\n# PROVIDE: a\n# REQUIRE: b\n\n. /etc/rc.subr\n", Some("\n\n")),
+            ("#!/bin/sh\n\n# PROVIDE: a\n\nx", Some("a\n\n")),
+            ("#!/bin/sh\n# PROVIDE: a \\\n\n# REQUIRE: b\n\n", Some("b\n\n")),
+            ("#!/bin/sh\n# PROVIDER: a\n\n# PROVIDE: b", None),
+            ("#!/bin/sh\n# PROVIDE: a\n", None),
+            ("#!/bin/sh\n\necho\n", None),
+        ] {
+            let found = header_end(text.as_bytes());
+            assert_eq!(found.is_some(), end.is_some(), "{text:?}");
+            if let (Some(found), Some(end)) = (found, end) {
+                assert!(text[..found].ends_with(end), "{text:?} {found}");
+            }
+        }
+    }
+}

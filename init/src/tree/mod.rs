@@ -1,0 +1,229 @@
+//! From a folder tree on disk to the files that say what runs.
+//!
+//! A tree is the root of a machine or of its image (`/`, or a folder with `etc/onset`, `etc/init`,
+//! `etc/rc.d`, ... in it), a folder with job files directly in it, or a single file. Nothing is executed, no
+//! rights are needed, and what is no regular file is never opened: a FIFO in a folder of jobs holds nobody up.
+//!
+//! Links are followed as they would be on the machine: an absolute one starts at the root of the tree.
+
+mod file;
+mod folders;
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use jobs::{
+    Report,
+    load::{Content, FileKind, Tree, TreeFile},
+};
+
+pub use file::{MAX_FILE, Reach};
+use file::{Place, read};
+use folders::{FOLDERS, Folder, Names};
+
+/// The most files that are taken from one tree.
+pub const MAX_FILES: usize = 1 << 17;
+/// How deep folders within a folder of jobs are looked into.
+const MAX_DEPTH: usize = 8;
+
+/// The files below `path` that say what runs, and what is to be said of those that cannot be read.
+pub fn read_tree(path: &Path, reach: Reach) -> io::Result<(Tree, Vec<Report>)> {
+    let metadata = fs::metadata(path)?;
+    let mut walk = Walk { root: PathBuf::from("/"), found: Vec::new(), reports: Vec::new(), is_full: false };
+    if metadata.is_dir() {
+        let known: Vec<&Folder> = FOLDERS.iter().filter(|folder| path.join(folder.path).exists()).collect();
+        if known.is_empty() {
+            walk.loose_folder(path);
+        } else {
+            walk.root = path.to_path_buf();
+            known.into_iter().for_each(|folder| walk.folder(folder));
+        }
+    } else {
+        walk.single_file(path);
+    }
+    Ok(walk.read(reach))
+}
+
+/// The files found so far.
+struct Walk {
+    root: PathBuf,
+    found: Vec<Found>,
+    reports: Vec<Report>,
+    is_full: bool,
+}
+
+/// A file that has been found and not yet been read.
+struct Found {
+    kind: Option<FileKind>,
+    layer: u8,
+    rel: String,
+    path: PathBuf,
+    entry: Entry,
+}
+
+/// What a name in a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Entry {
+    Folder,
+    /// A regular file for certain.
+    File,
+    /// A link, or something that must be looked at before it is opened.
+    Other,
+}
+
+impl Walk {
+    /// A folder (or file) whose place says what lies in it.
+    fn folder(&mut self, folder: &Folder) {
+        let path = self.root.join(folder.path);
+        let path = Place::resolve(&self.root, &path).map_or(path, |place| place.path);
+        match folder.names {
+            Names::File => {
+                let rel = folder.path.rsplit('/').next().unwrap_or(folder.path);
+                let (kind, layer) = (Some(folder.kind), folder.layer);
+                self.add(Found { kind, layer, rel: rel.into(), path, entry: Entry::Other });
+            }
+            Names::Flat(ending) => self.descend(folder, &path, "", ending, 1),
+            Names::Deep(ending) => self.descend(folder, &path, "", ending, MAX_DEPTH),
+            Names::Links(start) => self.descend(folder, &path, start, "", 1),
+        }
+    }
+
+    /// Adds all files of a folder and, `depth` permitting, of those within it. Folders wait on a list, so
+    /// that depth costs no stack.
+    fn descend(&mut self, folder: &Folder, path: &Path, prefix: &str, ending: &str, depth: usize) {
+        let mut open = vec![(path.to_path_buf(), prefix.to_owned(), depth)];
+        while let Some((path, prefix, depth)) = open.pop() {
+            for (name, entry) in self.entries(&path) {
+                let Some(text) = name.to_str() else {
+                    self.bad_name(&path.join(&name));
+                    continue;
+                };
+                let rel = if prefix.is_empty() { text.to_owned() } else { format!("{prefix}/{text}") };
+                if text.starts_with('.') {
+                    continue;
+                }
+                if entry == Entry::Folder {
+                    if depth > 1 {
+                        open.push((path.join(&name), rel, depth.saturating_sub(1)));
+                    }
+                } else if text.ends_with(ending) {
+                    let kind = Some(folders::kind_of(folder.kind, text));
+                    self.add(Found { kind, layer: folder.layer, rel, path: path.join(&name), entry });
+                }
+            }
+        }
+    }
+
+    /// The names in a folder, sorted, and what each is. A link is looked through.
+    fn entries(&mut self, path: &Path) -> Vec<(OsString, Entry)> {
+        let entries = match fs::read_dir(path) {
+            Ok(entries) => entries,
+            Err(error) => {
+                let report = Report::warning("unreadable", format!("folder cannot be read: {error}"));
+                self.reports.push(report.in_file(&path.to_string_lossy()));
+                return Vec::new();
+            }
+        };
+        let what = |entry: &fs::DirEntry| match entry.file_type() {
+            Ok(kind) if kind.is_file() => Entry::File,
+            Ok(kind) if kind.is_dir() => Entry::Folder,
+            Ok(kind) if kind.is_symlink() => match Place::resolve(&self.root, &entry.path()) {
+                Ok(place) if place.metadata.is_dir() => Entry::Folder,
+                Ok(_) | Err(_) => Entry::Other,
+            },
+            Ok(_) | Err(_) => Entry::Other,
+        };
+        let entries = entries.filter_map(Result::ok).take(MAX_FILES);
+        let mut names: Vec<_> = entries.map(|entry| (entry.file_name(), what(&entry))).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn bad_name(&mut self, path: &Path) {
+        let report = Report::warning("bad-file-name", "file's name is not UTF-8, so it can be no job's name")
+            .in_file(&path.to_string_lossy())
+            .help("rename it");
+        self.reports.push(report);
+    }
+
+    /// A folder with job files directly in it: each file says by its ending or header what it is.
+    fn loose_folder(&mut self, path: &Path) {
+        for (name, entry) in self.entries(path) {
+            match name.to_str() {
+                None => self.bad_name(&path.join(&name)),
+                Some(text) if text.starts_with('.') || entry == Entry::Folder => {}
+                Some(text) => self.loose_file(text, path.join(&name), entry),
+            }
+        }
+    }
+
+    fn single_file(&mut self, path: &Path) {
+        match path.file_name().and_then(OsStr::to_str) {
+            Some(name) => self.loose_file(name, path.to_path_buf(), Entry::Other),
+            None => self.bad_name(path),
+        }
+    }
+
+    fn loose_file(&mut self, name: &str, path: PathBuf, entry: Entry) {
+        let kind = folders::kind_by_ending(name);
+        self.add(Found { kind, layer: folders::layer_of_loose(kind), rel: name.into(), path, entry });
+    }
+
+    fn add(&mut self, found: Found) {
+        if self.found.len() < MAX_FILES {
+            self.found.push(found);
+        } else if !self.is_full {
+            self.is_full = true;
+            let report = Report::error("too-many-files", format!("more than {MAX_FILES} files"));
+            self.reports.push(report.in_file(&found.path.to_string_lossy()));
+        }
+    }
+
+    /// Reads what was found, in two halves at once.
+    fn read(mut self, reach: Reach) -> (Tree, Vec<Report>) {
+        let root = &self.root;
+        let read_all = |found: &[Found]| -> Vec<Option<TreeFile>> {
+            found.iter().map(|found| found.read(root, reach)).collect()
+        };
+        let (one, other) = self.found.split_at(self.found.len() / 2);
+        let files = std::thread::scope(|scope| {
+            // Not worth a thread for a handful.
+            if one.len() < 64 {
+                return [read_all(one), read_all(other)];
+            }
+            let first = scope.spawn(|| read_all(one));
+            let second = read_all(other);
+            [first.join().unwrap_or_default(), second]
+        });
+        let files = files.into_iter().flatten().flatten().collect();
+        self.reports.sort_by(|one, other| one.message.cmp(&other.message));
+        (Tree { files }, self.reports)
+    }
+}
+
+impl Found {
+    /// The file with what stands in it; `None` if that shows that it is no job at all.
+    fn read(&self, root: &Path, reach: Reach) -> Option<TreeFile> {
+        let reach = if matches!(self.kind, Some(FileKind::Rcd) | None) { reach } else { Reach::Whole };
+        let content = match self.kind {
+            // Only its name counts.
+            Some(FileKind::RcLink) => Content::Text(jobs::formats::Source {
+                path: self.path.to_string_lossy().into_owned(),
+                text: String::new(),
+                executable: false,
+            }),
+            Some(_) | None => read(root, &self.path, self.entry == Entry::File, reach),
+        };
+        let kind = self.kind.or_else(|| folders::kind_by_content(&content))?;
+        Some(TreeFile {
+            kind,
+            layer: self.layer,
+            rel: self.rel.clone(),
+            path: self.path.to_string_lossy().into_owned(),
+            content,
+        })
+    }
+}

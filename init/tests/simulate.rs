@@ -1,0 +1,138 @@
+//! `onsetctl simulate` as people use it, and the pages that come from the table of commands.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+/// A folder that is gone when the test is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("simulate-{name}"));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        for (name, text) in files {
+            fs::write(path.join(name), text).unwrap();
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn onsetctl(words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_onsetctl")).args(words).env("NO_COLOR", "1").output().unwrap()
+}
+
+/// What the command prints, and its exit code.
+fn check(words: &[&str], code: i32, expected: &[&str]) {
+    let output = onsetctl(words);
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    for line in expected {
+        assert!(text.contains(line), "{words:?} does not say {line:?} but:\n{text}");
+    }
+    assert_eq!(output.status.code(), Some(code), "{words:?} says:\n{text}");
+}
+
+const DB: (&str, &str) = ("db.ron", "(exec: \"/bin/db\", start_on: \"startup\", ready: notify)");
+const WEB: (&str, &str) = ("web.conf", "start on started db\nstop on stopping db\nexec /bin/web\n");
+
+#[test]
+fn a_boot_is_played_to_its_end() {
+    let folder = Folder::new("boot", &[DB, WEB]);
+    let path = folder.0.to_str().unwrap();
+    let lines =
+        ["      0 > spawn db main with UPSTART_EVENTS=startup", "    300 = ready db", "2 jobs up: db, web"];
+    check(&["simulate", path, "--say", "db: ready 300ms"], 0, &lines);
+    let lines = ["   5000 < shutdown poweroff", "   5000 > down poweroff", "the machine is down (poweroff)"];
+    check(&["simulate", path, "--event", "startup", "--do", "5s shutdown poweroff"], 0, &lines);
+    let lines = ["1 job failed or refused:", "db: main ended with status 3", "why db", "event `startup`"];
+    check(
+        &["simulate", path, "--event", "startup", "--do", "9s why db", "--say", "db: runs 5s, exit 3"],
+        0,
+        &lines,
+    );
+}
+
+#[test]
+fn a_script_and_a_world_come_from_files() {
+    let script = ("script", "# a comment\n0 < event startup\n2s stop db\n");
+    let world = ("world", "db: ready 100ms\n\ndb: stops in 1s\n");
+    let folder = Folder::new("files", &[DB, WEB, script, world]);
+    let path = |name: &str| folder.0.join(name).to_str().unwrap().to_string();
+    let words = ["simulate", &path("db.ron"), "--script", &path("script"), "--world", &path("world")];
+    check(&words, 0, &["   2000 > signal db TERM", "   3000 = exited db main 0", "1 job down: db"]);
+}
+
+#[test]
+fn json_is_one_object_a_line() {
+    let folder = Folder::new("json", &[DB]);
+    let output = onsetctl(&["simulate", folder.0.to_str().unwrap(), "--json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(
+        lines.iter().any(
+            |line| line["from"] == "onset" && line["text"] == "spawn db main with UPSTART_EVENTS=startup"
+        )
+    );
+    assert_eq!(lines.last().unwrap()["status"]["state"], "running");
+}
+
+#[test]
+fn what_is_wrong_is_said_and_the_rest_is_played() {
+    let folder = Folder::new("wrong", &[DB, ("bad.ron", "(exec: 5)")]);
+    let path = folder.0.to_str().unwrap();
+    check(&["simulate", path], 1, &["bad.ron:1:8", "1 job up: db"]);
+    check(&["simulate", path, "--event", "a=b c"], 2, &["argument `c` is not of the form KEY=VALUE"]);
+    check(&["simulate", path, "--do", "fly"], 2, &["`fly` is nothing that can happen"]);
+    check(&["simulate", path, "--say", "db: explodes"], 2, &["`explodes` is nothing a process does"]);
+    check(&["simulate", path, "--until", "5 parsecs"], 2, &["--until"]);
+    check(&["simulate", path, "--do", "exit web 1"], 2, &["no such process runs at 0 ms"]);
+    check(&["simulate", "/no/such/place"], 2, &["/no/such/place"]);
+    check(&["simulate", path, "--script", "/no/such/file"], 2, &["cannot read /no/such/file"]);
+}
+
+#[test]
+fn jobs_that_wake_each_other_for_ever_come_to_an_end() {
+    let ping = ("ping.conf", "start on startup or stopped pong\ntask\nexec /bin/true\n");
+    let pong = ("pong.conf", "start on stopped ping\ntask\nexec /bin/true\n");
+    let folder = Folder::new("ring", &[ping, pong]);
+    check(&["simulate", folder.0.to_str().unwrap()], 0, &["it starts itself again and again: "]);
+}
+
+#[test]
+fn man_pages_and_completions_come_from_the_table() {
+    check(&["completions", "bash"], 0, &["_onsetctl()", "simulate"]);
+    check(&["completions", "tcsh"], 2, &["possible values"]);
+    check(&["man"], 0, &[".TH onsetctl 1", "simulate"]);
+    let folder = Folder::new("man", &[]);
+    check(&["man", "--dir", folder.0.to_str().unwrap()], 0, &[]);
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");
+    if std::env::var_os("UPDATE").is_some() {
+        check(&["man", "--dir", committed.to_str().unwrap()], 0, &[]);
+    }
+    let names = |dir: &Path| {
+        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        names(&folder.0),
+        names(&committed),
+        "UPDATE=1 cargo test -p init --test simulate writes docs/man"
+    );
+    for name in names(&folder.0) {
+        let [new, old] = [&folder.0, &committed].map(|dir| fs::read_to_string(dir.join(&name)).unwrap());
+        assert_eq!(new, old, "{} is old: UPDATE=1 cargo test -p init --test simulate", name.display());
+    }
+}

@@ -1,0 +1,117 @@
+//! Events and jobs that conditions name, and that do not exist.
+
+use alloc::{format, string::String, vec, vec::Vec};
+
+use events::{Condition, MatchKey, Pattern, Want};
+
+use super::{View, place_of, report};
+use crate::{
+    Report, Severity, StartMode,
+    formats::{Described, Role},
+    job_named,
+};
+
+/// The events that a job's own life makes; their first argument is the job.
+const OF_A_JOB: [&str; 4] = ["starting", "started", "stopping", "stopped"];
+
+pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
+    for described in view.jobs() {
+        let on = [(Role::StartOn, &described.job.start_on), (Role::StopOn, &described.job.stop_on)];
+        for (role, condition) in on {
+            if let Some(condition) = condition {
+                condition_of(view, described, role, condition, reports);
+            }
+        }
+    }
+}
+
+/// Why no event can ever match a pattern.
+enum Never<'p> {
+    NoSuchEvent,
+    NoSuchJob(&'p str),
+}
+
+fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
+    if OF_A_JOB.contains(&pattern.name.as_str()) {
+        let missing = |wanted| job_named(wanted).filter(|name| !view.known.jobs.contains_key(name));
+        return pattern
+            .matches
+            .iter()
+            .find_map(missing)
+            .or_else(|| unmatched_glob(view, pattern))
+            .map(Never::NoSuchJob);
+    }
+    (!view.known.is_event(&pattern.name)).then_some(Never::NoSuchEvent)
+}
+
+/// A glob over jobs that fits none.
+fn unmatched_glob<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p str> {
+    let glob = pattern.matches.iter().find_map(|wanted| match (&wanted.key, &wanted.want) {
+        (MatchKey::Position(0), Want::Glob(glob)) if !wanted.negated => Some(glob.as_str()),
+        (
+            MatchKey::Position(_) | MatchKey::Named(_),
+            Want::Literal(_) | Want::Glob(_) | Want::Template(_),
+        ) => None,
+    })?;
+    (!view.known.has_job_like(glob)).then_some(glob)
+}
+
+fn condition_of(
+    view: &View<'_>,
+    described: &Described,
+    role: Role,
+    condition: &Condition,
+    reports: &mut Vec<Report>,
+) {
+    let mut possible = 0_u64;
+    let mut faults = Vec::new();
+    for (place, leaf) in (0_u32..).zip(condition.leaves()) {
+        match never(view, &leaf.pattern) {
+            Some(why) => faults.push((&leaf.pattern, why)),
+            None => possible |= 1_u64.checked_shl(place).unwrap_or(0),
+        }
+    }
+    let automatic = described.job.start == StartMode::Automatic && described.job.holds_while.is_none();
+    let dead = role == Role::StartOn && automatic && !condition.holds(possible);
+    for (pattern, why) in faults {
+        reports.push(fault(view, described, role, pattern, &why, dead));
+    }
+}
+
+fn fault(
+    view: &View<'_>,
+    described: &Described,
+    role: Role,
+    pattern: &Pattern,
+    why: &Never<'_>,
+    dead: bool,
+) -> Report {
+    let job = &described.job.name;
+    let so = match (role, dead) {
+        (Role::StopOn, _) => format!("job `{job}` does not stop on it"),
+        (_, true) => format!("job `{job}` can never start"),
+        (_, false) => format!("job `{job}` does not start on it"),
+    };
+    let (code, cause, place, help): (_, _, _, Option<String>) = match why {
+        Never::NoSuchEvent => (
+            if dead { "never-starts" } else { "unknown-event" },
+            format!("nothing emits event `{}`", pattern.name),
+            place_of(described, role, &pattern.name, "never happens"),
+            view.known.nearest_event(&pattern.name).map(|meant| format!("did you mean `{meant}`?")),
+        ),
+        Never::NoSuchJob(name) => (
+            if dead { "never-starts" } else { "unknown-job" },
+            format!("there is no job `{name}` for `{}`", pattern.name),
+            place_of(described, Role::JobOfEvent, name, "no such job"),
+            events::Name::new(name)
+                .ok()
+                .and_then(|name| view.fate(&name))
+                .or_else(|| view.known.nearest_job(name).map(|meant| format!("did you mean `{meant}`?"))),
+        ),
+    };
+    let help = help.unwrap_or_else(|| match why {
+        Never::NoSuchEvent => "if a program emits it, name it under `emits` in that program's job".into(),
+        Never::NoSuchJob(_) => "a job is named by its file".into(),
+    });
+    report(Severity::Warning, code, format!("{cause}, so {so}"), vec![place]).help(help)
+}

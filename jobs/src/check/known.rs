@@ -1,0 +1,181 @@
+//! What exists: jobs, provisions and events, for looking up and for guessing what was meant.
+
+use alloc::{collections::BTreeSet, vec::Vec};
+
+use events::{Name, Text, glob_matches};
+use hashbrown::HashMap;
+
+use crate::{Command, did_you_mean, formats::Described, load::Generation};
+
+/// Events that Onset's sources and the engine make, as globs: whoever waits for one of these waits for
+/// something that can happen without any job saying so.
+pub(super) const EVENTS: &[&str] = &[
+    // The engine.
+    "startup",
+    "starting",
+    "started",
+    "stopping",
+    "stopped",
+    // People and run levels.
+    "runlevel",
+    "control-alt-delete",
+    "keyboard-request",
+    "power-status-changed",
+    // Devices, as the kernel and udev tell of them. Those written out are there to be guessed.
+    "*-device-added",
+    "*-device-removed",
+    "*-device-changed",
+    "block-device-added",
+    "block-device-removed",
+    "usb-device-added",
+    "usb-device-removed",
+    // The network.
+    "net-device-*",
+    "net-device-added",
+    "net-device-removed",
+    "net-device-up",
+    "net-device-down",
+    "net-address-*",
+    "net-address-added",
+    "net-address-removed",
+    "net-default-route-*",
+    "net-default-route-added",
+    "net-default-route-removed",
+    "link-up",
+    "link-down",
+    "static-network-up",
+    "deconfiguring-networking",
+    // File systems.
+    "mounting",
+    "mounted",
+    "unmounted",
+    "virtual-filesystems",
+    "local-filesystems",
+    "remote-filesystems",
+    "all-swaps",
+    "filesystem",
+    // Time, files and sockets that a condition names.
+    "timer",
+    "calendar",
+    "file",
+    "path",
+    "socket",
+    // Levels of hook folders.
+    "import",
+    "early",
+    "start",
+    "stop",
+    "config",
+    "carp",
+    "monitor",
+    "newwanip",
+    "update",
+    "upgrade",
+    "backup",
+];
+
+/// How often a guess is made: each looks at every name there is.
+const MAX_GUESSES: usize = 200;
+/// How often all jobs are looked through for a glob.
+const MAX_SEARCHES: usize = 10_000;
+
+/// Names that exist.
+pub(super) struct Known<'g> {
+    /// Jobs by name.
+    pub jobs: HashMap<&'g str, usize>,
+    /// The jobs that provide each name.
+    pub providers: HashMap<&'g str, Vec<usize>>,
+    emitted: BTreeSet<Text>,
+    /// Those of them that have a `*` or the like.
+    globs: Vec<Text>,
+    guesses: core::cell::Cell<usize>,
+    searches: core::cell::Cell<usize>,
+}
+
+impl<'g> Known<'g> {
+    pub fn new(generation: &'g Generation) -> Self {
+        let mut known = Self {
+            jobs: HashMap::new(),
+            providers: HashMap::new(),
+            emitted: BTreeSet::new(),
+            globs: Vec::new(),
+            guesses: core::cell::Cell::new(0),
+            searches: core::cell::Cell::new(0),
+        };
+        EVENTS.iter().for_each(|event| known.emits(event));
+        for (index, described) in generation.jobs.iter().enumerate() {
+            known.jobs.insert(&described.job.name, index);
+            for name in described.job.provided_names() {
+                known.providers.entry(name.as_str()).or_default().push(index);
+            }
+            described.work.emits.iter().for_each(|event| known.emits(event));
+            emitted_by_scripts(described, &mut |event| known.emits(event));
+        }
+        known
+    }
+
+    fn emits(&mut self, event: &str) {
+        if event.contains(['*', '?', '[']) {
+            self.globs.push(event.into());
+        } else {
+            self.emitted.insert(event.into());
+        }
+    }
+
+    /// Whether an event can happen at all.
+    pub fn is_event(&self, name: &str) -> bool {
+        self.emitted.contains(name) || self.globs.iter().any(|glob| glob_matches(glob, name))
+    }
+
+    /// Whether there is a job that `glob` means. Past a bound on the time spent it is taken to be so.
+    pub fn has_job_like(&self, glob: &str) -> bool {
+        let so_far = self.searches.get();
+        self.searches.set(so_far.saturating_add(1));
+        so_far >= MAX_SEARCHES || self.jobs.keys().any(|name| glob_matches(glob, name))
+    }
+
+    /// The event that was probably meant.
+    pub fn nearest_event(&self, name: &str) -> Option<&str> {
+        self.guess(|| did_you_mean(name, self.emitted.iter().map(Text::as_str)))
+    }
+
+    /// The job that was probably meant.
+    pub fn nearest_job(&self, name: &str) -> Option<&'g str> {
+        self.guess(|| did_you_mean(name, self.jobs.keys().copied()))
+    }
+
+    /// The provision or job that was probably meant, and the job that has it.
+    pub fn nearest_provision(&self, name: &Name) -> Option<(&'g str, usize)> {
+        let names = self.providers.keys().chain(self.jobs.keys()).copied();
+        let meant = self.guess(|| did_you_mean(name, names))?;
+        let first = self.providers.get(meant).and_then(|providers| providers.first());
+        first.or_else(|| self.jobs.get(meant)).map(|&index| (meant, index))
+    }
+
+    fn guess<T>(&self, guess: impl FnOnce() -> Option<T>) -> Option<T> {
+        let so_far = self.guesses.get();
+        self.guesses.set(so_far.saturating_add(1));
+        if so_far < MAX_GUESSES { guess() } else { None }
+    }
+}
+
+/// Events that the scripts of a job emit by name: the first word behind `initctl emit` or `onsetctl emit`
+/// that is no option. What a variable stands for cannot be known.
+fn emitted_by_scripts(described: &Described, found: &mut dyn FnMut(&str)) {
+    for (_, command) in &described.work.processes {
+        let text = match command {
+            Command::Exec(text) | Command::Script(text) => text,
+            Command::Argv(_) => continue,
+        };
+        for line in text.lines() {
+            let mut words = line.split(|c: char| c.is_whitespace() || c == ';' || c == '"' || c == '\'');
+            while let Some(word) = words.next() {
+                let is_tool = word.ends_with("initctl") || word.ends_with("onsetctl");
+                if is_tool && words.next() == Some("emit") {
+                    let event = words.by_ref().find(|word| !word.is_empty() && !word.starts_with('-'));
+                    event.filter(|event| !event.contains('$')).into_iter().for_each(&mut *found);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What is wrong across files: names that nobody provides, loops, jobs that can never start.
+//!
+//! What is wrong within one file its reader has said already. Nothing here changes a job: a start order
+//! exists for any set of files, and this says where it is not what the files ask for.
+
+mod events;
+mod known;
+mod levels;
+mod loops;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use alloc::{borrow::ToOwned as _, string::String, vec::Vec};
+
+use ::events::Name;
+
+use crate::{
+    Order, Place, Report, Severity,
+    formats::{Described, Role},
+    load::Generation,
+};
+
+/// What is wrong across the files of `generation`, whose jobs start in `order`: sorted by place.
+#[must_use]
+pub fn check(generation: &Generation, order: &Order) -> Vec<Report> {
+    let view = View::new(generation);
+    let mut reports = Vec::new();
+    names::check(&view, order, &mut reports);
+    loops::check(&view, order, &mut reports);
+    events::check(&view, &mut reports);
+    levels::check(&view, &mut reports);
+    sort(&mut reports);
+    reports
+}
+
+/// Sorts reports by where they point, so that the same files give the same text.
+pub(crate) fn sort(reports: &mut [Report]) {
+    reports.sort_by(|one, other| key(one).cmp(&key(other)));
+}
+
+fn key(report: &Report) -> (Option<(&str, Option<usize>)>, &str, &str) {
+    let place = report.places.first();
+    let place = place.map(|place| (place.path.as_str(), place.span.as_ref().map(|span| span.start)));
+    (place, report.code, &report.message)
+}
+
+/// A generation, with what is looked up often.
+struct View<'g> {
+    generation: &'g Generation,
+    known: known::Known<'g>,
+}
+
+impl<'g> View<'g> {
+    fn new(generation: &'g Generation) -> Self {
+        Self { generation, known: known::Known::new(generation) }
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &'g Described> {
+        self.generation.jobs.iter()
+    }
+
+    fn job(&self, index: usize) -> Option<&'g Described> {
+        self.generation.jobs.get(index)
+    }
+
+    /// What became of a name that no job has: it is masked or refused. As a help for whoever means it.
+    fn fate(&self, name: &Name) -> Option<String> {
+        let masked = self.generation.masked.iter();
+        let mut masked = masked.filter(|masked| masked.name == *name || masked.provides.contains(name));
+        let refused = || self.generation.refused.iter().find(|refused| refused.name == *name);
+        match masked.next() {
+            Some(masked) => Some(alloc::format!("`{}` is masked by {}", masked.name, masked.path)),
+            None => refused().map(|refused| alloc::format!("{} is refused: see its error", refused.path)),
+        }
+    }
+}
+
+/// Where a job's file has `name` in this role: the job's file as a whole if it does not stand there.
+fn place_of(described: &Described, role: Role, name: &str, label: &str) -> Place {
+    let mention =
+        described.mentions.iter().find(|mention| mention.role == role && mention.name.as_str() == name);
+    Place {
+        path: mention.and_then(|mention| mention.path.clone()).unwrap_or_else(|| described.path.clone()),
+        span: mention.map(|mention| mention.span.clone()),
+        label: if mention.is_some() { label.to_owned() } else { String::new() },
+    }
+}
+
+fn report(severity: Severity, code: &'static str, message: String, places: Vec<Place>) -> Report {
+    Report { severity, code, message, places, help: None }
+}

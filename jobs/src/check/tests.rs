@@ -1,0 +1,192 @@
+use alloc::{format, string::String, vec::Vec};
+
+use super::*;
+use crate::{
+    formats::rcd::KeywordFilter,
+    load::{load, tests::tree},
+};
+
+/// What is said of files across each other, as `code path[text] message`; native files by their name.
+fn said(files: &[(&str, &str)]) -> Vec<(String, Report)> {
+    let files: Vec<(String, &str)> = files
+        .iter()
+        .map(|(path, text)| match path.strip_prefix('/') {
+            Some(_) => (String::from(*path), *text),
+            None => (format!("/etc/onset/jobs/{path}.ron"), *text),
+        })
+        .collect();
+    let texts: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let generation = load(&tree(&texts), &KeywordFilter::default());
+    assert_eq!(generation.refused, [], "{:#?}", generation.reports);
+    let order = crate::order(&generation.jobs.iter().map(|described| &described.job).collect::<Vec<_>>());
+    let cited = |report: &Report| {
+        let place = report.places.first().unwrap();
+        let text = texts.iter().find(|(path, _)| *path == place.path).unwrap().1;
+        String::from(place.span.clone().map_or("", |span| &text[span]))
+    };
+    super::check(&generation, &order).into_iter().map(|report| (cited(&report), report)).collect()
+}
+
+/// These files must give these codes, each at this text.
+#[track_caller]
+fn check(files: &[(&str, &str)], expected: &[(&str, &str)]) {
+    let said = said(files);
+    let codes: Vec<(&str, &str)> = said.iter().map(|(cited, report)| (report.code, cited.as_str())).collect();
+    assert_eq!(codes, expected, "{said:#?}");
+}
+
+#[track_caller]
+fn check_help(files: &[(&str, &str)], help: &str) {
+    let said = said(files);
+    assert_eq!(said.first().and_then(|(_, report)| report.help.as_deref()), Some(help), "{said:#?}");
+}
+
+const X: &str = "(start_on: \"startup\", exec: \"/x\")";
+
+#[test]
+fn names_that_nobody_provides_are_told() {
+    check(&[("a", "(start_on: \"startup\", requires: [\"nope\"])")], &[("no-provider", "nope")]);
+    check(&[("a", "(start_on: \"startup\", before: [\"nope\"])")], &[("before-unknown", "nope")]);
+    check(&[("a", "(start_on: \"startup\", needs: [\"nope\"])")], &[("need-unknown", "nope")]);
+    check(&[("/etc/rc.d/a", "# PROVIDE: a\n# REQUIRE: nope\n")], &[("no-provider", "nope")]);
+}
+
+#[test]
+fn who_is_meant_is_guessed() {
+    check_help(
+        &[("a", "(needs: [\"databse\"])"), ("/etc/rc.d/pg", "# PROVIDE: database\n")],
+        "did you mean `database`, provided by /etc/rc.d/pg?",
+    );
+    check_help(&[("a", "(requires: [\"wbe\"])"), ("web", X)], "did you mean `web`?");
+    check_help(
+        &[("a", "(requires: [\"web\"])"), ("web", "-> /dev/null")],
+        "`web` is masked by /etc/onset/jobs/web.ron",
+    );
+    check_help(&[("a", "(start_on: \"net-devise-up\")")], "did you mean `net-device-up`?");
+    check_help(&[("a", "(start_on: \"started wbe\")"), ("web", X)], "did you mean `web`?");
+}
+
+#[test]
+fn a_need_of_a_job_with_instances_says_which() {
+    let dhcp = ("dhcp", "(start_on: \"net-device-up\", instance: \"$IFACE\", exec: \"/x\")");
+    check(&[("a", "(needs: [\"dhcp\"])"), dhcp], &[("need-which-instance", "dhcp")]);
+    check(&[("a", "(needs: [\"dhcp IFACE=eth0\"])"), dhcp], &[]);
+}
+
+#[test]
+fn a_job_whose_event_nobody_emits_can_never_start() {
+    check(&[("a", "(start_on: \"nope\")")], &[("never-starts", "nope")]);
+    check(&[("a", "(start_on: \"nope and startup\")")], &[("never-starts", "nope")]);
+    check(&[("a", "(start_on: \"nope or startup\")")], &[("unknown-event", "nope")]);
+    check(&[("a", "(start_on: \"startup\", stop_on: \"nope\")")], &[("unknown-event", "nope")]);
+    check(&[("a", "(start_on: \"started nope\")")], &[("never-starts", "nope")]);
+    check(&[("a", "(start_on: \"started nope or startup\")")], &[("unknown-job", "nope")]);
+    check(&[("a", "(start_on: \"nope\", manual: true)")], &[("unknown-event", "nope")]);
+}
+
+#[test]
+fn events_come_from_sources_jobs_and_their_scripts() {
+    check(&[("a", "(start_on: \"its-there\")"), ("b", "(emits: [\"its-*\"])")], &[]);
+    check(
+        &[("a", "(start_on: \"done\")"), ("/etc/init/b.conf", "exec initctl emit --no-wait done X=1\n")],
+        &[],
+    );
+    check(&[("a", "(start_on: \"block-device-added DEVNAME=/dev/sd*\")")], &[]);
+    check(&[("a", "(start_on: \"net-device-up IFACE=eth0 and runlevel 2 and started b\")"), ("b", X)], &[]);
+    check(&[("a", "(start_on: \"started JOB=b\")"), ("b", X)], &[]);
+    check(&[("a", "(start_on: \"started b*\")"), ("bb", X)], &[]);
+    check(&[("a", "(start_on: \"started c*\")"), ("bb", X)], &[("never-starts", "")]);
+}
+
+#[test]
+fn a_loop_is_shown_with_the_place_of_each_edge() {
+    let files = [
+        ("a", "(start_on: \"startup\", requires: [\"word\"])"),
+        ("/etc/rc.d/b", "# PROVIDE: word\n# REQUIRE: a\n"),
+    ];
+    let said = said(&files);
+    let (_, report) = &said[0];
+    assert_eq!(report.message, "jobs wait for each other: a -> b -> a");
+    let labels: Vec<&str> = report.places.iter().map(|place| place.label.as_str()).collect();
+    assert_eq!(labels, ["`a` requires `word`, provided by `b` (ignored)", "`b` requires `a`"]);
+    assert_eq!(report.severity, Severity::Warning);
+    check(&files, &[("loop", "word")]);
+}
+
+#[test]
+fn a_loop_of_needs_has_no_right_order() {
+    check(
+        &[("a", "(start_on: \"startup\", needs: [\"b\"])"), ("b", "(start_on: \"startup\", needs: [\"a\"])")],
+        &[("hard-loop", "b")],
+    );
+    check(&[("/etc/rc.d/a", "# PROVIDE: a\n# REQUIRE: a\n")], &[("loop", "a")]);
+}
+
+#[test]
+fn jobs_that_run_only_while_they_do_not_are_an_error() {
+    check(&[("a", "(while: \"not running a\")")], &[("while-loop", "running")]);
+    check(
+        &[("a", "(while: \"not running b\")"), ("b", "(while: \"not running a\")")],
+        &[("while-loop", "running")],
+    );
+    check(
+        &[
+            ("a", "(while: \"link and not provided p\")"),
+            ("b", "(provides: [\"p\"], while: \"running c or mode x\")"),
+            ("c", "(while: \"running a\")"),
+        ],
+        &[("while-loop", "provided")],
+    );
+    check(&[("a", "(while: \"running b\")"), ("b", "(while: \"running a\")")], &[]);
+    check(&[("a", "(while: \"not running b\")"), ("b", X)], &[]);
+    check(&[("a", "(while: \"not (not running b)\")"), ("b", "(while: \"running a\")")], &[]);
+}
+
+#[test]
+fn a_provider_that_comes_with_another_event_is_told() {
+    let late = ("late", "(start_on: \"net-device-up\", provides: [\"NET\"], exec: \"/x\")");
+    let waits = ("a", "(start_on: \"startup\", requires: [\"NET\"])");
+    check(&[waits, late], &[("other-event", "NET")]);
+    check(&[waits, late, ("early", "(start_on: \"startup\", provides: [\"NET\"])")], &[]);
+    check(&[waits, ("late", "(while: \"link IFACE=eth0\", provides: [\"NET\"])")], &[("other-event", "NET")]);
+    check(
+        &[waits, ("late", "(start_on: \"net-device-up\", provides: [(name: \"NET\", expected: \"30s\")])")],
+        &[],
+    );
+    check(&[("a", "(start_on: \"net-device-up\", requires: [\"NET\"])"), late], &[]);
+    check(&[("a", "(start_on: \"net-device-up\", requires: [\"b\"])"), ("b", X)], &[]);
+}
+
+#[test]
+fn a_word_of_a_script_and_a_job_is_told() {
+    check(
+        &[("a", "(start_on: \"startup\", provides: [\"mail\"])"), ("/etc/rc.d/m", "# PROVIDE: mail\n")],
+        &[("provided-twice", "mail")],
+    );
+    check(&[("/etc/rc.d/l", "# PROVIDE: mail\n"), ("/etc/rc.d/m", "# PROVIDE: mail\n")], &[]);
+}
+
+#[test]
+fn a_tangle_is_named() {
+    let texts: Vec<(String, &str)> =
+        (0..1_100).map(|n| (format!("/etc/rc.d/{n:04}"), "# PROVIDE: x\n# REQUIRE: x\n")).collect();
+    let files: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let said = said(&files);
+    assert!(said.iter().any(|(_, report)| report.code == "tangle"));
+    assert!(said.len() < 400);
+}
+
+#[test]
+fn thousands_of_unknown_names_take_no_quadratic_time() {
+    let texts: Vec<(String, String)> =
+        (0..4_000).map(|n| (format!("/etc/rc.d/{n:04}"), format!("# REQUIRE: unknown{n}\n"))).collect();
+    let files: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    assert_eq!(said(&files).len(), 4_000);
+}
+
+#[test]
+fn a_job_with_very_many_unknown_names_tells_the_first() {
+    let names: Vec<String> = (0..20_000).map(|n| format!("n{n}")).collect();
+    let text = format!("# REQUIRE: {}\n", names.join(" "));
+    assert_eq!(said(&[("/etc/rc.d/a", &text)]).len(), 64);
+}

@@ -1,0 +1,149 @@
+//! What ron says of a text that is no RON, in our words and with places in bytes.
+
+use alloc::{
+    format,
+    string::{String, ToString as _},
+};
+use core::ops::Range;
+
+use ron::error::{Error, Position, SpannedError};
+
+/// Why a text is not a list of fields.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub code: &'static str,
+    pub message: String,
+    pub span: Range<usize>,
+    pub label: &'static str,
+    pub help: Option<String>,
+}
+
+pub(super) fn too_deep(span: Range<usize>) -> Fault {
+    Fault {
+        code: "too-deep",
+        message: "lists and parentheses lie too deep in each other".into(),
+        span,
+        label: "too deep",
+        help: Some("no field of a job needs more than four levels".into()),
+    }
+}
+
+/// What ron says, in our words and in bytes.
+pub(super) fn fault(source: &str, error: &SpannedError) -> Fault {
+    let start = byte(source, error.span.start);
+    let end = byte(source, error.span.end);
+    let rest = |at: usize| source.get(at..).unwrap_or("");
+    let word = |at: usize| {
+        let len = rest(at).find(|c: char| c != '_' && c != '-' && !c.is_alphanumeric());
+        let len = len.unwrap_or(rest(at).len());
+        let first = rest(at).chars().next().map_or(0, char::len_utf8);
+        at..at.saturating_add(len.max(first))
+    };
+    // ron's cursor stands behind what it has taken. What it misses, it misses where the next word begins.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "ron's enum, which may grow")]
+    let span = match &error.code {
+        // An escape begins at its backslash, which ron has passed.
+        Error::InvalidEscape(_) => {
+            source.get(..end).and_then(|before| before.rfind('\\')).unwrap_or(start)..end
+        }
+        Error::InvalidIntegerDigit { .. }
+        | Error::IntegerOutOfBounds
+        | Error::ExpectedDifferentStructName { .. } => start..end.max(start),
+        // After a `/` ron expects a comment, and says what it found in place of one.
+        Error::UnexpectedChar(_) if source.get(..end).is_some_and(is_slash_and_more) => {
+            source.get(..end).and_then(|before| before.rfind('/')).unwrap_or(start)..word(end).end
+        }
+        Error::Eof | Error::ExpectedStringEnd | Error::UnclosedBlockComment => {
+            source.trim_end().len()..source.trim_end().len()
+        }
+        _ => word(end),
+    };
+    let found = source.get(span.clone()).unwrap_or("");
+    described(&error.code, span, found)
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "ron's enum, which may grow")]
+pub(super) fn described(error: &Error, span: Range<usize>, found: &str) -> Fault {
+    let known = super::field_names();
+    let (message, label, help): (String, _, Option<String>) = match error {
+        Error::ExceededRecursionLimit => return too_deep(span),
+        Error::ExpectedComma if found.is_empty() => {
+            ("the file ends too early".into(), "something is missing here", closing())
+        }
+        Error::Eof => ("the file ends too early".into(), "something is missing here", closing()),
+        Error::ExpectedStringEnd => ("a text is not closed".into(), "the file ends here", quote()),
+        Error::UnclosedBlockComment => ("a comment is not closed".into(), "the file ends here", None),
+        Error::ExpectedComma => ("`,` is missing".into(), "before this", comma()),
+        Error::ExpectedMapColon => {
+            ("`:` is missing".into(), "before this", Some("a field is written `name: value,`".into()))
+        }
+        Error::ExpectedIdentifier => (
+            "the name of a field is missing".into(),
+            "expected a name here",
+            Some("names of fields stand without quotes: `exec: \"/usr/sbin/food\"`".into()),
+        ),
+        Error::SuggestRawIdentifier(word) => (
+            format!("`{word}` is no name of a field"),
+            "not a name",
+            crate::did_you_mean(word, known).map(|meant| format!("did you mean `{meant}`?")),
+        ),
+        Error::ExpectedNamedStructLike(_)
+        | Error::ExpectedStructLike
+        | Error::ExpectedDifferentStructName { .. } => (
+            "a job file is one pair of parentheses with fields in it".into(),
+            "expected `(` here",
+            Some("write `( exec: \"/usr/sbin/food\", start_on: \"startup\" )`".into()),
+        ),
+        Error::ExpectedStructLikeEnd => ("`)` is missing".into(), "expected `)` here", None),
+        Error::ExpectedArrayEnd => ("`]` is missing".into(), "expected `]` here", None),
+        Error::ExpectedMapEnd => ("`}` is missing".into(), "expected `}` here", None),
+        Error::TrailingCharacters => (
+            "something stands behind the end of the job".into(),
+            "not part of the job",
+            Some("one file describes one job: `( field: value, ... )`".into()),
+        ),
+        Error::UnexpectedChar(_) if found.starts_with('/') => {
+            ("`/` begins a comment, and this is none".into(), "not a comment", quote())
+        }
+        Error::UnexpectedChar(c) => (format!("{c:?} begins no value"), "not a value", quote()),
+        Error::InvalidEscape(_) => (
+            "this is no escape".into(),
+            "unknown escape",
+            Some("write `\\\\` for a backslash, or a raw text: `r\"a\\b\"`".into()),
+        ),
+        other => (lowered(&other.to_string()), "here", None),
+    };
+    Fault { code: "ron-syntax", message, span, label, help }
+}
+
+/// Whether the last character but one is a slash.
+fn is_slash_and_more(text: &str) -> bool {
+    text.chars().rev().nth(1) == Some('/')
+}
+
+fn closing() -> Option<String> {
+    Some("a job file ends with the `)` that closes its first `(`".into())
+}
+
+fn quote() -> Option<String> {
+    Some("a text stands in quotes: `\"...\"`".into())
+}
+
+fn comma() -> Option<String> {
+    Some("values are parted by commas, also at the end of a line".into())
+}
+
+/// As we write messages: small first letter, no full stop.
+fn lowered(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    let first = chars.next().map(|c| c.to_ascii_lowercase());
+    first.into_iter().chain(chars).collect()
+}
+
+/// The byte at which a place of ron's lies: it counts lines, and characters in a line, both from 1.
+fn byte(source: &str, place: Position) -> usize {
+    let before: usize = source.split_inclusive('\n').take(place.line.saturating_sub(1)).map(str::len).sum();
+    let line = source.get(before..).unwrap_or("");
+    let column = line.char_indices().nth(place.col.saturating_sub(1)).map_or(line.len(), |(at, _)| at);
+    before.saturating_add(column)
+}

@@ -1,0 +1,415 @@
+//! The table of fields, and those that say what a job is, whom it waits for and when it runs.
+
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use core::time::Duration;
+
+use events::{
+    Condition, ConditionError, ConditionFault, Dialect, Key, MAX_LEAVES, Name, Template, Text, tokenize,
+};
+
+use super::{
+    draft::Draft,
+    life,
+    raw::{Node, Shape},
+    setup,
+};
+use crate::{Again, Kind, Need, Provide, Require, SETTLE, StartMode, formats::Role};
+
+/// A field that a file may have.
+pub(super) struct Entry {
+    /// Its name.
+    pub name: &'static str,
+    /// Puts its value into a draft; `None` puts back what holds without it.
+    pub set: fn(&mut Draft<'_>, &Node<'_>),
+}
+
+const fn entry(name: &'static str, set: fn(&mut Draft<'_>, &Node<'_>)) -> Entry {
+    Entry { name, set }
+}
+
+/// Every field. `docs/jobs.md` has a heading for each, which a test sees to.
+pub(super) const FIELDS: &[Entry] = &[
+    entry("description", |draft, node| draft.work.description = draft.line(node)),
+    entry("author", |draft, node| draft.work.author = draft.line(node)),
+    entry("version", |draft, node| draft.work.version = draft.line(node)),
+    entry("usage", |draft, node| draft.work.usage = draft.line(node)),
+    entry("kind", kind),
+    entry("emits", emits),
+    entry("provides", provides),
+    entry("requires", requires),
+    entry("needs", needs),
+    entry("before", |draft, node| draft.job.before = names(draft, node, Role::Before)),
+    entry("keywords", |draft, node| draft.job.keywords = names(draft, node, Role::Keyword)),
+    entry("modes", |draft, node| draft.job.modes = names(draft, node, Role::Mode)),
+    entry("start_on", |draft, node| draft.job.start_on = condition(draft, node, Role::StartOn)),
+    entry("stop_on", |draft, node| draft.job.stop_on = condition(draft, node, Role::StopOn)),
+    entry("while", |draft, node| draft.job.holds_while = condition(draft, node, Role::While)),
+    entry("manual", manual),
+    entry("instance", |draft, node| draft.job.instance = draft.template(node)),
+    entry("again", again),
+    entry("env", env),
+    entry("export", export),
+    entry("exec", life::exec),
+    entry("script", life::script),
+    entry("check", life::check),
+    entry("configure", life::configure),
+    entry("pre_start", life::pre_start),
+    entry("post_start", life::post_start),
+    entry("pre_stop", life::pre_stop),
+    entry("post_stop", life::post_stop),
+    entry("reload", life::reload),
+    entry("status", life::status),
+    entry("commands", life::commands),
+    entry("task", |draft, node| draft.job.task = draft.truth(node)),
+    entry("ready", life::ready),
+    entry("settle", |draft, node| draft.job.settle = draft.delay(node).unwrap_or(SETTLE)),
+    entry("start_timeout", |draft, node| draft.job.start_timeout = draft.some_delay(node)),
+    entry("respawn", life::respawn),
+    entry("normal_exit", life::normal_exit),
+    entry("kill", life::kill),
+    entry("main", |draft, node| draft.job.is_purpose = draft.truth(node)),
+    entry("reload_on", setup::reload_on),
+    entry("watchdog", |draft, node| draft.work.watchdog = draft.some_delay(node)),
+    entry("console", setup::console),
+    entry("chdir", |draft, node| draft.work.chdir = draft.path(node)),
+    entry("chroot", |draft, node| draft.work.chroot = draft.path(node)),
+    entry("umask", setup::umask),
+    entry("user", |draft, node| draft.work.user = setup::owner(draft, node, "uid:")),
+    entry("group", |draft, node| draft.work.group = setup::owner(draft, node, "gid:")),
+    entry("groups", setup::groups),
+    entry("capabilities", setup::capabilities),
+    entry("no_new_privileges", |draft, node| draft.work.no_new_privileges = draft.truth(node)),
+    entry("nice", setup::nice),
+    entry("ionice", setup::ionice),
+    entry("oom", setup::oom),
+    entry("limits", setup::limits),
+    entry("cgroup", setup::cgroup),
+    entry("sockets", setup::sockets),
+];
+
+fn kind(draft: &mut Draft<'_>, node: &Node<'_>) {
+    const KINDS: [&str; 5] = ["system", "network", "service", "user", "helper"];
+    let word = node.word().filter(|(_, args)| args.is_empty()).map(|(word, _)| word);
+    draft.job.kind = match word {
+        Some("system") => Kind::System,
+        Some("network") => Kind::Network,
+        Some("service") => Kind::Service,
+        Some("user") => Kind::User,
+        Some("helper") => Kind::Helper,
+        _ if node.is_nothing() => Kind::default(),
+        _ => draft.unknown(node, "kind of job", &KINDS).unwrap_or_default(),
+    };
+}
+
+fn emits(draft: &mut Draft<'_>, node: &Node<'_>) {
+    let names = node.items().iter().filter_map(|item| draft.name(item));
+    let names: Vec<Text> = names.map(|name| Text::from(name.as_str())).collect();
+    draft.work.emits = names;
+}
+
+/// A list of names that are all used for one thing.
+fn names(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Box<[Name]> {
+    draft.forget(role);
+    let mut found = Vec::new();
+    for item in node.items() {
+        let Some(name) = draft.name(item) else { continue };
+        if role == Role::Before {
+            not_itself(draft, &name, item);
+        }
+        draft.mention(role, &name, item.within(&(0..name.len())));
+        found.push(name);
+    }
+    found.into()
+}
+
+fn not_itself(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
+    if *name == draft.job.name {
+        let message = format!("job `{name}` would wait for itself");
+        let report = draft.error("waits-for-itself", message, node.span.clone());
+        draft.push(report.help("drop this name"));
+    }
+}
+
+/// A name, alone or as the field `name` of a struct that may have the fields `known`.
+fn named<'n, 's>(
+    draft: &mut Draft<'_>,
+    node: &'n Node<'s>,
+    known: &[&str],
+) -> Option<(&'n Node<'s>, Option<super::draft::Record<'n, 's>>)> {
+    if !node.is_record() {
+        return Some((node, None));
+    }
+    let record = draft.record(node, known);
+    let Some(name) = record.get("name") else {
+        let report = draft.error("missing-field", "`name` is missing", node.span.clone());
+        draft.push(report.help("write `(name: \"...\", ...)`"));
+        return None;
+    };
+    Some((name, Some(record)))
+}
+
+/// `"X"` or `(name: "X", expected: "30s")`.
+fn provides(draft: &mut Draft<'_>, node: &Node<'_>) {
+    draft.forget(Role::Provides);
+    let mut found: Vec<Provide> = Vec::new();
+    for item in node.items() {
+        let Some((node, record)) = named(draft, item, &["name", "expected"]) else { continue };
+        let Some(name) = draft.name(node) else { continue };
+        let expected = expected(draft, record.as_ref());
+        draft.mention(Role::Provides, &name, node.within(&(0..name.len())));
+        found.push(Provide { name, expected });
+    }
+    draft.job.provides = found.into();
+}
+
+/// `"X"` or `(name: "X", expected: "30s", optional: true)`.
+fn requires(draft: &mut Draft<'_>, node: &Node<'_>) {
+    draft.forget(Role::Requires);
+    let mut found: Vec<Require> = Vec::new();
+    for item in node.items() {
+        let known = ["name", "expected", "optional"];
+        let Some((node, record)) = named(draft, item, &known) else { continue };
+        let Some(name) = draft.name(node) else { continue };
+        not_itself(draft, &name, node);
+        let expected = expected(draft, record.as_ref());
+        let optional = record.and_then(|record| record.get("optional"));
+        let optional = optional.is_some_and(|optional| draft.truth(optional));
+        draft.mention(Role::Requires, &name, node.within(&(0..name.len())));
+        found.push(Require { name, expected, optional });
+    }
+    draft.job.requires = found.into();
+}
+
+fn expected(draft: &mut Draft<'_>, record: Option<&super::draft::Record<'_, '_>>) -> Option<Duration> {
+    record.and_then(|record| record.get("expected")).and_then(|expected| draft.some_delay(expected))
+}
+
+/// `"X"`, `"X K=V"` or `(name: "X K=V", bounce: true)`.
+fn needs(draft: &mut Draft<'_>, node: &Node<'_>) {
+    draft.forget(Role::Needs);
+    let mut found = Vec::new();
+    for item in node.items() {
+        let Some((node, record)) = named(draft, item, &["name", "bounce"]) else { continue };
+        let bounce = record.and_then(|record| record.get("bounce"));
+        let bounce = bounce.is_some_and(|bounce| draft.truth(bounce));
+        if let Some((name, args)) = need(draft, node) {
+            found.push(Need { name, args, bounce });
+        }
+    }
+    draft.job.needs = found.into();
+}
+
+/// Which instance of a job is meant.
+type Args = Box<[(Key, Template)]>;
+
+/// A job and which of its instances.
+fn need(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<(Name, Args)> {
+    let text = draft.text(node)?;
+    let refuse = |draft: &mut Draft<'_>, message: String, part| {
+        let report = draft.error("bad-need", message, node.within(part));
+        draft.push(report.help("write the job, then which instance: `\"dhcp IFACE=eth0\"`"));
+    };
+    let words = match tokenize(text) {
+        Ok(words) => words,
+        Err(fault) => {
+            refuse(draft, format!("{fault}"), &fault.span);
+            return None;
+        }
+    };
+    let mut words = words.iter();
+    let Some(first) = words.next() else {
+        refuse(draft, "the name of what is needed is empty".into(), &(0..text.len()));
+        return None;
+    };
+    let name = match Name::new(&first.text) {
+        Ok(name) => name,
+        Err(fault) => {
+            refuse(draft, format!("the name `{}`: {fault}", first.text), &first.span);
+            return None;
+        }
+    };
+    not_itself_but_another(draft, &name, words.len(), node);
+    draft.mention(Role::Needs, &name, node.within(&first.span));
+    let mut args = Vec::new();
+    for word in words {
+        match key_and_template(&word.text) {
+            Ok(arg) => args.push(arg),
+            Err(message) => refuse(draft, message, &word.span),
+        }
+    }
+    Some((name, args.into()))
+}
+
+/// An instance may need another instance of its own job, but no job needs itself as it is.
+fn not_itself_but_another(draft: &mut Draft<'_>, name: &Name, args: usize, node: &Node<'_>) {
+    if args == 0 {
+        not_itself(draft, name, node);
+    }
+}
+
+fn key_and_template(word: &str) -> Result<(Key, Template), String> {
+    let (key, value) =
+        word.split_once('=').ok_or_else(|| format!("`{word}` is not of the form KEY=VALUE"))?;
+    if key.ends_with('!') {
+        return Err(format!("`{word}` says which instance it is not, and one must be named"));
+    }
+    let key = Key::new(key).map_err(|fault| format!("the variable name `{key}`: {fault}"))?;
+    let value = Template::parse(value).map_err(|fault| format!("{fault}"))?;
+    Ok((key, value))
+}
+
+fn condition(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Option<Condition> {
+    draft.forget(role);
+    let text = draft.text(node)?;
+    let dialect = if role == Role::While { Dialect::Levels } else { Dialect::Edges };
+    match Condition::parse_located(text, dialect) {
+        Ok(parsed) => {
+            mention_leaves(draft, node, role, text, &parsed);
+            Some(parsed.condition)
+        }
+        Err(error) => {
+            let report = draft.error(code_of(&error.fault), format!("{error}"), node.within(&error.span));
+            draft.push(report.help(advice(&error)));
+            None
+        }
+    }
+}
+
+/// Notes the events or facts of a condition, and the jobs and modes that they name.
+fn mention_leaves(draft: &mut Draft<'_>, node: &Node<'_>, role: Role, text: &str, parsed: &events::Parsed) {
+    let words = tokenize(text).unwrap_or_default();
+    let mut words = words.iter().peekable();
+    let mut places = Vec::new();
+    for (leaf, place) in parsed.condition.leaves().zip(&parsed.names) {
+        let name = &leaf.pattern.name;
+        draft.mention(role, name, node.within(place));
+        places.push(node.within(place));
+        while words.next_if(|word| word.span.start <= place.start).is_some() {}
+        let named = match name.as_str() {
+            "starting" | "started" | "stopping" | "stopped" | "running" | "provided" => Role::JobOfEvent,
+            "mode" if role == Role::While => Role::Mode,
+            _ => continue,
+        };
+        let first = leaf.pattern.matches.first();
+        let (Some(events::Want::Literal(literal)), Some(word)) =
+            (first.map(|first| &first.want), words.peek())
+        else {
+            continue;
+        };
+        // Both `started NAME` and `started JOB=NAME`; the name is the end of the word either way.
+        let start = word.span.end.saturating_sub(literal.len());
+        let place = if word.quoted { word.span.clone() } else { start..word.span.end };
+        let is_job = first.is_some_and(|first| match &first.key {
+            events::MatchKey::Position(_) => true,
+            events::MatchKey::Named(key) => key == "JOB",
+        });
+        if let (true, Ok(name)) = (is_job, Name::new(literal)) {
+            draft.mention(named, &name, node.within(&place));
+        }
+    }
+    draft.note_leaves(places);
+}
+
+fn code_of(fault: &ConditionFault) -> &'static str {
+    match fault {
+        ConditionFault::Name(_) => "bad-name",
+        ConditionFault::Key(_) => "bad-key",
+        ConditionFault::Template(_) => "bad-variable",
+        ConditionFault::ExpectedDelay => "bad-delay",
+        ConditionFault::NotOverEvents => "not-over-events",
+        ConditionFault::Empty
+        | ConditionFault::ExpectedEvent
+        | ConditionFault::ExpectedOperator
+        | ConditionFault::ExpectedVariable
+        | ConditionFault::Parentheses
+        | ConditionFault::Quote
+        | ConditionFault::ExpectedGone
+        | ConditionFault::TooLarge => "condition",
+    }
+}
+
+fn advice(error: &ConditionError) -> String {
+    match &error.fault {
+        ConditionFault::Empty => "leave the field out, or name an event".into(),
+        ConditionFault::ExpectedEvent => "`and`, `or` and `not` stand before an event or `(`".into(),
+        ConditionFault::ExpectedOperator => "events are joined by `and` or `or`".into(),
+        ConditionFault::ExpectedVariable => "move this before the first KEY=VALUE, or give it a key".into(),
+        ConditionFault::Parentheses => "each `(` wants a `)`".into(),
+        ConditionFault::Quote => "each quote in a condition wants its second one".into(),
+        ConditionFault::Name(_) | ConditionFault::Key(_) => {
+            "names have no blanks and no control characters".into()
+        }
+        ConditionFault::Template(_) => {
+            "variables are written `$NAME`, `${NAME}` or `${NAME:-default}`".into()
+        }
+        ConditionFault::ExpectedDelay => "write a number with its unit: `for 5s`, `until gone 500ms`".into(),
+        ConditionFault::ExpectedGone => "write `until gone 5s`".into(),
+        ConditionFault::NotOverEvents => {
+            "say it in `while`, which looks at what holds and not at what happens".into()
+        }
+        ConditionFault::TooLarge => {
+            format!("make a job of its own for each part; {MAX_LEAVES} events fit in one")
+        }
+    }
+}
+
+fn manual(draft: &mut Draft<'_>, node: &Node<'_>) {
+    let manual = draft.truth(node);
+    draft.job.start = match (&draft.job.start, manual) {
+        (_, true) => StartMode::Manual,
+        // What a foreign file's own switch has turned off stays off.
+        (StartMode::Disabled(why), false) => StartMode::Disabled(why.clone()),
+        (StartMode::Automatic | StartMode::Manual, false) => StartMode::Automatic,
+    };
+}
+
+fn again(draft: &mut Draft<'_>, node: &Node<'_>) {
+    const WORDS: [&str; 4] = ["ignore", "queue", "restart", "coalesce"];
+    let again = match node.word() {
+        Some(("ignore", [])) => Some(Again::Ignore),
+        Some(("queue", [])) => Some(Again::Queue),
+        Some(("restart", [])) => Some(Again::Restart),
+        Some(("coalesce", [delay])) => draft.some_delay(delay).map(Again::Coalesce),
+        Some(("coalesce", _)) => missing_value(draft, node, "coalesce(\"2s\")"),
+        Some(("ignore" | "queue" | "restart", _)) => surplus_value(draft, node),
+        _ if node.is_nothing() => None,
+        _ => draft.unknown(node, "answer to another start event", &WORDS),
+    };
+    draft.job.again = again.unwrap_or_default();
+}
+
+/// Reports a word that wants a value behind it.
+pub(super) fn missing_value<T>(draft: &mut Draft<'_>, node: &Node<'_>, form: &str) -> Option<T> {
+    let word = node.word().map_or("", |(word, _)| word);
+    let report = draft.error("missing-value", format!("`{word}` wants one value"), node.span.clone());
+    draft.push(report.help(format!("write `{form}`")));
+    None
+}
+
+/// Reports a word that wants no value behind it.
+pub(super) fn surplus_value<T>(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<T> {
+    let word = node.word().map_or("", |(word, _)| word);
+    let report = draft.error("wrong-type", format!("`{word}` takes no value"), node.span.clone());
+    draft.push(report.help(format!("write `{word}`")));
+    None
+}
+
+fn env(draft: &mut Draft<'_>, node: &Node<'_>) {
+    let mut found = Vec::new();
+    if !node.is_nothing() {
+        for (key, value) in draft.pairs(node, "names with values, such as `{\"LANG\": \"C\"}`") {
+            let Some(key) = draft.key(key) else { continue };
+            if matches!(value.shape, Shape::Nothing) {
+                found.push((key, None));
+            } else if let Some(value) = draft.value(value) {
+                found.push((key, Some(value)));
+            }
+        }
+    }
+    draft.job.env = found.into();
+}
+
+fn export(draft: &mut Draft<'_>, node: &Node<'_>) {
+    let keys: Vec<Key> = node.items().iter().filter_map(|item| draft.key(item)).collect();
+    draft.job.export = keys.into();
+}

@@ -1,0 +1,207 @@
+//! Wrong files, each with what is said of it.
+
+use super::check;
+
+#[test]
+fn what_is_no_ron_is_cited_where_it_goes_wrong() {
+    for (text, code, cited, words) in [
+        ("", "ron-syntax", "", "one pair of parentheses"),
+        ("( exec: \"a\"", "ron-syntax", "", "the file ends too early"),
+        ("( exec: \"a\",", "ron-syntax", "", "the file ends too early"),
+        ("( exec: \"a, )", "ron-syntax", "", "a text is not closed"),
+        ("( exec: \"a\" start_on: \"b\" )", "ron-syntax", "start_on", "`,` is missing"),
+        ("( exec: \"a\"\n  task: true )", "ron-syntax", "task", "`,` is missing"),
+        ("( exec \"a\" )", "ron-syntax", "\"", "`:` is missing"),
+        ("( start on: \"a\" )", "ron-syntax", "on", "`:` is missing"),
+        ("( start-on: \"a\" )", "ron-syntax", "start-on", "did you mean `start_on`?"),
+        ("( \"exec\": \"a\" )", "ron-syntax", "\"", "without quotes"),
+        ("{ exec: \"a\" }", "ron-syntax", "{", "one pair of parentheses"),
+        ("[service]\nexec=a", "ron-syntax", "[", "one pair of parentheses"),
+        ("exec /usr/sbin/food", "ron-syntax", "exec", "one pair of parentheses"),
+        ("( exec: \"a\" ) ( exec: \"b\" )", "ron-syntax", "(", "one file describes one job"),
+        ("( exec: \"a\\q\" )", "ron-syntax", "\\q", "raw text"),
+        ("( exec: /usr/bin/a )", "ron-syntax", "/usr", "text stands in quotes"),
+        ("( exec: \"a\", /* )", "ron-syntax", "", "a comment is not closed"),
+        ("( needs: [\"a\" )", "ron-syntax", ")", "`,` is missing"),
+    ] {
+        check(text, &[(code, cited, words)]);
+    }
+}
+
+#[test]
+fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
+    for (text, code, cited, words) in [
+        ("( exec: \"a\", start_om: \"b\" )", "unknown-field", "start_om", "did you mean `start_on`?"),
+        ("( Exec: \"a\" )", "unknown-field", "Exec", "did you mean `exec`?"),
+        ("( exec: \"a\", after: [\"b\"] )", "unknown-field", "after", "did you mean `requires`?"),
+        ("( exec: \"a\", zebra: 1 )", "unknown-field", "zebra", "docs/jobs.md"),
+        ("( exec: \"a\", task: true, task: true )", "duplicate-field", "task", "stands twice"),
+        ("( exec: \"a\", script: \"b\" )", "exec-and-script", "script", "drop one"),
+        ("( exec: 5 )", "wrong-type", "5", "`exec` takes a text"),
+        ("( exec: \" \" )", "empty-command", "\" \"", "nothing to run"),
+        ("( exec: [] )", "empty-command", "[]", "nothing to run"),
+        ("( exec: \"a\nb\" )", "command-of-lines", "\"a\nb\"", "script("),
+        ("( exec: \"a\", pre_start: script )", "missing-value", "script", "script(\"...\")"),
+        ("( exec: \"a\", task: \"true\" )", "wrong-type", "\"true\"", "`true` without quotes"),
+        ("( exec: \"a\", task: yes )", "wrong-type", "yes", "`true` or `false`"),
+        ("( exec: \"a\", nice: 20 )", "out-of-range", "20", "from -20 to 19"),
+        ("( exec: \"a\", nice: \"5\" )", "wrong-type", "\"5\"", "write `5` without quotes"),
+        ("( exec: \"a\", nice: 99999999999999999999 )", "out-of-range", "99999999999999999999", "from -20"),
+        ("( exec: \"a\", oom: -1001 )", "out-of-range", "-1001", "from -1000 to 1000"),
+        ("( exec: \"a\", oom: nevr )", "unknown-word", "nevr", "did you mean `never`?"),
+        ("( exec: \"a\", umask: 22 )", "wrong-type", "22", "octal digits"),
+        ("( exec: \"a\", umask: \"089\" )", "out-of-range", "\"089\"", "three octal digits"),
+        ("( exec: \"a\", umask: \"1000\" )", "out-of-range", "\"1000\"", "\"777\""),
+        ("( exec: \"a\", kind: sevice )", "unknown-word", "sevice", "did you mean `service`?"),
+        ("( exec: \"a\", console: \"log\" )", "unknown-word", "\"log\"", "`log` without quotes"),
+        ("( exec: \"a\", kill: (signal: \"TREM\") )", "unknown-signal", "\"TREM\"", "did you mean `TERM`?"),
+        ("( exec: \"a\", kill: (signal: \"usr1\") )", "unknown-signal", "\"usr1\"", "did you mean `USR1`?"),
+        ("( exec: \"a\", kill: (signal: 65) )", "unknown-signal", "65", "1 to 64"),
+        ("( exec: \"a\", kill: (sginal: \"HUP\") )", "unknown-field", "sginal", "did you mean `signal`?"),
+        ("( exec: \"a\", kill: (leave: some) )", "unknown-word", "some", "`all` or `none`"),
+        ("( exec: \"a\", kill: (timeout: 5) )", "wrong-type", "5", "write `\"5s\"`"),
+        ("( exec: \"a\", kill: (timeout: \"5\") )", "bad-delay", "\"5\"", "lacks its unit"),
+        ("( exec: \"a\", kill: (timeout: \"5 parsecs\") )", "bad-delay", "\"5 parsecs\"", "unknown unit"),
+        ("( exec: \"a\", start_timeout: \"0s\" )", "out-of-range", "\"0s\"", "leave the field out"),
+        ("( exec: \"a\", reload: signal(\"HPU\") )", "unknown-signal", "\"HPU\"", "did you mean `HUP`?"),
+        ("( exec: \"a\", reload: signal )", "missing-value", "signal", "signal(\"USR1\")"),
+        ("( exec: \"a\", normal_exit: [256] )", "out-of-range", "256", "0 to 255"),
+        ("( exec: \"a\", normal_exit: [\"TERN\"] )", "unknown-signal", "\"TERN\"", "did you mean `TERM`?"),
+        ("( exec: \"a\", respawn: \"always\" )", "wrong-type", "\"always\"", "`true`, `false` or"),
+        ("( exec: \"a\", respawn: (limit: 0) )", "out-of-range", "0", "from 1"),
+        (
+            "( exec: \"a\", respawn: (backoff: \"5s..1s\") )",
+            "out-of-range",
+            "\"5s..1s\"",
+            "write `\"1s..5s\"`",
+        ),
+        ("( exec: \"a\", respawn: (backoff: \"5s..x\") )", "bad-delay", "x", "write a number"),
+        ("( exec: \"a\", ready: ntify )", "unknown-word", "ntify", "did you mean `notify`?"),
+        ("( exec: \"a\", ready: fd(1) )", "out-of-range", "1", "from 3 to 255"),
+        ("( exec: \"a\", ready: fd )", "missing-value", "fd", "write `fd(3)`"),
+        ("( exec: \"a\", ready: notify(1) )", "wrong-type", "notify(1)", "write `notify`"),
+        ("( exec: \"a\", ready: pidfile(\"run/x\") )", "relative-path", "\"run/x\"", "the whole path"),
+        ("( exec: \"a\", ready: socket )", "no-sockets", "socket", "add `sockets"),
+        ("( exec: \"a\", task: true, ready: notify )", "ready-of-task", "notify", "drop `ready`"),
+        ("( exec: \"a\", chdir: \"srv\" )", "relative-path", "\"srv\"", "`srv` does not begin"),
+        ("( exec: \"a\", user: \"1000\" )", "bad-user", "\"1000\"", "`uid:1000`"),
+        ("( exec: \"a\", user: \"uid:x\" )", "bad-user", "\"uid:x\"", "no id"),
+        ("( exec: \"a\", group: \"a:b\" )", "bad-user", "\"a:b\"", "`gid:1000`"),
+        (
+            "( exec: \"a\", capabilities: [\"NET_ADMN\"] )",
+            "unknown-capability",
+            "\"NET_ADMN\"",
+            "`CAP_NET_ADMIN`",
+        ),
+        ("( exec: \"a\", ionice: best(8) )", "out-of-range", "8", "from 0 to 7"),
+        ("( exec: \"a\", ionice: best )", "missing-value", "best", "best(4)"),
+        ("( exec: \"a\", limits: (nofiles: 5) )", "unknown-word", "nofiles", "did you mean `nofile`?"),
+        ("( exec: \"a\", limits: (nofile: (5, 4)) )", "out-of-range", "(5, 4)", "soft limit"),
+        ("( exec: \"a\", limits: (nofile: \"5X\") )", "bad-size", "\"5X\"", "`\"64M\"`"),
+        ("( exec: \"a\", cgroup: (memory: 5) )", "unknown-word", "memory", "limit of a cgroup"),
+        ("( exec: \"a\", cgroup: (cpu_max: \"50\") )", "bad-size", "\"50\"", "\"50%\""),
+        ("( exec: \"a\", sockets: [\"tpc:80\"] )", "bad-socket", "\"tpc:80\"", "did you mean `tcp:`?"),
+        ("( exec: \"a\", sockets: [\"tcp:80000\"] )", "bad-socket", "\"tcp:80000\"", "127.0.0.1:80"),
+        ("( exec: \"a\", sockets: [(name: \"x\")] )", "missing-field", "(name: \"x\")", "`listen`"),
+        (
+            "( exec: \"a\", sockets: [(listen: \"tcp:80\", mode: \"660\")] )",
+            "bad-socket",
+            "\"660\"",
+            "unix:/path",
+        ),
+        ("( exec: \"a\", env: {\"A B\": \"x\"} )", "bad-key", "\"A B\"", "' '"),
+        ("( exec: \"a\", env: {\"A\": 5} )", "wrong-type", "5", "write `\"5\"`"),
+        ("( exec: \"a\", env: {\"A\": \"x\", \"A\": \"y\"} )", "duplicate-field", "\"A\"", "stands twice"),
+        ("( exec: \"a\", env: [\"A=x\"] )", "wrong-type", "[\"A=x\"]", "`{\"LANG\": \"C\"}`"),
+        ("( exec: \"a\", description: \"a\\nb\" )", "bad-value", "\"a\\nb\"", "'\\n'"),
+        ("( exec: \"a\", commands: (stop: \"b\") )", "verb-taken", "stop", "choose another"),
+        ("( exec: \"a\", provides: [\"a b\"] )", "bad-name", "\"a b\"", "' '"),
+        ("( exec: \"a\", provides: [(expected: \"5s\")] )", "missing-field", "(expected: \"5s\")", "`name`"),
+        (
+            "( exec: \"a\", provides: [(name: \"X\", expcted: \"5s\")] )",
+            "unknown-field",
+            "expcted",
+            "`expected`",
+        ),
+        ("( exec: \"a\", requires: [\"food\"] )", "waits-for-itself", "\"food\"", "wait for itself"),
+        ("( exec: \"a\", needs: \"food\" )", "waits-for-itself", "\"food\"", "wait for itself"),
+        ("( exec: \"a\", needs: \"db eth0\" )", "bad-need", "eth0", "KEY=VALUE"),
+        ("( exec: \"a\", needs: \"db A!=1\" )", "bad-need", "A!=1", "one must be named"),
+        ("( exec: \"a\", needs: \"db 5=1\" )", "bad-need", "5=1", "variable name"),
+        ("( exec: \"a\", needs: \"db A=${\" )", "bad-need", "A=${", "names no variable"),
+        ("( exec: \"a\", needs: \"\" )", "bad-need", "", "is empty"),
+        ("( exec: \"a\", instance: \"${A\" )", "bad-variable", "\"${A\"", "${NAME:-default}"),
+    ] {
+        check(text, &[(code, cited, words)]);
+    }
+}
+
+#[test]
+fn a_condition_is_cited_within_its_text() {
+    for (text, code, cited, words) in [
+        ("( exec: \"a\", start_on: \"\" )", "condition", "", "the condition is empty"),
+        ("( exec: \"a\", start_on: \"b or and c\" )", "condition", "and", "expected an event"),
+        ("( exec: \"a\", start_on: \"not b\" )", "not-over-events", "not", "say it in `while`"),
+        ("( exec: \"a\", start_on: \"b K=1 two\" )", "condition", "two", "KEY=VALUE"),
+        ("( exec: \"a\", start_on: r#\"b K=1 two\"# )", "condition", "two", "KEY=VALUE"),
+        // With an escape in it the text has other places than the file, so it is cited as a whole.
+        ("( exec: \"a\", start_on: \"b \\\"c\\\" )\" )", "condition", "\"b \\\"c\\\" )\"", "parentheses"),
+        ("( exec: \"a\", stop_on: \"(b or c\" )", "condition", "", "parentheses"),
+        ("( exec: \"a\", while: \"link for ever\" )", "bad-delay", "ever", "for 5s"),
+        ("( exec: \"a\", while: \"link until 5s\" )", "condition", "5s", "until gone"),
+        (
+            "( exec: \"a\", while: \"link IFACE=* or mode rescue\", instance: \"$IFACE\" )",
+            "unbound-variable",
+            "\"$IFACE\"",
+            "in each branch",
+        ),
+        ("( exec: \"a\", while: \"link\", instance: \"$I\" )", "unbound-variable", "\"$I\"", "link I=*"),
+        (
+            "( exec: \"a\", start_on: \"x or stopping y\", again: coalesce(\"2s\") )",
+            "coalesced-hook",
+            "stopping",
+            "again: queue",
+        ),
+        (
+            "( exec: \"a\", start_on: \"x\", again: coalesce )",
+            "missing-value",
+            "coalesce",
+            "coalesce(\"2s\")",
+        ),
+        ("( exec: \"a\", start_on: \"x\", again: coalesce(\"2\") )", "bad-delay", "\"2\"", "lacks its unit"),
+        ("( exec: \"a\", start_on: \"x\", again: coalesce(\"0s\") )", "out-of-range", "\"0s\"", "no time"),
+        ("( exec: \"a\", start_on: \"x\", again: queu )", "unknown-word", "queu", "did you mean `queue`?"),
+    ] {
+        check(text, &[(code, cited, words)]);
+    }
+    check(
+        "( exec: \"a\", while: \"not link IFACE=$I\", instance: \"$I\" )",
+        &[("unbound-variable", "link", "under `not`"), ("unbound-variable", "\"$I\"", "in each branch")],
+    );
+}
+
+#[test]
+fn what_works_but_cannot_be_meant_is_warned_of() {
+    check("()", &[("nothing-to-do", "(file)", "has nothing to do")]);
+    check("( description: \"x\", stop_on: \"y\" )", &[("nothing-to-do", "(file)", "exec")]);
+    check("( exec: \"a\", again: queue )", &[("again-of-nothing", "queue", "add `start_on`")]);
+    check("( start_on: \"a\", respawn: true )", &[("respawn-of-nothing", "true", "add `exec`")]);
+    check(
+        "( exec: \"a\", start_on: \"b\", instance: \"one\" )",
+        &[("instance-without-variable", "\"one\"", "$IFACE")],
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    check(
+        "( exec: \"a\", start_om: \"b\", nice: 99, kill: (signal: \"X\", timeout: \"1\"), start_on: \"and\" )",
+        &[
+            ("unknown-field", "start_om", ""),
+            ("out-of-range", "99", ""),
+            ("unknown-signal", "\"X\"", ""),
+            ("bad-delay", "\"1\"", ""),
+            ("condition", "and", ""),
+        ],
+    );
+}

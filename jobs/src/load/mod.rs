@@ -1,0 +1,379 @@
+//! From files to a generation of jobs: which file counts, what is laid over it, and what is refused.
+//!
+//! A folder of a higher layer counts before one of a lower, a native file before an Upstart one, that before
+//! an rc.d script, and that before an LSB script. A link to `/dev/null` in the place of a file masks the job.
+//! A file that is refused takes the whole name with it: no older or lower file steps in silently.
+//!
+//! The result is a function of the files alone: in which order they are given does not matter.
+
+mod headers;
+mod hooks;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use core::cmp::Reverse;
+
+use events::Name;
+
+use crate::{
+    Report, did_you_mean,
+    formats::{
+        Described, Reading, Source, hook,
+        lsb::{self, Facilities, Links},
+        native,
+        rc_conf::RcConf,
+        rcd::{self, KeywordFilter},
+        upstart,
+    },
+};
+
+/// The files of a machine that say what runs on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// The files, in any order.
+    pub files: Vec<TreeFile>,
+}
+
+/// A file that says what runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeFile {
+    /// Which language it is in.
+    pub kind: FileKind,
+    /// How high its folder is: of two files for one job, the higher counts.
+    pub layer: u8,
+    /// Its path below its folder, from which its job has its name: `net/dhcp.ron`, `startup/10-clock`,
+    /// `rc2.d/S01ssh`.
+    pub rel: String,
+    /// Where it was found, as it is shown.
+    pub path: String,
+    /// What stands in it.
+    pub content: Content,
+}
+
+/// The language of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileKind {
+    /// `NAME.ron`.
+    Native,
+    /// `NAME.override.ron`, over a job of any format.
+    NativeOverride,
+    /// `NAME.conf`.
+    Upstart,
+    /// `NAME.override`, over a `.conf`.
+    UpstartOverride,
+    /// A script of rc.d.
+    Rcd,
+    /// rc.conf and the like.
+    RcConf,
+    /// A script of init.d.
+    Lsb,
+    /// A header that counts in the place of a script's own.
+    LsbOverride,
+    /// insserv.conf: which scripts are which facility.
+    Insserv,
+    /// A link of an rcN.d folder.
+    RcLink,
+    /// A program that an event starts: its folder's name is the event.
+    Hook,
+    /// The same in rc.syshook.d.
+    Syshook,
+}
+
+/// What stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text.
+    Text(Source),
+    /// Nothing: it is a link to `/dev/null`, and the job does not exist.
+    Masked,
+    /// Something that may not be read, and why.
+    Unreadable(Report),
+}
+
+/// What the files say: the jobs, and all that there is to be said about them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// The jobs, by name.
+    pub jobs: Vec<Described>,
+    /// Files for which there is no job, though there should be one. Who has one of this name keeps it.
+    pub refused: Vec<Refused>,
+    /// Jobs that a link to `/dev/null` takes away.
+    pub masked: Vec<Masked>,
+    /// Errors and warnings, by place.
+    pub reports: Vec<Report>,
+}
+
+/// A file that is refused. The reports say why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Refused {
+    /// The job that it would describe.
+    pub name: Name,
+    /// The file.
+    pub path: String,
+}
+
+/// A job that does not exist because of a link to `/dev/null`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Masked {
+    /// Its name.
+    pub name: Name,
+    /// The link.
+    pub path: String,
+    /// What it would provide.
+    pub provides: Vec<Name>,
+}
+
+/// How much of rc.d scripts is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Whole,
+    Header,
+}
+
+/// What all files say together. `filter` says which KEYWORDs of rc.d scripts this machine is for.
+#[must_use]
+pub fn load(tree: &Tree, filter: &KeywordFilter) -> Generation {
+    load_to(tree, filter, Depth::Whole)
+}
+
+/// The same, but of an rc.d script only what its header says: enough for an order, and many times faster. Such
+/// a job does nothing, and is enabled whatever rc.conf says.
+#[must_use]
+pub fn load_headers(tree: &Tree) -> Generation {
+    load_to(tree, &KeywordFilter::default(), Depth::Header)
+}
+
+fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth) -> Generation {
+    let mut files: Vec<&TreeFile> = tree.files.iter().collect();
+    files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
+    let mut loading = Loading::new(&files, filter, depth);
+    let mut by_name: BTreeMap<Name, Vec<&TreeFile>> = BTreeMap::new();
+    for file in files {
+        match loading.job_of(file) {
+            Some(Ok(name)) => by_name.entry(name).or_default().push(file),
+            Some(Err(report)) => loading.out.reports.push(report),
+            None => {}
+        }
+    }
+    for (name, files) in by_name {
+        loading.take(&name, &files);
+    }
+    loading.finish()
+}
+
+/// What is known while the files are read.
+struct Loading<'t> {
+    out: Generation,
+    filter: &'t KeywordFilter,
+    depth: Depth,
+    native_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
+    upstart_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
+    lsb_overrides: BTreeMap<&'t str, &'t Source>,
+    rc_conf: RcConf,
+    facilities: Facilities,
+    links: Links,
+}
+
+impl<'t> Loading<'t> {
+    /// Reads what is not a job itself. `files` are sorted, the higher layer first.
+    fn new(files: &[&'t TreeFile], filter: &'t KeywordFilter, depth: Depth) -> Self {
+        let sources = |kind: FileKind| -> Vec<Source> {
+            let texts = files.iter().filter(|file| file.kind == kind);
+            texts.filter_map(|file| file.text()).cloned().collect()
+        };
+        let (rc_conf, reports) = RcConf::from_files(&sources(FileKind::RcConf));
+        let mut facilities = Facilities::default();
+        // The lowest layer first, so that a higher one has the last word.
+        sources(FileKind::Insserv).iter().rev().for_each(|source| facilities.extend(&source.text));
+        let of_kind = |kind: FileKind| files.iter().copied().filter(move |file| file.kind == kind);
+        let links = Links::parse(of_kind(FileKind::RcLink).map(|file| file.rel.as_str()));
+        let mut lsb_overrides = BTreeMap::new();
+        for file in of_kind(FileKind::LsbOverride) {
+            if let Some(source) = file.text() {
+                lsb_overrides.entry(file.rel.as_str()).or_insert(source);
+            }
+        }
+        Self {
+            out: Generation { reports, ..Generation::default() },
+            filter,
+            depth,
+            native_overrides: overrides(of_kind(FileKind::NativeOverride), native::overridden_name),
+            upstart_overrides: overrides(of_kind(FileKind::UpstartOverride), upstart::override_name),
+            lsb_overrides,
+            rc_conf,
+            facilities,
+            links,
+        }
+    }
+
+    /// The name of the job that a file describes; `None` if it is not of a kind that describes one.
+    fn job_of(&mut self, file: &TreeFile) -> Option<Result<Name, Report>> {
+        let last = file.rel.rsplit('/').next().unwrap_or(&file.rel);
+        let name = match file.kind {
+            FileKind::Native => native::job_name(&file.rel),
+            FileKind::Upstart => upstart::job_name(&file.rel),
+            FileKind::Rcd if !rcd::is_script_name(last) => return None,
+            FileKind::Lsb if !lsb::is_script_name(last) => return None,
+            FileKind::Rcd | FileKind::Lsb => Name::new(&file.rel).ok(),
+            FileKind::Hook | FileKind::Syshook if !hook::is_hook_name(last) => return None,
+            FileKind::Hook => Name::new(&format!("hooks/{}", file.rel)).ok(),
+            FileKind::Syshook => Name::new(&format!("rc.syshook.d/{}", file.rel)).ok(),
+            FileKind::RcConf | FileKind::LsbOverride | FileKind::Insserv | FileKind::RcLink => {
+                self.show_unreadable(file);
+                return None;
+            }
+            FileKind::NativeOverride | FileKind::UpstartOverride => return None,
+        };
+        Some(name.ok_or_else(|| {
+            Report::error("bad-file-name", format!("`{}` cannot be the name of a job", file.rel))
+                .in_file(&file.path)
+                .help("a job's name has 1 to 255 bytes, no blank, and no part that begins with a dot")
+        }))
+    }
+
+    fn show_unreadable(&mut self, file: &TreeFile) {
+        if let Content::Unreadable(report) = &file.content {
+            self.out.reports.push(report.clone());
+        }
+    }
+
+    /// Takes the job that `files` describe, the one that counts first.
+    fn take(&mut self, name: &Name, files: &[&'t TreeFile]) {
+        let Some((first, rest)) = files.split_first() else { return };
+        let over: Vec<&TreeFile> = self.native_overrides.remove(name).unwrap_or_default();
+        match &first.content {
+            Content::Masked => {
+                let provides = rest.iter().find_map(|file| self.read(name, file, &[]).described);
+                let provides = provides.iter().flat_map(|d| d.job.provided_names().cloned()).collect();
+                let path = first.path.clone();
+                self.out.masked.push(Masked { name: name.clone(), path, provides });
+            }
+            Content::Unreadable(report) => {
+                self.out.reports.push(report.clone());
+                self.refuse(name, first);
+            }
+            Content::Text(_) => {
+                self.show_shadowed(name, first, rest);
+                let Reading { described, reports } = self.read(name, first, &over);
+                self.out.reports.extend(reports);
+                match described {
+                    Some(described) => self.out.jobs.push(described),
+                    None => self.refuse(name, first),
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, name: &Name, file: &TreeFile) {
+        self.out.refused.push(Refused { name: name.clone(), path: file.path.clone() });
+    }
+
+    /// A lower layer of the same format is meant to be shadowed; anything else may be news.
+    fn show_shadowed(&mut self, name: &Name, first: &TreeFile, rest: &[&TreeFile]) {
+        for file in rest.iter().filter(|file| file.kind != first.kind || file.layer == first.layer) {
+            let report = Report::warning("shadowed-job", format!("job `{name}` is described twice"))
+                .in_file(&file.path)
+                .in_file(&first.path)
+                .help(format!("{} counts; rename or remove the other one", first.path));
+            self.out.reports.push(report);
+        }
+    }
+
+    /// Reads one file, with what is laid over it.
+    fn read(&mut self, name: &Name, file: &TreeFile, over: &[&TreeFile]) -> Reading {
+        let Some(source) = file.text() else { return Reading::default() };
+        let over: Vec<Source> = over.iter().filter_map(|file| self.override_text(file)).collect();
+        let mut reading = match file.kind {
+            FileKind::Native => return native::read(name, source, &over, file.layer),
+            FileKind::Upstart => {
+                let conf_over = self.upstart_overrides.remove(name).unwrap_or_default();
+                let texts: Vec<Source> =
+                    conf_over.iter().filter_map(|file| self.override_text(file)).collect();
+                upstart::read(name, source, &texts)
+            }
+            FileKind::Rcd if self.depth == Depth::Header => headers::read(name, source),
+            FileKind::Rcd => rcd::read(name, source, &self.rc_conf, self.filter),
+            FileKind::Lsb => {
+                let header = self.lsb_overrides.get(file.rel.as_str()).copied();
+                lsb::read(name, source, header, &self.facilities, &self.links)
+            }
+            FileKind::Hook | FileKind::Syshook => hooks::read(file, source),
+            FileKind::NativeOverride
+            | FileKind::UpstartOverride
+            | FileKind::RcConf
+            | FileKind::LsbOverride
+            | FileKind::Insserv
+            | FileKind::RcLink => Reading::default(),
+        };
+        if let Some(described) = &mut reading.described {
+            described.job.layer = file.layer;
+            for source in &over {
+                reading.reports.extend(native::apply_override(described, source));
+            }
+        }
+        reading
+    }
+
+    fn override_text(&mut self, file: &TreeFile) -> Option<Source> {
+        self.show_unreadable(file);
+        file.text().cloned()
+    }
+
+    fn finish(mut self) -> Generation {
+        hooks::put_in_order(&mut self.out.jobs);
+        let native = core::mem::take(&mut self.native_overrides);
+        let upstart = core::mem::take(&mut self.upstart_overrides);
+        for (name, files) in native.into_iter().chain(upstart) {
+            for file in files {
+                self.show_unreadable(file);
+                let report = self.lonely(&name, file);
+                self.out.reports.push(report);
+            }
+        }
+        crate::check::sort(&mut self.out.reports);
+        self.out
+    }
+
+    /// What is said of an override without a job.
+    fn lonely(&self, name: &Name, file: &TreeFile) -> Report {
+        let names = self.out.jobs.iter().map(|described| described.job.name.as_str());
+        let report =
+            Report::warning("override-without-job", format!("there is no job `{name}` to lay this over"))
+                .in_file(&file.path);
+        match did_you_mean(name, names) {
+            Some(meant) => report.help(format!("did you mean `{meant}`?")),
+            None => report.help("its name must be that of the job, with `.override` behind it"),
+        }
+    }
+}
+
+/// Overrides by the job they are laid over, the lowest layer first. A link to `/dev/null` takes away those
+/// below it.
+fn overrides<'t>(
+    files: impl Iterator<Item = &'t TreeFile>,
+    name: impl Fn(&str) -> Option<Name>,
+) -> BTreeMap<Name, Vec<&'t TreeFile>> {
+    let mut by_name: BTreeMap<Name, Vec<&'t TreeFile>> = BTreeMap::new();
+    for file in files {
+        if let Some(name) = name(&file.rel) {
+            by_name.entry(name).or_default().push(file);
+        }
+    }
+    for files in by_name.values_mut() {
+        let masked = files.iter().position(|file| file.content == Content::Masked);
+        files.truncate(masked.unwrap_or(files.len()));
+        files.reverse();
+    }
+    by_name.retain(|_, files| !files.is_empty());
+    by_name
+}
+
+impl TreeFile {
+    fn text(&self) -> Option<&Source> {
+        match &self.content {
+            Content::Text(source) => Some(source),
+            Content::Masked | Content::Unreadable(_) => None,
+        }
+    }
+}

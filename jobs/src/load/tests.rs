@@ -1,0 +1,303 @@
+use alloc::{string::String, vec};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{Order, Severity, StartMode, formats::Mention};
+
+/// A file as a root has it: its place says what it is.
+pub(crate) fn file(path: &str, text: &str) -> TreeFile {
+    let folders = [
+        ("/etc/onset/jobs/", FileKind::Native, 4),
+        ("/run/onset/jobs/", FileKind::Native, 3),
+        ("/usr/lib/onset/jobs/", FileKind::Native, 2),
+        ("/etc/onset/hooks/", FileKind::Hook, 4),
+        ("/usr/lib/onset/hooks/", FileKind::Hook, 2),
+        ("/usr/local/etc/rc.syshook.d/", FileKind::Syshook, 1),
+        ("/etc/init/", FileKind::Upstart, 1),
+        ("/etc/rc.d/", FileKind::Rcd, 0),
+        ("/usr/local/etc/rc.d/", FileKind::Rcd, 0),
+        ("/etc/init.d/", FileKind::Lsb, 1),
+        ("/etc/insserv/overrides/", FileKind::LsbOverride, 1),
+        ("/etc/rc", FileKind::RcConf, 0),
+    ];
+    let (folder, kind, layer) = folders.into_iter().find(|(folder, ..)| path.starts_with(folder)).unwrap();
+    let kind = if path.ends_with(".override.ron") {
+        FileKind::NativeOverride
+    } else if path.ends_with(".override") {
+        FileKind::UpstartOverride
+    } else {
+        kind
+    };
+    let content = match text {
+        "-> /dev/null" => Content::Masked,
+        "unreadable" => Content::Unreadable(Report::error("unreadable", "no").in_file(path)),
+        text => Content::Text(Source { path: path.into(), text: text.into(), executable: true }),
+    };
+    TreeFile { kind, layer, rel: path[folder.len()..].into(), path: path.into(), content }
+}
+
+pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
+    Tree { files: files.iter().map(|(path, text)| file(path, text)).collect() }
+}
+
+fn loaded(files: &[(&str, &str)]) -> Generation {
+    load(&tree(files), &KeywordFilter::default())
+}
+
+fn paths(generation: &Generation) -> Vec<&str> {
+    generation.jobs.iter().map(|described| described.path.as_str()).collect()
+}
+
+fn codes(generation: &Generation) -> Vec<&str> {
+    generation.reports.iter().map(|report| report.code).collect()
+}
+
+/// These files give jobs from these files, and these reports.
+#[track_caller]
+fn check(files: &[(&str, &str)], jobs: &[&str], reports: &[&str]) {
+    let generation = loaded(files);
+    assert_eq!(paths(&generation), jobs);
+    assert_eq!(codes(&generation), reports, "{:#?}", generation.reports);
+}
+
+const RON: &str = "(start_on: \"startup\", exec: \"/bin/x\")";
+const CONF: &str = "start on startup\nexec /bin/x\n";
+const RCD: &str = "#!/bin/sh\n# PROVIDE: x\n\n. /etc/rc.subr\nname=x\nrun_rc_command \"$1\"\n";
+const LSB: &str = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: x\n# Required-Start:\n# Required-Stop:\n\
+                   # Default-Start: 2\n# Default-Stop: 0\n### END INIT INFO\n";
+
+#[test]
+fn the_higher_folder_counts() {
+    check(
+        &[("/usr/lib/onset/jobs/x.ron", RON), ("/etc/onset/jobs/x.ron", RON), ("/run/onset/jobs/x.ron", RON)],
+        &["/etc/onset/jobs/x.ron"],
+        &[],
+    );
+}
+
+#[test]
+fn a_native_job_shadows_a_script_of_its_name_and_says_so() {
+    check(
+        &[("/etc/rc.d/x", RCD), ("/etc/onset/jobs/x.ron", RON), ("/etc/init/x.conf", CONF)],
+        &["/etc/onset/jobs/x.ron"],
+        &["shadowed-job", "shadowed-job"],
+    );
+    check(&[("/etc/init.d/x", LSB), ("/etc/rc.d/x", RCD)], &["/etc/rc.d/x"], &["shadowed-job"]);
+    check(&[("/usr/local/etc/rc.d/x", RCD), ("/etc/rc.d/x", RCD)], &["/etc/rc.d/x"], &["shadowed-job"]);
+}
+
+#[test]
+fn a_link_to_dev_null_masks_a_job_of_any_format() {
+    for (lower, text) in [
+        ("/usr/lib/onset/jobs/x.ron", RON),
+        ("/etc/rc.d/x", RCD),
+        ("/etc/init.d/x", LSB),
+        ("/etc/init/x.conf", CONF),
+    ] {
+        let generation = loaded(&[(lower, text), ("/etc/onset/jobs/x.ron", "-> /dev/null")]);
+        assert!(generation.jobs.is_empty() && generation.reports.is_empty(), "{lower}");
+        assert_eq!(generation.masked[0].provides, [Name::new("x").unwrap()], "{lower}");
+    }
+}
+
+#[test]
+fn a_refused_file_takes_its_name_with_it() {
+    let generation = loaded(&[("/usr/lib/onset/jobs/x.ron", RON), ("/etc/onset/jobs/x.ron", "(no_such: 1)")]);
+    assert!(generation.jobs.is_empty());
+    assert_eq!(generation.refused[0].path, "/etc/onset/jobs/x.ron");
+    let generation = loaded(&[("/etc/onset/jobs/x.ron", "unreadable"), ("/etc/rc.d/y", RCD)]);
+    assert_eq!((paths(&generation), generation.refused.len()), (vec!["/etc/rc.d/y"], 1));
+}
+
+#[test]
+fn overrides_are_laid_over_jobs_of_any_format_the_lowest_first() {
+    let over = "(requires: [\"FIREWALL\"])";
+    for (path, text) in [
+        ("/etc/onset/jobs/x.ron", RON),
+        ("/etc/rc.d/x", RCD),
+        ("/etc/init.d/x", LSB),
+        ("/etc/init/x.conf", CONF),
+    ] {
+        let generation = loaded(&[(path, text), ("/etc/onset/jobs/x.override.ron", over)]);
+        assert_eq!(generation.reports, [], "{path}");
+        let requires = &generation.jobs[0].job.requires;
+        assert!(requires.iter().any(|require| require.name == "FIREWALL"), "{path}");
+    }
+    let generation = loaded(&[
+        ("/etc/onset/jobs/x.override.ron", "(kind: network)"),
+        ("/usr/lib/onset/jobs/x.override.ron", "(kind: system, task: true)"),
+        ("/usr/lib/onset/jobs/x.ron", RON),
+    ]);
+    let job = &generation.jobs[0].job;
+    assert_eq!((job.kind, job.task, job.layer), (crate::Kind::Network, true, 2));
+}
+
+#[test]
+fn an_override_can_be_masked_and_misses_its_job() {
+    check(
+        &[
+            ("/etc/onset/jobs/x.override.ron", "-> /dev/null"),
+            ("/usr/lib/onset/jobs/x.override.ron", "(no_such: 1)"),
+            ("/usr/lib/onset/jobs/x.ron", RON),
+        ],
+        &["/usr/lib/onset/jobs/x.ron"],
+        &[],
+    );
+    let generation = loaded(&[("/etc/onset/jobs/web.ron", RON), ("/etc/onset/jobs/wbe.override.ron", "()")]);
+    assert_eq!(codes(&generation), ["override-without-job"]);
+    assert_eq!(generation.reports[0].help.as_deref(), Some("did you mean `web`?"));
+}
+
+#[test]
+fn an_upstart_override_is_laid_over_its_conf() {
+    let generation = loaded(&[("/etc/init/x.conf", CONF), ("/etc/init/x.override", "manual\n")]);
+    assert_eq!(generation.jobs[0].job.start, StartMode::Manual);
+}
+
+#[test]
+fn hooks_of_one_event_run_in_the_order_of_their_names() {
+    let generation = loaded(&[
+        ("/etc/onset/hooks/startup/20-b", "#!/bin/sh\n"),
+        ("/usr/lib/onset/hooks/startup/100-a", "#!/bin/sh\n"),
+        ("/usr/local/etc/rc.syshook.d/startup/05-c", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/startup/.hidden", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/other/30-d", "#!/bin/sh\n"),
+    ]);
+    let jobs: Vec<&crate::Job> = generation.jobs.iter().map(|described| &described.job).collect();
+    let order = crate::order(&jobs);
+    let names: Vec<&str> = order.order.iter().map(|&place| jobs[place].name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["hooks/other/30-d", "hooks/startup/100-a", "hooks/startup/20-b", "rc.syshook.d/startup/05-c"]
+    );
+    assert_eq!(order.levels.iter().max(), Some(&3));
+}
+
+#[test]
+fn what_an_editor_leaves_behind_is_no_job() {
+    check(&[("/etc/rc.d/x~", RCD), ("/etc/init.d/x.dpkg-old", LSB)], &[], &[]);
+}
+
+#[test]
+fn headers_alone_give_the_same_order() {
+    let headers = include_str!("../../tests/data/freebsd-rcd.tsv");
+    let texts: Vec<(String, String)> = headers
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let verbs = ["PROVIDE", "REQUIRE", "BEFORE", "KEYWORD"].iter().zip(&cells[1..]);
+            let header: String = verbs
+                .filter(|(_, words)| !words.is_empty())
+                .map(|(verb, words)| format!("# {verb}: {words}\n"))
+                .collect();
+            (format!("/etc/rc.d/{}", cells[0]), format!("#!/bin/sh\n#\n\n{header}\n. /etc/rc.subr\n"))
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let tree = tree(&files);
+    let (whole, headers) = (load(&tree, &KeywordFilter::default()), load_headers(&tree));
+    let names = |generation: &Generation| -> Vec<(Name, Vec<Mention>)> {
+        generation.jobs.iter().map(|d| (d.job.name.clone(), d.mentions.clone())).collect()
+    };
+    assert_eq!(names(&whole), names(&headers));
+    assert_eq!(order_of(&whole), order_of(&headers));
+    assert_eq!(order_of(&whole).levels.iter().max(), Some(&48));
+    let found = crate::check(&whole, &order_of(&whole));
+    assert_eq!(found, []);
+}
+
+fn order_of(generation: &Generation) -> Order {
+    crate::order(&generation.jobs.iter().map(|described| &described.job).collect::<Vec<_>>())
+}
+
+/// Debian's headers as scripts.
+fn debian() -> Generation {
+    let table = include_str!("../../tests/data/debian-lsb.tsv");
+    let mut lines = table.lines();
+    let keys: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for line in lines {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let fields = keys.iter().zip(&cells).skip(1).filter(|(_, value)| !value.is_empty());
+        let fields: String = fields.map(|(key, value)| format!("# {key}: {value}\n")).collect();
+        let text = format!("#!/bin/sh\n### BEGIN INIT INFO\n{fields}### END INIT INFO\nexit 0\n");
+        texts.push((format!("/etc/init.d/{}", cells[0]), text));
+    }
+    let files: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    loaded(&files)
+}
+
+#[test]
+fn debians_scripts_have_no_error_and_no_loop() {
+    let generation = debian();
+    assert_eq!(generation.jobs.len(), 63);
+    let errors = generation.reports.iter().filter(|report| report.severity == Severity::Error);
+    assert_eq!(errors.count(), 0, "{:#?}", generation.reports);
+    let order = order_of(&generation);
+    assert_eq!((order.loops, order.ignored), (vec![], vec![]));
+}
+
+#[test]
+fn debians_boot_has_17_levels_and_its_run_level_8() {
+    let generation = debian();
+    for (event, most) in [("startup", 17), ("runlevel", 8)] {
+        let on = |job: &crate::Job| {
+            job.start_on.iter().flat_map(|on| on.leaves()).any(|leaf| leaf.pattern.name == event)
+        };
+        let jobs: Vec<&crate::Job> =
+            generation.jobs.iter().map(|described| &described.job).filter(|job| on(job)).collect();
+        let order = crate::order(&jobs);
+        let levels = order.levels.iter().max().copied().unwrap_or_default();
+        assert!(
+            jobs.len() > 10 && levels > 1 && levels <= most,
+            "{event}: {levels} levels of {}",
+            jobs.len()
+        );
+    }
+}
+
+#[test]
+fn debians_scripts_come_in_the_right_order() {
+    let generation = debian();
+    let order = order_of(&generation);
+    let place = |name: &str| {
+        let index = generation.jobs.iter().position(|described| described.job.name == name).unwrap();
+        order.position(index).unwrap()
+    };
+    assert!(place("mountall.sh") < place("networking"));
+    assert!(place("networking") < place("ssh"));
+    assert!(
+        generation.jobs.iter().all(|d| d.job.name == "rc.local" || place(&d.job.name) < place("rc.local"))
+    );
+}
+
+proptest! {
+    #[test]
+    fn the_order_in_which_files_are_given_does_not_matter(
+        files in Just(vec![
+            ("/etc/onset/jobs/x.ron", RON), ("/usr/lib/onset/jobs/x.ron", RON), ("/etc/rc.d/x", RCD),
+            ("/usr/local/etc/rc.d/x", RCD), ("/etc/init.d/x", LSB), ("/etc/init/x.conf", CONF),
+            ("/etc/rc.d/y", RCD), ("/etc/onset/jobs/y.override.ron", "(requires: [\"z\"])"),
+            ("/usr/lib/onset/jobs/y.override.ron", "(requires: [\"a\"])"), ("/etc/onset/jobs/b.ron", "(a"),
+            ("/etc/onset/hooks/e/1", "#!"), ("/etc/onset/hooks/e/2", "#!"), ("/etc/rc.conf", "x_enable=YES\n"),
+        ]).prop_shuffle()
+    ) {
+        let mut sorted = files.clone();
+        sorted.sort_unstable();
+        prop_assert_eq!(loaded(&files), loaded(&sorted));
+    }
+
+    #[test]
+    fn no_text_makes_loading_fail(text in "\\PC{0,80}", path in 0..7_usize) {
+        let path = [
+            "/etc/onset/jobs/x.ron", "/etc/init/x.conf", "/etc/rc.d/x", "/etc/init.d/x",
+            "/etc/onset/hooks/e/x", "/etc/rc.conf", "/etc/onset/jobs/x.override.ron",
+        ][path];
+        let generation = loaded(&[(path, &text)]);
+        prop_assert!(generation.jobs.len() + generation.refused.len() <= 1);
+        let found = crate::check(&generation, &order_of(&generation));
+        prop_assert!(found.iter().all(|report| !report.places.is_empty()));
+    }
+}
