@@ -322,6 +322,8 @@ impl Engine {
                     self.drop_request(old);
                 }
                 self.comes_again(place);
+                // Nobody need wait any more for it to be down.
+                self.wake_for(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
             }
         }
