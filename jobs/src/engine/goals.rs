@@ -155,13 +155,14 @@ impl Engine {
         if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
             return Ok(place);
         }
-        let earlier = slot.instances.iter().find(|(key, place)| {
-            self.instance(*place).is_some_and(|it| key_of(&it.job, args).as_ref() == Ok(key))
-        });
-        match (earlier, key) {
-            (Some((_, place)), _) => Ok(*place),
-            (None, Ok(key)) => Err(Outcome::UnknownInstance(key)),
-            (None, Err(outcome)) => Err(outcome),
+        // One that lives by an earlier version of its file bears the name that this one gives.
+        let named = |(known, place): &(Text, u32)| {
+            let job = &self.instance(*place)?.job;
+            (job.instance != slot.job.instance && key_of(job, args).as_ref() == Ok(known)).then_some(*place)
+        };
+        match slot.instances.iter().find_map(named) {
+            Some(place) => Ok(place),
+            None => Err(Outcome::UnknownInstance(key?)),
         }
     }
 
@@ -321,6 +322,8 @@ impl Engine {
                     self.drop_request(old);
                 }
                 self.comes_again(place);
+                // Nobody need wait any more for it to be down.
+                self.wake_for(place);
                 self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
             }
         }

@@ -8,7 +8,7 @@ use events::{Args, Event, Name, Text, Value};
 use super::{
     Engine, Todo,
     clock::{KILL_AGAIN, Limit, STARVED_RETRY, STOP_HOOK},
-    goals::{take_waiters, with_events},
+    goals::{key_of, take_waiters, with_events},
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
@@ -188,6 +188,8 @@ impl Engine {
             | State::Killed(..)
             | State::PostStop(_) => self.begin_again(place, true),
         }
+        // Who waited for the life before to be down waits no longer.
+        self.wake_for(place);
         self.recheck(place);
     }
 
@@ -242,8 +244,8 @@ impl Engine {
         if restart
             && let (Some(instance), Some(job)) = (self.instance_mut(place), newer)
             && !instance.job.restarts_old()
-            // Named in another way, it would be another instance: that one may come when this one is down.
-            && instance.job.instance == job.instance
+            // One that is named otherwise now is another instance.
+            && key_of(&job, &instance.env).as_ref() == Ok(&instance.key)
         {
             instance.job = job;
         }
@@ -663,8 +665,10 @@ impl Engine {
     /// A process was executed: what it had to wait for is over.
     pub(super) fn spawned(&mut self, life: Life, process: ProcessKind, pid: crate::Pid) {
         let instance = self.instance_mut(life.place).filter(|it| it.number == life.number);
-        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut()) {
-            rare.starved = rare.starved.take().filter(|(waits, _, _)| *waits != process);
+        if let Some(rare) = instance.and_then(|instance| instance.rare.as_mut())
+            && rare.starved.as_ref().is_some_and(|(starved, _, _)| *starved == process)
+        {
+            rare.starved = None;
         }
         self.report(life, Cue::Spawned(process, pid));
     }
