@@ -279,10 +279,7 @@ impl State {
     /// Whether this process was asked for, and nothing was heard of it yet.
     #[must_use]
     pub fn asked_for(self, process: ProcessKind) -> bool {
-        match self {
-            S::Spawned(M::Asked) => process == P::Main,
-            state => state.hook() == Some((process, Asked)),
-        }
+        (self == S::Spawned(M::Asked) && process == P::Main) || self.hook() == Some((process, Asked))
     }
 
     /// What `cue` does to an instance of `job` in this state whose goal is `goal` (already changed, if the
@@ -293,13 +290,19 @@ impl State {
             (S::Waiting, C::Start) => Go(Phase::Held, M::None),
 
             (S::Held { .. }, C::Freed) => Go(Phase::Check, M::None),
-            (S::Held { untold }, C::Stop) => Down(untold),
+            (S::Held { untold }, C::Stop) => match goal {
+                Goal::Start => Stay(self),
+                Goal::Stop => Down(untold),
+                Goal::Restart => Go(Phase::Held, M::None),
+            },
 
             (S::Check(_), C::Exited(P::Check, exit, _)) => match up {
                 true if exit.is_success() => Go(Phase::Starting, M::None),
                 true => Skip,
+                false if goal == Goal::Restart => Go(Phase::Held, M::None),
                 false => Down(false),
             },
+            (S::Check(_), C::Unspawned(P::Check)) if goal == Goal::Restart => Go(Phase::Held, M::None),
             (S::Check(_), C::Unspawned(P::Check)) if !up => Down(false),
             (S::Check(_), C::Unspawned(P::Check)) => {
                 Fail(Phase::Waiting, M::None, Failure::Unspawned(P::Check))

@@ -83,7 +83,8 @@ impl Engine {
         {
             return self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if !self.admits_mode(&instance.job) {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        if !forced && !self.admits_mode(&instance.job) {
             // A mode that keeps it is no part of a start: others do not wait for it.
             return self.settle_quietly(place);
         }
@@ -115,21 +116,22 @@ impl Engine {
     /// All jobs that can give what an instance needs.
     fn all_needed(&self, place: u32) -> Vec<JobId> {
         let Some(instance) = self.instance(place) else { return Vec::new() };
-        instance.job.needs.iter().flat_map(|need| self.providers(&need.name)).collect()
+        instance.job.needs.iter().flat_map(|need| self.providers_for(&instance.job, &need.name)).collect()
+    }
+
+    /// A job, and if it is a hook, the job whose, and so on: it is for these to say whether it is coming.
+    fn hook_chain(&self, id: JobId) -> Vec<JobId> {
+        let next = |id: &JobId| self.saved.names.get(hook_of(&self.slot(*id)?.job)?).copied();
+        core::iter::successors(Some(id), next).take(MAX_HOOK_CHAIN).collect()
     }
 
     /// Has an instance looked at again when something about one of the jobs changes.
     fn wait_for(&mut self, place: u32, jobs: &[JobId]) {
         for &job in jobs {
-            // If it is a hook that one waits for, whether it is coming is for its job to say.
-            let mut at = Some(job);
-            for _ in 0..MAX_HOOK_CHAIN {
-                let Some(slot) = at.and_then(|id| self.slot_mut(id)) else { break };
-                if !slot.waiting.contains(&place) {
+            for id in self.hook_chain(job) {
+                if let Some(slot) = self.slot_mut(id).filter(|slot| !slot.waiting.contains(&place)) {
                     slot.waiting.push(place);
                 }
-                let job = slot.job.clone();
-                at = hook_of(&job).and_then(|name| self.saved.names.get(name)).copied();
             }
         }
         if let Some(time) = self.expectation_ends(place) {
@@ -187,11 +189,12 @@ impl Engine {
             if require.name == ALL && job.format == Format::Lsb {
                 found.extend(self.all_others(id));
             } else {
-                found.extend(self.providers(&require.name));
+                found.extend(self.providers_for(job, &require.name));
             }
         }
-        for name in job.provided_names() {
-            found.extend(self.graph.related(name, Edge::Before));
+        for name in job.provided_names().chain([&job.name]) {
+            let before = self.graph.related(name, Edge::Before);
+            found.extend(before.filter(|other| self.means(*other, name, id)));
         }
         found.retain(|&other| !self.ignores(other, id));
         found
@@ -200,11 +203,11 @@ impl Engine {
     fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for name in job.provided_names().chain([&job.name]) {
-            found.extend(self.graph.related(name, Edge::Requires));
-            found.extend(self.graph.related(name, Edge::Needs));
+            let after = self.graph.related(name, Edge::Requires).chain(self.graph.related(name, Edge::Needs));
+            found.extend(after.filter(|other| self.means(*other, name, id)));
         }
         for name in &job.before {
-            found.extend(self.providers(name));
+            found.extend(self.providers_for(job, name));
         }
         if !job.requires.iter().any(|require| require.name == ALL) {
             let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
@@ -222,6 +225,20 @@ impl Engine {
         }
         found.sort_by_key(|id| self.slot(*id).map(|slot| &slot.job.name));
         found
+    }
+
+    /// Whom a name in a job's file means: a script's header knows provisions only.
+    pub(super) fn providers_for(&self, job: &Job, name: &str) -> Vec<JobId> {
+        let mut found = self.providers(name);
+        if matches!(job.format, Format::Rcd | Format::Lsb) {
+            found.retain(|id| self.graph.related(name, Edge::Provides).any(|provider| provider == *id));
+        }
+        found
+    }
+
+    /// Whether a name in the file of `whose` means `id`.
+    fn means(&self, whose: JobId, name: &str, id: JobId) -> bool {
+        self.slot(whose).is_some_and(|slot| self.providers_for(&slot.job, name).contains(&id))
     }
 
     fn all_others(&self, id: JobId) -> Vec<JobId> {
@@ -307,8 +324,10 @@ impl Engine {
     fn expectation_ends(&self, place: u32) -> Option<events::Time> {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
-        let others = self.predecessors(instance.slot, &instance.job);
-        let theirs = others.into_iter().filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
+        let mut others = self.predecessors(instance.slot, &instance.job);
+        others.extend(self.all_needed(place));
+        let others = others.into_iter().flat_map(|id| self.hook_chain(id));
+        let theirs = others.filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)
             .map(|delay| events::Time(0).after(delay))
@@ -320,21 +339,20 @@ impl Engine {
     fn first_need(&mut self, place: u32) -> Result<Option<JobId>, String> {
         let Some(job) = self.instance(place).map(|instance| instance.job.clone()) else { return Ok(None) };
         for need in &job.needs {
-            // Each turn asks one more provider, so this ends.
+            // Each turn asks one more provider, so this ends; what came of it is seen by looking anew.
             loop {
                 match self.supply(place, need) {
                     Supply::Up => break,
                     Supply::Coming(id) => {
                         // If it fails, that was its try: it is not started once more for us.
-                        self.note_asked(place, id);
+                        if self.slot(id).is_some_and(|slot| !slot.instances.is_empty()) {
+                            self.note_asked(place, id);
+                        }
                         return Ok(Some(id));
                     }
                     Supply::Leaving(id) => return Ok(Some(id)),
-                    Supply::Startable(id) => {
-                        if self.start_needed(place, need, id) {
-                            return Ok(Some(id));
-                        }
-                    }
+                    // Then it is on its way, or was refused, or what is up of it is not what is needed.
+                    Supply::Startable(id) => self.start_needed(place, need, id),
                     Supply::Never(why) => return Err(why),
                 }
             }
@@ -352,13 +370,14 @@ impl Engine {
 
     fn supply(&self, place: u32, need: &Need) -> Supply {
         let Some(instance) = self.instance(place) else { return Supply::Up };
-        let providers: Vec<JobId> = self
-            .providers(&need.name)
-            .into_iter()
+        let named = self.providers_for(&instance.job, &need.name);
+        let providers: Vec<JobId> = named
+            .iter()
+            .copied()
             .filter(|id| *id != instance.slot && !self.ignores(*id, instance.slot))
             .collect();
         if providers.is_empty() {
-            let known = !self.providers(&need.name).is_empty();
+            let known = !named.is_empty();
             return if known {
                 Supply::Up
             } else {
@@ -425,10 +444,10 @@ impl Engine {
         }
     }
 
-    /// Starts what an instance needs; `false` if that was refused, so that the next provider is tried.
-    fn start_needed(&mut self, place: u32, need: &Need, id: JobId) -> bool {
+    /// Starts what an instance needs.
+    fn start_needed(&mut self, place: u32, need: &Need, id: JobId) {
         self.note_asked(place, id);
-        let Some(instance) = self.instance(place) else { return false };
+        let Some(instance) = self.instance(place) else { return };
         let (name, parent) = (instance.job.name.clone(), instance.cause);
         let env = self.instance(place).map(|instance| need_args(need, instance)).unwrap_or_default();
         let cause = self.saved.causes.add(self.saved.now, Happening::NeededBy(name), parent);
@@ -441,7 +460,8 @@ impl Engine {
             force: false,
             by: By::Need,
         };
-        self.start(id, request, &[]).is_ok()
+        // What was refused is noted for `why`.
+        let _ = self.start(id, request, &[]);
     }
 
     /// Whether an instance of the job counts as up, or the job is a task that ended well: what facts say.
@@ -585,7 +605,9 @@ impl Engine {
         jobs.retain(|other| *other != id && !yielded.contains(other));
         let stopping = |place: &u32| {
             self.instance(*place).is_some_and(|it| {
-                it.goal != Goal::Start && !matches!(it.state, State::Waiting | State::Held { .. })
+                // One that comes up again must be down before it does.
+                (it.goal != Goal::Start || it.comes_back())
+                    && !matches!(it.state, State::Waiting | State::Held { .. })
             })
         };
         let slots = jobs.into_iter().filter_map(|id| self.slot(id));

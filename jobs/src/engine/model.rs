@@ -278,15 +278,17 @@ impl Instance {
 
     /// Whether a start of it is under way, or follows the stop that is.
     pub fn is_coming(&self) -> bool {
-        let phase = self.state.phase();
-        let goes_down = matches!(phase, Phase::Stopping | Phase::Killed | Phase::PostStop);
         match self.goal {
             Goal::Stop => false,
             Goal::Restart => true,
-            Goal::Start => {
-                !self.settled || (goes_down && self.rare().is_some_and(|rare| rare.pending.is_some()))
-            }
+            Goal::Start => !self.settled || self.comes_back(),
         }
+    }
+
+    /// Whether it is on its way down, and a start follows.
+    pub fn comes_back(&self) -> bool {
+        matches!(self.state.phase(), Phase::Stopping | Phase::Killed | Phase::PostStop)
+            && self.rare().is_some_and(|rare| rare.pending.is_some())
     }
 
     /// Whether nothing has gone wrong in this life, and nobody has ended it early.

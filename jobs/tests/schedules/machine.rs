@@ -28,7 +28,7 @@ pub struct Body {
     known: BTreeSet<ProcessKind>,
     known_left: bool,
     /// What the system had no room for, so that the engine asks again.
-    starved: bool,
+    starved: Option<ProcessKind>,
     over: bool,
 }
 
@@ -165,7 +165,7 @@ impl Machine {
             reports: VecDeque::new(),
             known: BTreeSet::new(),
             known_left: false,
-            starved: false,
+            starved: None,
             over: false,
         });
         demand(!body.over, || format!("{} {process}: asked for in a life that is over", job.name))?;
@@ -205,9 +205,9 @@ impl Machine {
             }
             Input::Starved { process, .. } => {
                 body.known.remove(process);
-                body.starved = true;
+                body.starved = Some(*process);
             }
-            Input::Spawned { .. } => body.starved = false,
+            Input::Spawned { process, .. } => body.starved = body.starved.filter(|it| it != process),
             Input::Exited { process, left, .. } => {
                 body.known.remove(process);
                 body.known_left |= *process == ProcessKind::Main && *left;
@@ -234,7 +234,7 @@ impl Machine {
     pub fn owes(&self, job: &str, key: &str) -> bool {
         self.bodies.values().any(|body| {
             let there = !body.processes.is_empty() || body.left.is_some() || !body.reports.is_empty();
-            body.job.name == *job && body.key == *key && !body.over && (there || body.starved)
+            body.job.name == *job && body.key == *key && !body.over && (there || body.starved.is_some())
         })
     }
 }
