@@ -37,6 +37,18 @@ impl Args {
         Ok(args)
     }
 
+    /// No arguments, with room for so many.
+    #[must_use]
+    pub fn with_room(room: usize) -> Self {
+        Self(Vec::with_capacity(room))
+    }
+
+    /// Adds the arguments of `other` at the end, as far as there may be so many.
+    pub fn append(&mut self, other: &Self) {
+        let room = MAX_ARGS.saturating_sub(self.0.len());
+        self.0.extend(other.0.iter().take(room).cloned());
+    }
+
     /// Adds an argument at the end; `false` if there are as many as there may be.
     pub fn push(&mut self, key: Key, value: Value) -> bool {
         let room = self.0.len() < MAX_ARGS;

@@ -1,6 +1,6 @@
 //! Which events or facts are meant: a name, and globs over arguments.
 
-use alloc::{borrow::Cow, boxed::Box};
+use alloc::{borrow::Cow, boxed::Box, sync::Arc};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ pub struct Pattern {
     /// The name, exactly.
     pub name: Name,
     /// What the arguments must be: positions first, then names.
-    pub matches: Box<[Match]>,
+    /// Shared, since conditions, graph and index all keep them.
+    pub matches: Arc<[Match]>,
 }
 
 /// What one argument must be.
@@ -44,7 +45,7 @@ pub enum Want {
     /// Anything that this glob matches.
     Glob(Text),
     /// Whatever glob comes out when the variables are replaced.
-    Template(Template),
+    Template(Box<Template>),
 }
 
 impl Want {
@@ -54,7 +55,7 @@ impl Want {
         match template.literal() {
             Some(text) if is_glob(text) => Self::Glob(text.into()),
             Some(text) => Self::Literal(text.into()),
-            None => Self::Template(template),
+            None => Self::Template(Box::new(template)),
         }
     }
 
@@ -77,11 +78,23 @@ impl Want {
     }
 }
 
+impl Match {
+    /// Whether the argument is there and is what it must be. A variable that `value_of` does not know fits nothing.
+    #[must_use]
+    pub fn fits<'v>(&self, args: &Args, value_of: &dyn Fn(&str) -> Option<&'v str>) -> bool {
+        let value = match &self.key {
+            MatchKey::Position(place) => args.at(usize::from(*place)),
+            MatchKey::Named(key) => args.get(key),
+        };
+        value.is_some_and(|value| self.want.accepts(value, value_of).is_some_and(|fits| fits != self.negated))
+    }
+}
+
 impl Pattern {
     /// A pattern that looks at the name only.
     #[must_use]
     pub fn named(name: Name) -> Self {
-        Self { name, matches: Box::default() }
+        Self { name, matches: Arc::default() }
     }
 
     /// Whether the event is meant. A variable that `value_of` does not know makes its match fail.
@@ -93,15 +106,7 @@ impl Pattern {
     /// Whether arguments are meant, the name being right already.
     #[must_use]
     pub fn matches_args<'v>(&self, args: &Args, value_of: &dyn Fn(&str) -> Option<&'v str>) -> bool {
-        self.matches.iter().all(|wanted| {
-            let value = match &wanted.key {
-                MatchKey::Position(place) => args.at(usize::from(*place)),
-                MatchKey::Named(key) => args.get(key),
-            };
-            value.is_some_and(|value| {
-                wanted.want.accepts(value, value_of).is_some_and(|fits| fits != wanted.negated)
-            })
-        })
+        self.matches.iter().all(|wanted| wanted.fits(args, value_of))
     }
 
     /// The argument that tells most: the first that must be one very text, and that text.
@@ -135,7 +140,7 @@ impl Pattern {
             };
             Some(Match { key: wanted.key.clone(), negated: wanted.negated, want })
         };
-        let matches = self.matches.iter().map(expand).collect::<Option<Box<[Match]>>>()?;
+        let matches = self.matches.iter().map(expand).collect::<Option<Arc<[Match]>>>()?;
         Some(Cow::Owned(Self { name: self.name.clone(), matches }))
     }
 }

@@ -134,6 +134,19 @@ impl Name {
     /// The longest name, in bytes.
     pub const MAX: usize = 255;
 
+    /// A name that stands in the program, of ASCII signs. For constants only: what is none does not compile
+    /// there.
+    #[must_use]
+    pub const fn constant(text: &'static str) -> Self {
+        let mut rest = text.as_bytes();
+        while let [first, others @ ..] = rest {
+            assert!(first.is_ascii_graphic());
+            rest = others;
+        }
+        assert!(!text.is_empty() && text.len() <= Self::MAX);
+        Self(CompactString::const_new(text))
+    }
+
     /// The name, if it is one.
     pub fn new(text: &str) -> Result<Self, TextError> {
         if text.is_empty() {
@@ -155,6 +168,19 @@ impl Key {
     /// The longest key, in bytes.
     pub const MAX: usize = 128;
 
+    /// A key that stands in the program, of capital letters and `_`. For constants only: what is none does not
+    /// compile there.
+    #[must_use]
+    pub const fn constant(text: &'static str) -> Self {
+        let mut rest = text.as_bytes();
+        while let [first, others @ ..] = rest {
+            assert!(first.is_ascii_uppercase() || *first == b'_');
+            rest = others;
+        }
+        assert!(!text.is_empty() && text.len() <= Self::MAX);
+        Self(CompactString::const_new(text))
+    }
+
     /// The key, if it is one.
     pub fn new(text: &str) -> Result<Self, TextError> {
         if text.is_empty() {
@@ -173,23 +199,25 @@ impl Key {
     /// a loader, shell or library would act on it.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        const NAMES: [&str; 12] = [
-            "PATH",
-            "IFS",
-            "ENV",
-            "BASH_ENV",
-            "SHELLOPTS",
-            "BASHOPTS",
-            "PS4",
-            "NOTIFY_SOCKET",
-            "HOME",
-            "SHELL",
-            "PYTHONPATH",
-            "PERL5LIB",
-        ];
         const STARTS: [&str; 6] = ["LD_", "LISTEN_", "ONSET_", "UPSTART_", "GLIBC_TUNABLES", "BASH_FUNC_"];
         let text = self.as_str();
-        NAMES.contains(&text) || STARTS.iter().any(|start| text.starts_with(start))
+        // A `match`, since this is asked of every variable of every start, and so costs a look at the length.
+        let named = matches!(
+            text,
+            "PATH"
+                | "IFS"
+                | "ENV"
+                | "BASH_ENV"
+                | "SHELLOPTS"
+                | "BASHOPTS"
+                | "PS4"
+                | "NOTIFY_SOCKET"
+                | "HOME"
+                | "SHELL"
+                | "PYTHONPATH"
+                | "PERL5LIB"
+        );
+        named || STARTS.iter().any(|start| text.starts_with(start))
     }
 }
 

@@ -238,25 +238,27 @@ impl Condition {
     /// Which leaves lie below true parts only, all the way up; these are the ones that made it true.
     #[must_use]
     pub fn contributing(&self, seen: u64) -> u64 {
-        let truths = self.truths(seen);
-        let mut chosen = 0_u64;
-        // From the root down: each entry says whether the part is reached through true parts.
-        let mut wanted: Vec<bool> = Vec::from([true]);
-        let mut leaf = self.leaves().count();
-        for (node, truth) in self.0.iter().zip(&truths).rev() {
-            let reached = wanted.pop().unwrap_or(false) && *truth;
-            match node {
+        // For each part that is not joined yet: the leaves that make it true, if it is true.
+        let mut parts: Vec<(bool, u64)> = Vec::new();
+        let mut leaf = 0_u32;
+        for node in &self.0 {
+            let part = match node {
                 Node::Leaf(_) => {
-                    leaf = leaf.saturating_sub(1);
-                    if reached {
-                        chosen |= 1_u64.checked_shl(u32::try_from(leaf).unwrap_or(u32::MAX)).unwrap_or(0);
-                    }
+                    let bit = 1_u64.checked_shl(leaf).unwrap_or(0);
+                    leaf = leaf.saturating_add(1);
+                    (seen & bit != 0, seen & bit)
                 }
-                Node::And | Node::Or => wanted.extend([reached, reached]),
-                Node::Not => wanted.push(false),
-            }
+                Node::And | Node::Or => {
+                    let (right, right_leaves) = parts.pop().unwrap_or_default();
+                    let (left, left_leaves) = parts.pop().unwrap_or_default();
+                    let truth = if *node == Node::And { left && right } else { left || right };
+                    (truth, if truth { left_leaves | right_leaves } else { 0 })
+                }
+                Node::Not => (!parts.pop().unwrap_or_default().0, 0),
+            };
+            parts.push(part);
         }
-        chosen
+        parts.pop().map_or(0, |(_, leaves)| leaves)
     }
 }
 

@@ -14,6 +14,9 @@ pub enum Conditions {
     Single,
     /// Two to six leaves in one to three gates; the event makes the whole true.
     Gates,
+    /// As on a machine with files of every format: a quarter has two to six leaves, a quarter one of its own,
+    /// a quarter starts and stops with the run level, and a quarter are scripts that only requires put in order.
+    Mixed,
 }
 
 /// The start condition of job `number`, and the event that concerns it and no other job.
@@ -32,7 +35,7 @@ fn condition_and_event(number: usize, conditions: Conditions) -> (String, String
         _ => format!("file FILE=/etc/app/{n}.conf EVENT!=delete"),
     };
     let condition = match (conditions, n % 4) {
-        (Conditions::Single, _) => leaf,
+        (Conditions::Single | Conditions::Mixed, _) => leaf,
         (Conditions::Gates, 0) => format!("{leaf} or (started foo{n} and started bar{n})"),
         (Conditions::Gates, 1) => format!("{leaf} or stopped shop{n}"),
         (Conditions::Gates, 2) => {
@@ -55,6 +58,14 @@ pub fn event(number: usize, conditions: Conditions) -> Event {
 /// Job `number`: every second one stops on events of its own, some require others, respawn or have hooks.
 pub fn job(number: usize, conditions: Conditions) -> Arc<Job> {
     let n = number;
+    if conditions == Conditions::Mixed {
+        return match n % 4 {
+            0 => job(n / 4, Conditions::Gates),
+            1 => renamed(job(n, Conditions::Single)),
+            2 => by_run_level(n),
+            _ => script(n),
+        };
+    }
     let mut job = plain(&format!("service-{n}"));
     let start_on = condition_and_event(n, conditions).0;
     job.start_on = Some(Condition::parse(&start_on, Dialect::Edges).unwrap());
@@ -72,6 +83,32 @@ pub fn job(number: usize, conditions: Conditions) -> Arc<Job> {
     if n % 3 == 0 {
         job.respawn = Some(Respawn::default());
     }
+    Arc::new(job)
+}
+
+fn renamed(job: Arc<Job>) -> Arc<Job> {
+    let mut job = Job::clone(&job);
+    job.name = job.name.with_suffix("-b").unwrap();
+    Arc::new(job)
+}
+
+fn by_run_level(number: usize) -> Arc<Job> {
+    let mut job = plain(&format!("daemon-{number}"));
+    job.format = Format::Upstart;
+    job.start_on = Some(Condition::parse("runlevel [2345]", Dialect::Edges).unwrap());
+    job.stop_on = Some(Condition::parse("runlevel [!2345]", Dialect::Edges).unwrap());
+    job.respawn = Some(Respawn::default());
+    Arc::new(job)
+}
+
+fn script(number: usize) -> Arc<Job> {
+    let mut job = plain(&format!("script{number}"));
+    job.format = Format::Rcd;
+    job.provides = [Provide { name: job.name.clone(), expected: None }].into();
+    let required = ["NETWORKING".to_owned(), format!("script{}", number.saturating_sub(4))];
+    let require = |name: &String| Require { name: Name::new(name).unwrap(), expected: None, optional: false };
+    job.requires = required.iter().map(require).collect();
+    job.keywords = [Name::new("shutdown").unwrap()].into();
     Arc::new(job)
 }
 

@@ -253,11 +253,15 @@ fn memory() {
     println!("\n| heap, as asked for | at | bytes each | blocks each | aim | met |");
     println!("| --- | ---: | ---: | ---: | ---: | --- |");
     for size in [100, 10_000, 100_000] {
-        let (bytes, blocks) = starts::heap_per_job(size);
+        let (bytes, blocks) = starts::heap_per_job(size, Conditions::Mixed);
         println!(
-            "| a job in the engine | {size} | {bytes:.0} | {blocks:.1} | 1500 | {} |",
+            "| a job of a mixed machine | {size} | {bytes:.0} | {blocks:.1} | 1500 | {} |",
             met(bytes < 1500.0)
         );
+    }
+    for (conditions, name) in [(Conditions::Single, "one leaf"), (Conditions::Gates, "2 to 6 leaves")] {
+        let (bytes, blocks) = starts::heap_per_job(10_000, conditions);
+        println!("| a job with {name} | 10000 | {bytes:.0} | {blocks:.1} | | |");
     }
     let (bytes, blocks) = starts::heap_per_instance(10_000);
     println!("| an instance that is up, besides | 10000 | {bytes:.0} | {blocks:.1} | | |");

@@ -174,9 +174,9 @@ fn boot(engine: &mut Engine) -> usize {
 }
 
 /// Bytes and blocks per job of an engine that has read `count` jobs, with the jobs themselves.
-pub fn heap_per_job(count: usize) -> (f64, f64) {
+pub fn heap_per_job(count: usize, conditions: Conditions) -> (f64, f64) {
     let before = Heap::now();
-    let engine = engine(fleet::fleet(count, Conditions::Gates));
+    let engine = engine(fleet::fleet(count, conditions));
     let after = Heap::now();
     let of = |after: usize, before: usize| (after - before) as f64 / count as f64;
     let heap = (of(after.bytes, before.bytes), of(after.blocks, before.blocks));

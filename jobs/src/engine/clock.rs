@@ -1,5 +1,6 @@
 //! Timers: what shall happen when nothing happens.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use events::{Identity, Name, Time};
@@ -32,7 +33,7 @@ pub enum Timer {
     /// A damped leaf of this job's `while` may have changed.
     Level(JobId),
     /// Nobody looks back any more at this fact, if it is gone since then.
-    Forget(Name, Identity, Time),
+    Forget(Box<(Name, Identity, Time)>),
     /// The shutdown has had its time.
     Shutdown,
 }
@@ -120,7 +121,10 @@ impl Engine {
             }
             Some(Timer::LetGo(event)) => self.let_go(event),
             Some(Timer::Level(slot)) => self.recheck_level(slot, crate::CauseId::NONE),
-            Some(Timer::Forget(name, identity, gone)) => self.saved.facts.forget(&name, &identity, gone),
+            Some(Timer::Forget(fact)) => {
+                let (name, identity, gone) = *fact;
+                self.saved.facts.forget(&name, &identity, gone);
+            }
             Some(Timer::Shutdown) => self.shutdown_limit_reached(),
             None => {}
         }

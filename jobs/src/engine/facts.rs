@@ -1,6 +1,6 @@
 //! Conditions over facts rise and fall, and instances with them.
 
-use alloc::{sync::Arc, vec::Vec};
+use alloc::{boxed::Box, sync::Arc, vec::Vec};
 use core::time::Duration;
 
 use events::{Args, Fact, Hold, Identity, Name, Text};
@@ -74,7 +74,7 @@ impl Engine {
             }
         }
         if !linger.is_zero() {
-            self.arm(linger, Timer::Forget(name.clone(), identity.clone(), self.saved.now));
+            self.arm(linger, Timer::Forget(Box::new((name.clone(), identity.clone(), self.saved.now))));
         }
         let cause = self.saved.causes.add(self.saved.now, Happening::Fell(fact.clone()), parent);
         self.look_at(&hits, &[&fact], cause);

@@ -3,7 +3,7 @@
 use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::time::Duration;
 
-use events::{Args, Name, Text};
+use events::{Args, Key, Name, Text, Value};
 
 use super::{
     Engine, MAX_INSTANCES, MAX_QUEUE, Todo,
@@ -18,6 +18,11 @@ use crate::{
 /// How often a job may start itself before that is a ring, and within which time.
 const RING_STARTS: u32 = 20;
 const RING_WINDOW: Duration = Duration::from_secs(60);
+
+/// The variable that tells a job's processes what started it.
+pub const UPSTART_EVENTS: Key = Key::constant("UPSTART_EVENTS");
+/// The variable that tells a job's processes what stopped it.
+const UPSTART_STOP_EVENTS: Key = Key::constant("UPSTART_STOP_EVENTS");
 
 /// A wish that an instance be down.
 pub struct StopWish {
@@ -402,7 +407,7 @@ impl Engine {
             number: self.saved.number,
             goal: Goal::Start,
             state: State::Waiting,
-            env: Arc::new(with_events(env, &events, "UPSTART_EVENTS")),
+            env: Arc::new(with_events(env, &events, UPSTART_EVENTS)),
             stop_env: Args::new(),
             cause: own,
             stop_cause: CauseId::NONE,
@@ -462,7 +467,7 @@ impl Engine {
         let turned = instance.goal == Goal::Start;
         instance.goal = goal;
         let number = instance.number;
-        instance.stop_env = with_events(wish.env, &wish.events, "UPSTART_STOP_EVENTS");
+        instance.stop_env = with_events(wish.env, &wish.events, UPSTART_STOP_EVENTS);
         let start_waiters = match goal {
             Goal::Stop => take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop),
             Goal::Start | Goal::Restart => Vec::new(),
@@ -584,7 +589,7 @@ pub fn take_waiters(waiters: &mut Vec<(ReplyId, Verb)>, which: impl Fn(Verb) -> 
 
 /// Variables, and in one of them the names of the events that they came with. What a loader or shell would
 /// act on cannot come from an event or a person's argument, and is left out.
-pub fn with_events(mut env: Args, events: &[Name], key: &str) -> Args {
+pub fn with_events(mut env: Args, events: &[Name], key: Key) -> Args {
     if env.iter().any(|(key, _)| key.is_reserved()) {
         env = env
             .iter()
@@ -592,9 +597,13 @@ pub fn with_events(mut env: Args, events: &[Name], key: &str) -> Args {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
     }
-    if !events.is_empty() {
-        let names: Vec<&str> = events.iter().map(Name::as_str).collect();
-        super::model::set(&mut env, key, &names.join(" "));
+    let names = match events {
+        [] => return env,
+        [name] => Ok(Value::from(name)),
+        [..] => Value::new(&events.iter().map(Name::as_str).collect::<Vec<&str>>().join(" ")),
+    };
+    if let Ok(names) = names {
+        env.push(key, names);
     }
     env
 }

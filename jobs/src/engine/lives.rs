@@ -3,18 +3,26 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use events::{Args, Event, Name, Text, Value};
+use events::{Args, Event, Key, Name, Text, Value};
 
 use super::{
     Engine, Todo,
     clock::{KILL_AGAIN, Limit, STARVED_RETRY, STOP_HOOK},
-    goals::{key_of, take_waiters, with_events},
+    goals::{UPSTART_EVENTS, key_of, take_waiters, with_events},
     model::{Emitter, End, EventId, Instance, Last, set},
 };
 use crate::{
     Action, CauseId, Cue, Ending, Exit, Failure, Format, Goal, Happening, Hook, Job, JobId, Life, Main, Next,
     Notice, Outcome, Phase, ProcessKind, Refusal, State, Verb,
 };
+
+// The four events of a life, and what they all tell.
+const STARTING: Name = Name::constant("starting");
+const STARTED: Name = Name::constant("started");
+const STOPPING: Name = Name::constant("stopping");
+const STOPPED: Name = Name::constant("stopped");
+const JOB: Key = Key::constant("JOB");
+const INSTANCE: Key = Key::constant("INSTANCE");
 
 impl Engine {
     /// Gives a cue to an instance; one that was meant for an earlier life is dropped.
@@ -257,7 +265,7 @@ impl Engine {
     fn take_request(&mut self, place: u32, request: super::model::Request) {
         let super::model::Request { env, events, cause, reply, .. } = request;
         let Some(instance) = self.instance_mut(place) else { return };
-        instance.env = Arc::new(with_events(env, &events, "UPSTART_EVENTS"));
+        instance.env = Arc::new(with_events(env, &events, UPSTART_EVENTS));
         instance.waiters.extend(reply.map(|reply| (reply, Verb::Start)));
         let started = Happening::Started(instance.job.name.clone(), instance.key.clone());
         let own = self.saved.causes.add(self.saved.now, started, cause);
@@ -272,7 +280,7 @@ impl Engine {
         if let Some(timeout) = timeout {
             self.limit(place, Limit::Start, timeout);
         }
-        self.emit_hook(place, "starting");
+        self.emit_hook(place, STARTING);
         None
     }
 
@@ -283,7 +291,7 @@ impl Engine {
             return None;
         }
         self.unlimit(place, Limit::Start);
-        self.emit_own(place, "started");
+        self.emit_own(place, STARTED);
         let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
@@ -326,7 +334,7 @@ impl Engine {
             self.set_up(place, false);
             self.settle(place);
         }
-        self.emit_hook(place, "stopping");
+        self.emit_hook(place, STOPPING);
         None
     }
 
@@ -508,7 +516,7 @@ impl Engine {
     /// An instance is down: what it was is told and kept, and its place is free.
     fn down(&mut self, place: u32, tell: bool) {
         if tell {
-            self.emit_own(place, "stopped");
+            self.emit_own(place, STOPPED);
         }
         self.set_up(place, false);
         self.unblock(place, false);
@@ -680,7 +688,7 @@ impl Engine {
     }
 
     /// Emits one of the four events of a life, and waits until it has been worked off.
-    fn emit_hook(&mut self, place: u32, name: &str) {
+    fn emit_hook(&mut self, place: u32, name: Name) {
         let Some(instance) = self.instance(place) else { return };
         let (emitter, number) = (Emitter::Hook(place, instance.number), instance.number);
         let hook = self.life_event(place, name, emitter);
@@ -691,16 +699,18 @@ impl Engine {
         }
     }
 
-    fn emit_own(&mut self, place: u32, name: &str) {
+    fn emit_own(&mut self, place: u32, name: Name) {
         let _ = self.life_event(place, name, Emitter::Nobody);
     }
 
-    fn life_event(&mut self, place: u32, name: &str, emitter: Emitter) -> Option<EventId> {
+    fn life_event(&mut self, place: u32, name: Name, emitter: Emitter) -> Option<EventId> {
         let instance = self.instance(place)?;
-        let mut args = Args::new();
-        set(&mut args, "JOB", &instance.job.name);
-        set(&mut args, "INSTANCE", &instance.key);
-        if matches!(name, "stopping" | "stopped") {
+        let mut args = Args::with_room(2);
+        args.push(JOB, Value::from(&instance.job.name));
+        if let Ok(key) = Value::new(&instance.key) {
+            args.push(INSTANCE, key);
+        }
+        if name == STOPPING || name == STOPPED {
             add_result(&mut args, instance.result);
         }
         for key in &instance.job.export {
@@ -712,7 +722,6 @@ impl Engine {
         }
         let stopping = instance.goal != Goal::Start && instance.stop_cause != CauseId::NONE;
         let parent = if stopping { instance.stop_cause } else { instance.cause };
-        let name = Name::new(name).ok()?;
         self.emit(Event { name, args }, parent, emitter)
     }
 

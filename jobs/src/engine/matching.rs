@@ -131,7 +131,7 @@ impl Engine {
     ) -> (Tree, Option<Gathered>) {
         if condition.nodes().len() == 1 {
             let gathered = Gathered {
-                env: event.args.clone(),
+                env: environment([&**event].into_iter()),
                 events: Vec::from([event.name.clone()]),
                 blocks: Vec::from([id]),
                 kept: Vec::new(),
@@ -307,13 +307,9 @@ fn gather(tree: &mut Tree, condition: &Condition, format: Format, completing: Ev
     tree.events.sort_by_key(|seen| seen.leaf);
     let kept = tree.events.iter().filter_map(|seen| seen.held).collect();
     let mut gathered = Gathered { env: Args::new(), events: Vec::new(), blocks: Vec::new(), kept };
-    for seen in &tree.events {
-        if chosen.checked_shr(u32::from(seen.leaf)).unwrap_or(0) & 1 == 0 {
-            continue;
-        }
-        for (key, value) in seen.event.args.iter() {
-            gathered.env.push(key.clone(), value.clone());
-        }
+    let is_chosen = |seen: &&Seen| chosen.checked_shr(u32::from(seen.leaf)).unwrap_or(0) & 1 == 1;
+    gathered.env = environment(tree.events.iter().filter(is_chosen).map(|seen| &*seen.event));
+    for seen in tree.events.iter().filter(is_chosen) {
         gathered.events.push(seen.event.name.clone());
         if let Some(id) = seen.held
             && !gathered.blocks.contains(&id)
@@ -325,4 +321,12 @@ fn gather(tree: &mut Tree, condition: &Condition, format: Format, completing: Ev
         gathered.blocks = Vec::from([completing]);
     }
     gathered
+}
+
+/// The arguments of all these events, with room for one more variable that tells their names.
+fn environment<'e>(events: impl Iterator<Item = &'e Event> + Clone) -> Args {
+    let room = events.clone().map(|event| event.args.len()).fold(1, usize::saturating_add);
+    let mut env = Args::with_room(room.min(events::MAX_ARGS));
+    events.for_each(|event| env.append(&event.args));
+    env
 }

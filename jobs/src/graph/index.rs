@@ -7,7 +7,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use events::{Args, MatchKey, Name, Pattern, Text, Value};
+use events::{Args, Match, MatchKey, Name, Pattern, Text, Value};
 use hashbrown::HashMap;
 
 use super::{Gate, Hit};
@@ -29,8 +29,8 @@ struct Entry {
 #[derive(Debug, Clone)]
 struct Target {
     hit: Hit,
-    /// The pattern, if name and selector are not all of it.
-    rest: Option<Arc<Pattern>>,
+    /// What the arguments must be, if name and selector are not all of it.
+    rest: Option<Arc<[Match]>>,
 }
 
 /// Usually one target, which then needs no memory of its own.
@@ -76,7 +76,7 @@ fn take_out(targets: &mut Vec<Target>, gate: Gate) {
 
 impl Target {
     fn push_if_meant(&self, args: &Args, hits: &mut Vec<Hit>) {
-        if self.rest.as_ref().is_none_or(|pattern| pattern.matches_args(args, &|_| None)) {
+        if self.rest.iter().flat_map(|rest| rest.iter()).all(|wanted| wanted.fits(args, &|_| None)) {
             hits.push(self.hit);
         }
     }
@@ -103,14 +103,14 @@ impl Index {
     }
 
     /// Has the place of `hit` found by whatever `pattern` means.
-    pub fn add(&mut self, pattern: &Arc<Pattern>, hit: Hit) {
+    pub fn add(&mut self, pattern: &Pattern, hit: Hit) {
         let entry = self.0.entry_ref(&pattern.name).or_default();
         let Some((key, value)) = pattern.selector() else {
-            let rest = (!pattern.matches.is_empty()).then(|| pattern.clone());
+            let rest = (!pattern.matches.is_empty()).then(|| pattern.matches.clone());
             entry.any.push(Target { hit, rest });
             return;
         };
-        let target = Target { hit, rest: (pattern.matches.len() > 1).then(|| pattern.clone()) };
+        let target = Target { hit, rest: (pattern.matches.len() > 1).then(|| pattern.matches.clone()) };
         let place = entry.keyed.iter().position(|(known, _)| known == key);
         let by_value = match place.and_then(|place| entry.keyed.get_mut(place)) {
             Some((_, by_value)) => by_value,

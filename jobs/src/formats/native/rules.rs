@@ -150,7 +150,7 @@ fn bind_it(variable: &str) -> String {
 /// for alone (`IFACE=$CARD`).
 fn bound_by(pattern: &Pattern) -> BTreeSet<&str> {
     let mut bound = BTreeSet::new();
-    for wanted in &pattern.matches {
+    for wanted in pattern.matches.iter() {
         if let MatchKey::Named(key) = &wanted.key {
             bound.insert(key.as_str());
         }
