@@ -188,8 +188,6 @@ impl Engine {
             | State::Killed(..)
             | State::PostStop(_) => self.begin_again(place, true),
         }
-        // Who waited for the life before to be down waits no longer.
-        self.wake_for(place);
         self.recheck(place);
     }
 
@@ -209,6 +207,7 @@ impl Engine {
 
     /// The life before is over, and another follows it.
     fn begin_again(&mut self, place: u32, untold: bool) {
+        let untold = untold && !self.told_that_it_stays_down(place);
         self.leave_emits(place);
         self.end_own_facts(place);
         self.act(place, |life| Action::Forget { life });
@@ -252,6 +251,17 @@ impl Engine {
         self.add_stop_gate(place);
         // Who waits until this life is down waits no longer.
         self.wake(slot);
+    }
+
+    /// Tells `stopped` of a life after which none follows soon: what it needs went away, or the mode keeps it.
+    fn told_that_it_stays_down(&mut self, place: u32) -> bool {
+        let Some(instance) = self.instance(place) else { return false };
+        let lost = instance.rare().is_some_and(|rare| rare.lost);
+        let stays = lost || !self.admits_mode(&instance.job);
+        if stays {
+            self.emit_own(place, "stopped");
+        }
+        stays
     }
 
     fn take_request(&mut self, place: u32, request: super::model::Request) {
