@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{
     Counters, Engine,
-    holds::Wait,
     model::{End, Instance, Slot},
+    rings::Wait,
 };
 use crate::{
     CauseId, Facts, Failure, Goal, Graph, Happening, Job, JobId, Main, Origin, Phase, Pid, ProcessKind,
