@@ -27,24 +27,51 @@ pub struct Known {
     pub since: Time,
     /// Since when it is gone, if it is. It is kept while an `until gone` may look at it.
     pub gone: Option<Time>,
+    /// What it was before, latest last, where a condition looks back.
+    pub earlier: Vec<Earlier>,
 }
 
+/// What an object was for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The fact, as it was.
+    pub fact: Arc<Fact>,
+    /// Since when.
+    pub since: Time,
+    /// Until when.
+    pub until: Time,
+}
+
+/// How far back conditions can look: further versions of one fact are forgotten, and what they made true
+/// counts as having begun later.
+pub const MAX_EARLIER: usize = 8;
+
 impl Facts {
-    /// Notes that a fact holds. What it was before comes back; `None` if it is as it was.
-    pub fn begin(&mut self, fact: Arc<Fact>, now: Time) -> Option<Option<Arc<Fact>>> {
+    /// Notes that a fact holds. What it was before comes back; `None` if it is as it was. Of an object that
+    /// conditions `look_back` at, it is kept how it was.
+    pub fn begin(&mut self, fact: Arc<Fact>, now: Time, look_back: bool) -> Option<Option<Arc<Fact>>> {
         let kind = self.0.entry(fact.name.clone()).or_default();
-        match kind.get_mut(&fact.identity) {
-            Some(known) if known.gone.is_none() => {
-                if known.fact == fact {
-                    return None;
-                }
-                Some(Some(core::mem::replace(&mut known.fact, fact)))
-            }
-            Some(_) | None => {
-                kind.insert(fact.identity.clone(), Known { fact, since: now, gone: None });
-                Some(None)
-            }
+        let Some(known) = kind.get_mut(&fact.identity) else {
+            let identity = fact.identity.clone();
+            kind.insert(identity, Known { fact, since: now, gone: None, earlier: Vec::new() });
+            return Some(None);
+        };
+        let was_there = known.gone.is_none();
+        if was_there && known.fact == fact {
+            return None;
         }
+        let before = core::mem::replace(&mut known.fact, fact);
+        let since = core::mem::replace(&mut known.since, now);
+        let until = known.gone.take().unwrap_or(now);
+        if look_back {
+            if known.earlier.len() >= MAX_EARLIER {
+                known.earlier.remove(0);
+            }
+            known.earlier.push(Earlier { fact: before.clone(), since, until });
+        } else {
+            known.earlier.clear();
+        }
+        Some(was_there.then_some(before))
     }
 
     /// Notes that a fact holds no longer. It is kept as gone if `linger`.
@@ -63,10 +90,10 @@ impl Facts {
         Some(fact)
     }
 
-    /// Forgets a fact that is gone.
-    pub fn forget(&mut self, name: &Name, identity: &Identity) {
+    /// Forgets a fact that is gone since then.
+    pub fn forget(&mut self, name: &Name, identity: &Identity, gone: Time) {
         if let Some(kind) = self.0.get_mut(name)
-            && kind.get(identity).is_some_and(|known| known.gone.is_some())
+            && kind.get(identity).is_some_and(|known| known.gone == Some(gone))
         {
             kind.remove(identity);
             if kind.is_empty() {
@@ -292,11 +319,28 @@ fn told(leaf: &Leaf, fact: &Fact, variable: &Key, shares: bool) -> Option<Value>
 
 /// Whether a fact counts for a leaf now.
 fn fits<'v>(leaf: &Leaf, known: &Known, now: Time, value_of: &dyn Fn(&str) -> Option<&'v str>) -> bool {
-    let in_time = match known.gone {
-        None => now.since(known.since) >= leaf.hold.rise,
-        Some(gone) => gone.since(known.since) >= leaf.hold.rise && now.since(gone) < leaf.hold.fall,
-    };
-    in_time && leaf.pattern.matches_args(&known.fact.args, value_of)
+    let matches = |fact: &Fact| leaf.pattern.matches_args(&fact.args, value_of);
+    let Hold { rise, fall } = leaf.hold;
+    if rise.is_zero() && fall.is_zero() {
+        return known.gone.is_none() && matches(&known.fact);
+    }
+    // Back in time, over breaks that are too short to count. What holds now has no end.
+    let latest = (known.since, known.gone.unwrap_or(now), known.gone.is_some());
+    let latest = matches(&known.fact).then_some(latest);
+    let earlier = known.earlier.iter().rev().filter(|earlier| matches(&earlier.fact));
+    let earlier = earlier.map(|earlier| (earlier.since, earlier.until, true));
+    let mut stretch: Option<(Time, Time)> = None;
+    for (since, until, ended) in latest.into_iter().chain(earlier) {
+        let goes_on = match stretch {
+            None => !ended || now.since(until) < fall,
+            Some((since, _)) => since == until || since.since(until) < fall,
+        };
+        if !goes_on {
+            break;
+        }
+        stretch = Some((since, stretch.map_or(until, |(_, until)| until)));
+    }
+    stretch.is_some_and(|(since, until)| until.since(since) >= rise)
 }
 
 /// The condition as an `or` of `and`s.
@@ -361,7 +405,7 @@ mod tests {
         for line in lines {
             let (name, args) = line.split_once(' ').unwrap_or((line, ""));
             let fact = Fact::named(Name::new(name).unwrap(), Args::parse(args.split_whitespace()).unwrap());
-            facts.begin(Arc::new(fact), Time(1_000));
+            facts.begin(Arc::new(fact), Time(1_000), true);
         }
         facts
     }

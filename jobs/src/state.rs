@@ -199,7 +199,7 @@ pub enum Next {
     /// Something failed and the goal is stop from now on, but the process that was asked for is waited for:
     /// what is not there yet cannot be ended.
     Doom(State, Failure),
-    /// The process beside main is killed.
+    /// The process beside main is killed, if there is one; something may have failed.
     KillHook(State, Option<Failure>),
     /// All processes are killed.
     KillAll(State),
@@ -293,13 +293,19 @@ impl State {
             (S::Waiting, C::Start) => Go(Phase::Held, M::None),
 
             (S::Held { .. }, C::Freed) => Go(Phase::Check, M::None),
-            (S::Held { untold }, C::Stop) => Down(untold),
+            (S::Held { untold }, C::Stop) => match goal {
+                Goal::Start => Stay(self),
+                Goal::Stop => Down(untold),
+                Goal::Restart => Go(Phase::Held, M::None),
+            },
 
             (S::Check(_), C::Exited(P::Check, exit, _)) => match up {
                 true if exit.is_success() => Go(Phase::Starting, M::None),
                 true => Skip,
+                false if goal == Goal::Restart => Go(Phase::Held, M::None),
                 false => Down(false),
             },
+            (S::Check(_), C::Unspawned(P::Check)) if goal == Goal::Restart => Go(Phase::Held, M::None),
             (S::Check(_), C::Unspawned(P::Check)) if !up => Down(false),
             (S::Check(_), C::Unspawned(P::Check)) => {
                 Fail(Phase::Waiting, M::None, Failure::Unspawned(P::Check))
@@ -342,6 +348,7 @@ impl State {
                     true,
                 ) => Stay(S::Spawned(M::Alive(pid))),
             },
+            (S::Spawned(_), C::Unspawned(P::Main)) if !up => Go(Phase::Stopping, M::None),
             (S::Spawned(_), C::Unspawned(P::Main)) => {
                 Fail(Phase::Stopping, M::None, Failure::Unspawned(P::Main))
             }

@@ -31,8 +31,8 @@ pub enum Timer {
     LetGo(EventId),
     /// A damped leaf of this job's `while` may have changed.
     Level(JobId),
-    /// Nobody looks back at this fact any more.
-    Forget(Name, Identity),
+    /// Nobody looks back any more at this fact, if it is gone since then.
+    Forget(Name, Identity, Time),
     /// The shutdown has had its time.
     Shutdown,
 }
@@ -120,7 +120,7 @@ impl Engine {
             }
             Some(Timer::LetGo(event)) => self.let_go(event),
             Some(Timer::Level(slot)) => self.recheck_level(slot, crate::CauseId::NONE),
-            Some(Timer::Forget(name, identity)) => self.saved.facts.forget(&name, &identity),
+            Some(Timer::Forget(name, identity, gone)) => self.saved.facts.forget(&name, &identity, gone),
             Some(Timer::Shutdown) => self.shutdown_limit_reached(),
             None => {}
         }

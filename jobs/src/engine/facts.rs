@@ -3,7 +3,7 @@
 use alloc::{sync::Arc, vec::Vec};
 use core::time::Duration;
 
-use events::{Args, Fact, Identity, Name, Text};
+use events::{Args, Fact, Hold, Identity, Name, Text};
 
 use super::{
     Engine, MAX_INSTANCES,
@@ -38,21 +38,19 @@ impl Engine {
 
     /// A fact holds, or holds with other arguments.
     pub(super) fn begin_fact(&mut self, fact: Arc<Fact>, parent: CauseId) {
-        let Some(before) = self.saved.facts.begin(fact.clone(), self.saved.now) else { return };
+        let known = self.saved.facts.get(&fact.name, &fact.identity).cloned();
         let mut hits = Vec::new();
         self.graph.hits(Sort::Fact, &fact.name, &fact.args, &mut hits);
-        if let Some(before) = &before {
+        let rises: Vec<(JobId, Duration)> = self.holds_of(&hits).map(|(id, hold)| (id, hold.rise)).collect();
+        let came = hits.len();
+        if let Some(before) = &known {
             self.graph.hits(Sort::Fact, &before.name, &before.args, &mut hits);
         }
-        let mut rises: Vec<(JobId, Duration)> = Vec::new();
-        for hit in &hits {
-            if let Gate::While(id) = hit.gate
-                && let Some(level) = self.levels.get(&id)
-            {
-                rises.push((id, level.hold(usize::from(hit.leaf)).rise));
-            }
-        }
-        for (id, delay) in rises {
+        let falls: Vec<(JobId, Duration)> =
+            self.holds_of(hits.get(came..).unwrap_or_default()).map(|(id, hold)| (id, hold.fall)).collect();
+        let damped = self.holds_of(&hits).any(|(_, hold)| !hold.rise.is_zero() || !hold.fall.is_zero());
+        let Some(before) = self.saved.facts.begin(fact.clone(), self.saved.now, damped) else { return };
+        for (id, delay) in rises.into_iter().chain(falls) {
             if !delay.is_zero() {
                 self.arm(delay, Timer::Level(id));
             }
@@ -67,17 +65,8 @@ impl Engine {
         let Some(fact) = self.saved.facts.get(name, identity).cloned() else { return };
         let mut hits = Vec::new();
         self.graph.hits(Sort::Fact, name, &fact.args, &mut hits);
-        let mut linger = Duration::ZERO;
-        let mut looks: Vec<(JobId, Duration)> = Vec::new();
-        for hit in &hits {
-            if let Gate::While(id) = hit.gate
-                && let Some(level) = self.levels.get(&id)
-            {
-                let fall = level.hold(usize::from(hit.leaf)).fall;
-                linger = linger.max(fall);
-                looks.push((id, fall));
-            }
-        }
+        let looks: Vec<(JobId, Duration)> = self.holds_of(&hits).map(|(id, hold)| (id, hold.fall)).collect();
+        let linger = looks.iter().map(|(_, fall)| *fall).max().unwrap_or_default();
         self.saved.facts.end(name, identity, self.saved.now, !linger.is_zero());
         for (id, fall) in looks {
             if !fall.is_zero() {
@@ -85,11 +74,19 @@ impl Engine {
             }
         }
         if !linger.is_zero() {
-            self.arm(linger, Timer::Forget(name.clone(), identity.clone()));
+            self.arm(linger, Timer::Forget(name.clone(), identity.clone(), self.saved.now));
         }
         let cause = self.saved.causes.add(self.saved.now, Happening::Fell(fact.clone()), parent);
         self.look_at(&hits, &[&fact], cause);
         self.saved.causes.release(cause);
+    }
+
+    /// How the leaves are damped that a fact concerns.
+    fn holds_of<'e>(&'e self, hits: &'e [Hit]) -> impl Iterator<Item = (JobId, Hold)> + 'e {
+        hits.iter().filter_map(|hit| {
+            let Gate::While(id) = hit.gate else { return None };
+            Some((id, self.levels.get(&id)?.hold(usize::from(hit.leaf))))
+        })
     }
 
     /// Asks the conditions that a fact concerns, for the keys that it concerns if it tells them.
@@ -162,8 +159,9 @@ impl Engine {
     fn recheck_old(&mut self, id: JobId, cause: CauseId) {
         let Some(slot) = self.slot(id) else { return };
         let new = slot.job.clone();
-        let mut fallen: Vec<u32> = Vec::new();
-        for (_, place) in &slot.instances {
+        // Each with whether the new condition holds for it, so that it comes up again by that one.
+        let mut fallen: Vec<(u32, bool)> = Vec::new();
+        for (key, place) in &slot.instances {
             let Some(instance) = self.instance(*place).filter(|instance| !same_level(&instance.job, &new))
             else {
                 continue;
@@ -178,10 +176,10 @@ impl Engine {
             };
             if instance.goal == Goal::Start && !level.holds(&instance.env, &self.saved.facts, self.saved.now)
             {
-                fallen.push(*place);
+                fallen.push((*place, slot.levels.binary_search(key).is_ok()));
             }
         }
-        for place in fallen {
+        for (place, again) in fallen {
             let cause = self.saved.causes.keep(cause);
             let wish = StopWish {
                 env: Args::new(),
@@ -189,7 +187,7 @@ impl Engine {
                 blocks: Vec::new(),
                 cause,
                 reply: None,
-                again: false,
+                again,
             };
             self.stop(place, wish);
         }

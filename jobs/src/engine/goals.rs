@@ -155,13 +155,14 @@ impl Engine {
         if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
             return Ok(place);
         }
-        let earlier = slot.instances.iter().find(|(key, place)| {
-            self.instance(*place).is_some_and(|it| key_of(&it.job, args).as_ref() == Ok(key))
-        });
-        match (earlier, key) {
-            (Some((_, place)), _) => Ok(*place),
-            (None, Ok(key)) => Err(Outcome::UnknownInstance(key)),
-            (None, Err(outcome)) => Err(outcome),
+        // One that lives by an earlier version of its file bears the name that this one gives.
+        let named = |(known, place): &(Text, u32)| {
+            let job = &self.instance(*place)?.job;
+            (job.instance != slot.job.instance && key_of(job, args).as_ref() == Ok(known)).then_some(*place)
+        };
+        match slot.instances.iter().find_map(named) {
+            Some(place) => Ok(place),
+            None => Err(Outcome::UnknownInstance(key?)),
         }
     }
 
@@ -247,9 +248,13 @@ impl Engine {
         if existing.is_none() && slot.instances.len() >= MAX_INSTANCES {
             return Err(Outcome::Refused(Refusal::TooManyInstances));
         }
-        if request.by != By::Command
-            && let Some(ring) = self.ring(id, request.cause)
-        {
+        if request.by == By::Command {
+            // Who starts it by hand begins the count anew.
+            let now = self.saved.now;
+            if let Some(slot) = self.slot_mut(id) {
+                slot.ring = (now, 0);
+            }
+        } else if let Some(ring) = self.ring(id, request.cause) {
             return Err(Outcome::Refused(Refusal::Ring(ring)));
         }
         Ok(key)
@@ -289,7 +294,9 @@ impl Engine {
                 self.drop_request(old);
             }
             Goal::Stop => {
-                instance.goal = if fresh_stops.contains(&place) { Goal::Restart } else { Goal::Start };
+                // What has not begun can begin with the new request; what has, goes on with the old one.
+                let anew = fresh_stops.contains(&place) || phase == Phase::Held;
+                instance.goal = if anew { Goal::Restart } else { Goal::Start };
                 let calls_off =
                     matches!(phase, Phase::Running | Phase::PreStop) && instance.goal == Goal::Start;
                 instance.waiters.extend(request.reply.take().map(|reply| (reply, Verb::Start)));

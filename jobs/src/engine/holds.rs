@@ -83,7 +83,8 @@ impl Engine {
         {
             return self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if !self.admits_mode(&instance.job) {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        if !forced && !self.admits_mode(&instance.job) {
             // A mode that keeps it is no part of a start: others do not wait for it.
             return self.settle_quietly(place);
         }
@@ -323,8 +324,9 @@ impl Engine {
     fn expectation_ends(&self, place: u32) -> Option<events::Time> {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
-        let others = self.predecessors(instance.slot, &instance.job);
-        let others = others.into_iter().flat_map(|id| self.hook_chain(id));
+        let others =
+            self.predecessors(instance.slot, &instance.job).into_iter().chain(self.all_needed(place));
+        let others = others.flat_map(|id| self.hook_chain(id));
         let theirs = others.filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)
@@ -343,7 +345,9 @@ impl Engine {
                     Supply::Up => break,
                     Supply::Coming(id) => {
                         // If it fails, that was its try: it is not started once more for us.
-                        self.note_asked(place, id);
+                        if self.slot(id).is_some_and(|slot| !slot.instances.is_empty()) {
+                            self.note_asked(place, id);
+                        }
                         return Ok(Some(id));
                     }
                     Supply::Leaving(id) => return Ok(Some(id)),
@@ -357,7 +361,7 @@ impl Engine {
 
     fn note_asked(&mut self, place: u32, id: JobId) {
         if let Some(instance) = self.instance_mut(place)
-            && !instance.rare().is_some_and(|rare| rare.asked.contains(&id))
+            && instance.rare().is_none_or(|rare| !rare.asked.contains(&id))
         {
             instance.rare_mut().asked.push(id);
         }
@@ -646,10 +650,9 @@ impl Engine {
             waits.extend(self.unsettled(instance).map(Wait::Order));
             for need in &instance.job.needs {
                 match self.supply(place, need) {
-                    Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
-                        waits.push(Wait::Need(id));
-                    }
-                    Supply::Up | Supply::Never(_) => {}
+                    Supply::Coming(id) | Supply::Leaving(id) => waits.push(Wait::Need(id)),
+                    // Something is to be done about these at once.
+                    Supply::Startable(_) | Supply::Up | Supply::Never(_) => {}
                 }
             }
         } else if phase == Phase::Running && instance.goal != Goal::Start {

@@ -100,7 +100,7 @@ impl Engine {
             }
             next = match phase {
                 Phase::Waiting => return self.down(place, true),
-                Phase::Held => return self.enter_held(place, before.phase() != Phase::Waiting),
+                Phase::Held => return self.enter_held(place, before),
                 Phase::Check => self.process_or(place, phase, (Phase::Starting, Main::None)),
                 Phase::Starting => self.enter_starting(place),
                 Phase::Configure => self.process_or(place, phase, (Phase::PreStart, Main::None)),
@@ -171,9 +171,24 @@ impl Engine {
     }
 
     /// A new life begins, or the first: it may have to wait for others.
-    fn enter_held(&mut self, place: u32, again: bool) {
-        if again {
-            self.begin_again(place);
+    fn enter_held(&mut self, place: u32, before: State) {
+        match before {
+            State::Waiting => {}
+            State::Held { untold } => self.begin_again(place, untold),
+            // Nobody was told that it had begun.
+            State::Check(_) => self.begin_again(place, false),
+            State::Starting
+            | State::Configure(_)
+            | State::PreStart(_)
+            | State::Spawned(_)
+            | State::PostStart(..)
+            | State::Running(_)
+            | State::PreStop(..)
+            | State::Stopping(_)
+            | State::Killed(..)
+            | State::PostStop(_) => self.begin_again(place, true),
+        }
+        if before != State::Waiting {
             // Who waited for the life before to be down waits no longer.
             self.wake_for(place);
         }
@@ -195,7 +210,7 @@ impl Engine {
     }
 
     /// The life before is over, and another follows it.
-    fn begin_again(&mut self, place: u32) {
+    fn begin_again(&mut self, place: u32, untold: bool) {
         self.leave_emits(place);
         self.end_own_facts(place);
         self.act(place, |life| Action::Forget { life });
@@ -207,7 +222,7 @@ impl Engine {
         let slot = instance.slot;
         instance.number = number;
         instance.goal = Goal::Start;
-        instance.state = State::Held { untold: true };
+        instance.state = State::Held { untold };
         instance.timed_out = false;
         instance.result = None;
         instance.reached = false;
@@ -354,7 +369,8 @@ impl Engine {
             let wants_respawn =
                 job.respawn.is_some() && !normal && !(job.task && good) && self.saved.shutdown.is_none();
             if wants_respawn && self.may_respawn(place) {
-                self.settle(place);
+                self.settle_for_others(place);
+                // Who requires it goes on at its first end; who waits until it is up has the settle limit yet.
                 if was_up && !reached {
                     // Its first respawn has failed: nobody looks through the second.
                     self.no_longer_up(place);
@@ -550,6 +566,11 @@ impl Engine {
         let cause = self.saved.causes.keep(cause);
         let time = self.saved.now;
         let Some(slot) = self.slot_mut(id) else { return self.saved.causes.release(cause) };
+        // That it may not start again says more than that it has ended.
+        let refused = matches!(slot.last.as_deref(), Some(Last { end: End::Refused(Refusal::Ring(_)), time: at, .. }) if *at == time);
+        if refused && end == End::Well {
+            return self.saved.causes.release(cause);
+        }
         if let Some(old) = slot.last.replace(Last { time, instance, end, cause }.into()) {
             self.saved.causes.release(old.cause);
         }
@@ -557,10 +578,14 @@ impl Engine {
 
     /// Its start has ended, in whatever way: who waited for that goes on.
     pub(super) fn settle(&mut self, place: u32) {
-        let Some(instance) = self.instance_mut(place) else { return };
-        let slot = instance.slot;
-        instance.settled = true;
         self.unlimit(place, Limit::Settle);
+        self.settle_for_others(place);
+    }
+
+    fn settle_for_others(&mut self, place: u32) {
+        let Some(instance) = self.instance_mut(place) else { return };
+        instance.settled = true;
+        let slot = instance.slot;
         self.wake(slot);
     }
 
@@ -595,6 +620,8 @@ impl Engine {
         let (slot, key) = (instance.slot, instance.key.clone());
         self.settle(place);
         self.note(slot, key, Notice::StartTimedOut);
+        // Also who waits for an event that it was started by.
+        self.unblock(place, false);
     }
 
     pub(super) fn starved(&mut self, life: Life, process: ProcessKind, what: &str) {
@@ -616,6 +643,7 @@ impl Engine {
         }
     }
 
+    /// There was room for a process.
     /// Asks once more for the process that the system had no room for, if it is still wanted.
     pub(super) fn ask_again(&mut self, place: u32) {
         let Some(instance) = self.instance(place) else { return };

@@ -151,19 +151,43 @@ impl Engine {
         if down.stage != Stage::Stopping {
             return;
         }
-        let cause = down.cause;
         for place in self.places_by_name() {
-            let cause = self.saved.causes.keep(cause);
-            let wish = StopWish {
-                env: Args::new(),
-                events: Vec::new(),
-                blocks: Vec::new(),
-                cause,
-                reply: None,
-                again: false,
-            };
-            self.stop(place, wish);
+            self.stop_for_shutdown(place);
         }
+    }
+
+    fn stop_for_shutdown(&mut self, place: u32) {
+        let Some(cause) = self.saved.shutdown.as_ref().map(|down| down.cause) else { return };
+        let cause = self.saved.causes.keep(cause);
+        let wish = StopWish {
+            env: Args::new(),
+            events: Vec::new(),
+            blocks: Vec::new(),
+            cause,
+            reply: None,
+            again: false,
+        };
+        self.stop(place, wish);
+    }
+
+    /// Stops the services that the stops themselves have started, once they are up; `false` if there are none.
+    /// Tasks come to their end.
+    pub(super) fn stop_late_starts(&mut self) -> bool {
+        let stopping = self.saved.shutdown.as_ref().is_some_and(|down| down.stage == Stage::Stopping);
+        if !stopping || self.saved.living == 0 {
+            return false;
+        }
+        let up = |place: &u32| {
+            self.instance(*place).is_some_and(|instance| {
+                let keeps_up = instance.goal == Goal::Start && !instance.job.task;
+                keeps_up && instance.state.phase() == Phase::Running
+            })
+        };
+        let late: Vec<u32> = self.places_by_name().into_iter().filter(up).collect();
+        for &place in &late {
+            self.stop_for_shutdown(place);
+        }
+        !late.is_empty()
     }
 
     /// Says that all is down, once it is.
@@ -180,8 +204,19 @@ impl Engine {
         }
     }
 
-    /// Enough: what is not down now is ended with the machine.
+    /// Enough: what has hung in the events of the shutdown is left, and the jobs are stopped; what is not down
+    /// when that has had its time is ended with the machine.
     pub(super) fn shutdown_limit_reached(&mut self) {
+        if let Some(down) = &mut self.saved.shutdown
+            && let Stage::Telling(_) = down.stage
+        {
+            down.stage = Stage::Telling(1);
+            let limit = self.arm(SHUTDOWN_LIMIT, Timer::Shutdown);
+            if let Some(down) = &mut self.saved.shutdown {
+                down.limit = limit;
+            }
+            return self.shutdown_event_over();
+        }
         if let Some(down) = &mut self.saved.shutdown
             && down.stage != Stage::Told
         {

@@ -169,6 +169,9 @@ impl Engine {
             self.take(input);
             self.drain(&mut budget);
         }
+        while budget > 0 && self.stop_late_starts() {
+            self.drain(&mut budget);
+        }
         self.look_whether_down();
         if budget == 0 {
             self.saved.counters.bounds = self.saved.counters.bounds.saturating_add(1);

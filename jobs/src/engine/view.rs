@@ -142,10 +142,14 @@ impl Engine {
 
     fn other_waits(&self, instance: &Instance) -> Vec<String> {
         let mut waits = Vec::new();
+        if let Some((_, what, _)) = instance.rare().and_then(|rare| rare.starved.as_ref()) {
+            waits.push(what.to_string());
+        }
         if instance.state.phase() != Phase::Held {
             return waits;
         }
-        if !self.admits_mode(&instance.job) {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        if !forced && !self.admits_mode(&instance.job) {
             let modes: Vec<&str> = instance.job.modes.iter().map(|mode| mode.as_str()).collect();
             waits.push(format!("mode {}", modes.join(" or ")));
         }

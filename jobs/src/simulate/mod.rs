@@ -261,6 +261,9 @@ impl Simulation {
         let behaviour = self.world.of(&job, &instance, process);
         self.pid = self.pid.saturating_add(1);
         let pid = Pid(self.pid);
+        let body =
+            Body { job: job.clone(), instance: instance.clone(), processes: BTreeMap::new(), daemon: None };
+        self.lives.entry(life).or_insert(body);
         let start = self.now.after(behaviour.delay);
         if let Some((what, times)) = &behaviour.starved {
             let tries = self.starved.entry((job.name.clone(), instance.clone(), process)).or_default();
@@ -269,8 +272,7 @@ impl Simulation {
                 return self.schedule(start, Due::Starved(life, process, what.clone()));
             }
         }
-        let body = Body { job: job.clone(), instance, processes: BTreeMap::new(), daemon: None };
-        let body = self.lives.entry(life).or_insert(body);
+        let Some(body) = self.lives.get_mut(&life) else { return };
         if let Some(why) = &behaviour.fails {
             let why = why.clone();
             return self.schedule(start, Due::Unspawned(life, process, why));

@@ -123,6 +123,7 @@ pub fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Done => "done".into(),
         Outcome::UnknownJob => "unknown job".into(),
+        Outcome::UnknownInstance(key) if key.is_empty() => "it does not run".into(),
         Outcome::UnknownInstance(key) => format!("unknown instance: {key}"),
         Outcome::AlreadyRunning => "already running".into(),
         Outcome::AlreadyStopped => "already stopped".into(),
