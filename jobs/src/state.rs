@@ -279,10 +279,8 @@ impl State {
     /// Whether this process was asked for, and nothing was heard of it yet.
     #[must_use]
     pub fn asked_for(self, process: ProcessKind) -> bool {
-        match self {
-            S::Spawned(M::Asked) => process == P::Main,
-            state => state.hook() == Some((process, Asked)),
-        }
+        let main = self == S::Spawned(M::Asked) && process == P::Main;
+        main || self.hook() == Some((process, Asked))
     }
 
     /// What `cue` does to an instance of `job` in this state whose goal is `goal` (already changed, if the

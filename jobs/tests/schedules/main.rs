@@ -13,7 +13,7 @@ mod random;
 use play::{Schedule, play};
 
 /// How many schedules a plain test run plays.
-const PLAYED: u64 = 1_500;
+const PLAYED: u64 = 1_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
