@@ -1,5 +1,14 @@
 //! The graph after any number of changes is the graph that is built afresh, and its index finds what looking
 //! at every pattern finds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may fail"
+)]
 
 #[path = "schedules/random.rs"]
 #[allow(dead_code, reason = "only a part of it is used here")]

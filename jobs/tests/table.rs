@@ -5,6 +5,15 @@
 //! So it is seen when the table forgets a process, names one that is not there, or waits for a report that
 //! nobody owes. What entering a phase does is told again here in few lines; that the engine does the same is
 //! what `schedules.rs` shows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may fail"
+)]
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},

@@ -61,7 +61,10 @@ impl Engine {
         let job = &instance.job;
         let bad = !exit.is_success() && !job.normal_exit.contains(&exit) && job.respawn.is_none();
         if bad && instance.goal == Goal::Start {
+            let timeout = job.kill.timeout;
             self.fail(place, Failure::Ended(ProcessKind::Main, exit), Phase::Stopping);
+            // The step under way has a limited time, as after a stop.
+            self.limit(place, Limit::Hook, timeout);
         }
     }
 

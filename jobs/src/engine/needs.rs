@@ -49,7 +49,7 @@ impl Engine {
 
     pub(super) fn note_asked(&mut self, place: u32, id: JobId) {
         if let Some(instance) = self.instance_mut(place)
-            && !instance.rare().is_some_and(|rare| rare.asked.contains(&id))
+            && instance.rare().is_none_or(|rare| !rare.asked.contains(&id))
         {
             instance.rare_mut().asked.push(id);
         }

@@ -4,7 +4,7 @@ use alloc::{string::String, vec::Vec};
 
 use super::{
     Engine, Todo,
-    model::{Emitter, EventId},
+    model::{Emitter, EventId, Instance},
     needs::Supply,
 };
 use crate::{Action, Goal, JobId, Notice, Outcome, Phase};
@@ -38,20 +38,29 @@ impl Engine {
         let mut waits: Vec<Wait> = instance.emits.iter().map(|id| Wait::Emit(*id)).collect();
         waits.extend(instance.hook.map(Wait::Hook));
         let phase = instance.state.phase();
-        if phase == Phase::Held {
+        if phase == Phase::Held && self.is_kept(instance) {
+            // It waits for the clock or the mode, and asks for nobody until that is over.
+        } else if phase == Phase::Held {
             waits.extend(self.unsettled(instance).map(Wait::Order));
             for need in &instance.job.needs {
                 match self.supply(place, need) {
-                    Supply::Coming(id) | Supply::Leaving(id) | Supply::Startable(id) => {
-                        waits.push(Wait::Need(id));
-                    }
-                    Supply::Up | Supply::Never(_) => {}
+                    Supply::Coming(id) | Supply::Leaving(id) => waits.push(Wait::Need(id)),
+                    // Something is to be done about these at once.
+                    Supply::Startable(_) | Supply::Up | Supply::Never(_) => {}
                 }
             }
         } else if phase == Phase::Running && instance.goal != Goal::Start {
             waits.extend(self.to_stop_first(place).into_iter().map(Wait::Stop));
         }
         waits
+    }
+
+    /// Whether a backoff or the mode keeps an instance from looking whom it must wait for.
+    fn is_kept(&self, instance: &Instance) -> bool {
+        let rare = instance.rare();
+        let later = rare.and_then(|rare| rare.not_before).is_some_and(|time| time > self.saved.now);
+        let forced = rare.is_some_and(|rare| rare.forced);
+        later || (!forced && !self.admits_mode(&instance.job))
     }
 
     /// The instances that a wait is for.
