@@ -1,7 +1,7 @@
 //! The graph: which events and facts concern which job, and who provides and requires what.
 //!
 //! ```text
-//! leaf --feeds--> gate --opens--> job --provides--> provision <--requires, needs, before-- job
+//! leaf --feeds--> gate --opens--> job --provides--> provision --requires, needs, before, outlives--> job
 //! ```
 //!
 //! A leaf is a pattern, shared by all conditions that say the same. A gate is one condition of one job (or,
@@ -81,12 +81,15 @@ pub enum Edge {
     Opens,
     /// From a job to a provision.
     Provides,
-    /// From a job to a provision.
+    /// From a provision to a job that requires it. All but `Provides` lead away from the provision: so who
+    /// provides a name is found at once, however many ask for it.
     Requires,
-    /// From a job to a provision.
+    /// From a provision to a job that needs it.
     Needs,
-    /// From a job to a provision.
+    /// From a provision to a job that comes before it.
     Before,
+    /// From a provision to a job that must be down before those who provide it stop.
+    Outlives,
 }
 
 /// The graph.
@@ -126,6 +129,9 @@ impl Graph {
         for name in &job.before {
             self.link(node, name, Edge::Before);
         }
+        for name in job.stop_order.iter().flat_map(|order| &order.before) {
+            self.link(node, name, Edge::Outlives);
+        }
         if let Some(condition) = &job.start_on {
             // Variables of `start_on` have no value, but a default counts.
             let patterns =
@@ -148,7 +154,7 @@ impl Graph {
         self.remove_gate(Gate::Start(id));
         self.remove_gate(Gate::While(id));
         let Some(node) = self.jobs.remove(&id) else { return };
-        let named: Vec<NodeIndex> = self.graph.neighbors(node).collect();
+        let named: Vec<NodeIndex> = self.graph.neighbors_undirected(node).collect();
         self.graph.remove_node(node);
         for provision in named {
             self.drop_if_lonely(provision);
@@ -219,14 +225,20 @@ impl Graph {
     /// The jobs that stand to the name as `edge` says: who provides, requires, needs it, or comes before it.
     pub fn related<'g>(&'g self, name: &str, edge: Edge) -> impl Iterator<Item = JobId> + use<'g> {
         let node = self.provisions.get(name).copied();
+        let direction = if edge == Edge::Provides { Direction::Incoming } else { Direction::Outgoing };
         node.into_iter().flat_map(move |node| {
-            self.graph
-                .edges_directed(node, Direction::Incoming)
-                .filter(move |found| *found.weight() == edge)
-                .filter_map(|found| match self.graph.node_weight(found.source()) {
-                    Some(Node::Job(id)) => Some(*id),
-                    Some(Node::Leaf(..) | Node::Gate(_) | Node::Provision(_)) | None => None,
-                })
+            let found =
+                self.graph.edges_directed(node, direction).filter(move |found| *found.weight() == edge);
+            let jobs =
+                found.map(
+                    move |found| {
+                        if direction == Direction::Incoming { found.source() } else { found.target() }
+                    },
+                );
+            jobs.filter_map(|job| match self.graph.node_weight(job) {
+                Some(Node::Job(id)) => Some(*id),
+                Some(Node::Leaf(..) | Node::Gate(_) | Node::Provision(_)) | None => None,
+            })
         })
     }
 
@@ -239,7 +251,12 @@ impl Graph {
                 node
             }
         };
-        self.graph.add_edge(job, provision, edge);
+        match edge {
+            Edge::Provides => self.graph.add_edge(job, provision, edge),
+            Edge::Requires | Edge::Needs | Edge::Before | Edge::Outlives | Edge::Feeds(_) | Edge::Opens => {
+                self.graph.add_edge(provision, job, edge)
+            }
+        };
     }
 
     fn leaf(&mut self, sort: Sort, pattern: Pattern) -> (NodeIndex, Arc<Pattern>) {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{Engine, Todo};
-use crate::{Cue, Goal, Job, JobId, State};
+use crate::{Cue, Goal, GraphEdge as Edge, Job, JobId, State};
 
 impl Engine {
     pub(super) fn recheck_drain(&mut self, place: u32) {
@@ -28,7 +28,7 @@ impl Engine {
         let mut jobs = self.successors(id, job);
         // A format with stop headers says itself what must stay up until it is down.
         jobs.retain(|&other| self.slot(other).is_some_and(|slot| slot.job.stop_order.is_none()));
-        jobs.extend(self.stop_ordered(id, job));
+        jobs.extend(self.stop_ordered(job));
         jobs.retain(|other| *other != id && !yielded.contains(other));
         let stopping = |place: &u32| {
             self.instance(*place).is_some_and(|it| {
@@ -41,26 +41,16 @@ impl Engine {
         slots.flat_map(|slot| slot.instances.iter().map(|(_, place)| *place)).filter(stopping).collect()
     }
 
-    pub(super) fn stop_ordered(&self, id: JobId, job: &Job) -> Vec<JobId> {
+    pub(super) fn stop_ordered(&self, job: &Job) -> Vec<JobId> {
         let mut jobs: Vec<JobId> = Vec::new();
         if let Some(order) = &job.stop_order {
             jobs.extend(order.after.iter().flat_map(|name| self.providers(name)));
         }
-        for (place, slot) in self.saved.slots.iter().enumerate() {
-            let Some((slot, place)) = slot.as_ref().zip(u32::try_from(place).ok()) else { continue };
-            if slot.instances.is_empty() || JobId(place) == id {
-                continue;
-            }
-            let before = slot.job.stop_order.as_ref().is_some_and(|order| {
-                order
-                    .before
-                    .iter()
-                    .any(|name| *name == job.name || job.provided_names().any(|own| own == name))
-            });
-            if before {
-                jobs.push(JobId(place));
-            }
+        for name in job.provided_names().chain([&job.name]) {
+            jobs.extend(self.graph.related(name, Edge::Outlives));
         }
+        jobs.sort_unstable();
+        jobs.dedup();
         jobs
     }
 
