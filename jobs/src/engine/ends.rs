@@ -90,6 +90,10 @@ impl Engine {
         let wait = respawn.backoff.saturating_mul(factor).min(respawn.backoff_max);
         rare.backoff = rare.backoff.saturating_add(1);
         rare.not_before = (!wait.is_zero()).then(|| now.after(wait));
+        let (slot, key) = (instance.slot, instance.key.clone());
+        if !wait.is_zero() {
+            self.note(slot, key, Notice::ComesBack(wait));
+        }
         true
     }
 

@@ -77,6 +77,9 @@ impl Engine {
             Err(outcome) => {
                 if let Outcome::Refused(refusal) = &outcome {
                     self.note_refusal(id, &request, refusal.clone());
+                } else if let (Outcome::MissingVariable(name), By::Event) = (&outcome, request.by) {
+                    // Nobody hears the answer to an event.
+                    self.note_refusal(id, &request, Refusal::Variable(name.clone()));
                 }
                 self.drop_request(Some(request));
                 // Whoever needs it and has waited for it need not wait for this start.
