@@ -68,7 +68,6 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
         Some(Ok(_)) => Err(Fault::NotAFile),
         Some(Err(error)) => Err(Fault::Io(io::Error::new(error.kind(), error.to_string()))),
     };
-    let error = |code, message: String| Report::error(code, message).in_file(&shown);
     let fault = match read {
         Ok((bytes, executable)) => match String::from_utf8(bytes) {
             Ok(text) => return Content::Text(Source { path: shown, text, executable }),
@@ -76,17 +75,36 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
         },
         Err(fault) => fault,
     };
-    Content::Unreadable(match fault {
-        Fault::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
-        Fault::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
-        Fault::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
-            .help("a job is a short file: let it call a program"),
-        Fault::NotText(cause) => {
-            let before = cause.as_bytes().iter().take(cause.utf8_error().valid_up_to());
-            let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
-            error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
+    Content::Unreadable(fault.report(&shown))
+}
+
+/// A program that is executed and not read, be it a script or not: its beginning, for those who look whether
+/// the kernel takes it.
+pub(super) fn program(root: &Path, path: &Path) -> Content {
+    let shown = path.to_string_lossy().into_owned();
+    let start = || -> Result<(String, bool), Fault> {
+        let place = Place::resolve(root, path)?;
+        if !place.metadata.is_file() {
+            return Err(Fault::NotAFile);
         }
-    })
+        let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&place.path);
+        let executable = place.metadata.mode() & 0o111 != 0;
+        let mut bytes = Vec::new();
+        match file {
+            Ok(file) => file.take(HEADER as u64).read_to_end(&mut bytes)?,
+            // Who may execute it need not be allowed to read it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => 0,
+            Err(error) => return Err(error.into()),
+        };
+        Ok((String::from_utf8_lossy(&bytes).into_owned(), executable))
+    };
+    match Place::resolve(root, path) {
+        Ok(place) if place.is_null => Content::Masked,
+        Ok(_) | Err(_) => match start() {
+            Ok((text, executable)) => Content::Text(Source { path: shown, text, executable }),
+            Err(fault) => Content::Unreadable(fault.report(&shown)),
+        },
+    }
 }
 
 /// Why a file cannot be read.
@@ -95,6 +113,23 @@ enum Fault {
     NotAFile,
     TooLong,
     NotText(std::string::FromUtf8Error),
+}
+
+impl Fault {
+    fn report(self, path: &str) -> Report {
+        let error = |code, message: String| Report::error(code, message).in_file(path);
+        match self {
+            Self::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
+            Self::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
+            Self::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
+                .help("a job is a short file: let it call a program"),
+            Self::NotText(cause) => {
+                let before = cause.as_bytes().iter().take(cause.utf8_error().valid_up_to());
+                let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
+                error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
+            }
+        }
+    }
 }
 
 impl From<io::Error> for Fault {

@@ -21,7 +21,7 @@ use jobs::{
 };
 
 pub use file::{MAX_FILE, Reach};
-use file::{Place, read};
+use file::{Place, program, read};
 use folders::{FOLDERS, Folder, Names};
 
 /// The most files that are taken from one tree.
@@ -215,6 +215,7 @@ impl Found {
                 text: String::new(),
                 executable: false,
             }),
+            Some(FileKind::Hook | FileKind::Syshook) => program(root, &self.path),
             Some(_) | None => read(root, &self.path, self.entry == Entry::File, reach),
         };
         let kind = self.kind.or_else(|| folders::kind_by_content(&content))?;
