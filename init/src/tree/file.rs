@@ -36,6 +36,20 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Follows the links in a path below `root`, at its end and on the way there.
+    pub fn below(root: &Path, path: &str) -> io::Result<Self> {
+        let mut place = Self::resolve(root, root)?;
+        for name in path.split('/') {
+            place = Self::resolve(root, &place.path.join(name))?;
+        }
+        Ok(place)
+    }
+
+    /// Which file it is, whatever its name.
+    pub fn identity(&self) -> (u64, u64) {
+        (self.metadata.dev(), self.metadata.ino())
+    }
+
     /// Follows links at the end of `path`; an absolute one begins at `root`.
     pub fn resolve(root: &Path, path: &Path) -> io::Result<Self> {
         let mut path = path.to_path_buf();
@@ -82,29 +96,31 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
 /// the kernel takes it.
 pub(super) fn program(root: &Path, path: &Path) -> Content {
     let shown = path.to_string_lossy().into_owned();
-    let start = || -> Result<(String, bool), Fault> {
-        let place = Place::resolve(root, path)?;
-        if !place.metadata.is_file() {
-            return Err(Fault::NotAFile);
-        }
-        let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&place.path);
-        let executable = place.metadata.mode() & 0o111 != 0;
-        let mut bytes = Vec::new();
-        match file {
-            Ok(file) => file.take(HEADER as u64).read_to_end(&mut bytes)?,
-            // Who may execute it need not be allowed to read it.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => 0,
-            Err(error) => return Err(error.into()),
-        };
-        Ok((String::from_utf8_lossy(&bytes).into_owned(), executable))
-    };
-    match Place::resolve(root, path) {
-        Ok(place) if place.is_null => Content::Masked,
-        Ok(_) | Err(_) => match start() {
-            Ok((text, executable)) => Content::Text(Source { path: shown, text, executable }),
-            Err(fault) => Content::Unreadable(fault.report(&shown)),
-        },
+    match beginning(root, path) {
+        Ok(None) => Content::Masked,
+        Ok(Some((text, executable))) => Content::Text(Source { path: shown, text, executable }),
+        Err(fault) => Content::Unreadable(fault.report(&shown)),
     }
+}
+
+/// The first bytes of a program, and whether it may be executed; `None` for a link to `/dev/null`.
+fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> {
+    let place = Place::resolve(root, path)?;
+    if place.is_null {
+        return Ok(None);
+    }
+    if !place.metadata.is_file() {
+        return Err(Fault::NotAFile);
+    }
+    let mut start = [0; HEADER];
+    let count = match OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&place.path) {
+        Ok(mut file) => file.read(&mut start)?,
+        // Who may execute it need not be allowed to read it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let text = String::from_utf8_lossy(start.get(..count).unwrap_or_default()).into_owned();
+    Ok(Some((text, place.metadata.mode() & 0o111 != 0)))
 }
 
 /// Why a file cannot be read.
