@@ -233,10 +233,11 @@ fn follow(job: &Job, at: &Point, cue: Cue, goal: Goal, world: World) -> Vec<Poin
 
 fn stay(job: &Job, at: Point, state: State) -> Point {
     let there = Point { state, ..at };
-    let left_alone = matches!(state, State::Killed(Main::Ended { left: true, .. }, Ending::Signal))
-        && at.state != state
-        && job.kill.leave;
-    if left_alone { enter(job, leave(there), Phase::PostStop, Main::None) } else { there }
+    let rest_is_told = matches!(state, State::Killed(Main::Ended { left: true, .. }, Ending::Signal));
+    if rest_is_told && at.state != state && job.kill.leave {
+        return enter(job, leave(there), Phase::PostStop, Main::None);
+    }
+    there
 }
 
 /// What is left belongs to nobody from now on.
