@@ -226,12 +226,15 @@ mod tests {
             let origin = if inside { Origin::Person(0) } else { Origin::World };
             Input::Began { fact, origin }
         };
-        match parse_order(line).unwrap() {
-            Order::Fact(fact) => began(fact),
-            Order::Gone(fact) => Input::Ended { name: fact.name.clone(), identity: fact.identity.clone() },
-            Order::Event(event) => Input::Event { event, origin: Origin::World, reply: None },
-            order => panic!("{order:?}"),
+        let order = parse_order(line).unwrap();
+        if let Order::Fact(fact) = order {
+            return began(fact);
         }
+        if let Order::Gone(fact) = order {
+            return Input::Ended { name: fact.name.clone(), identity: fact.identity };
+        }
+        let Order::Event(event) = order else { panic!("{order:?}") };
+        Input::Event { event, origin: Origin::World, reply: None }
     }
 
     /// Of these inputs, `left` are left in the queue.
