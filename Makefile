@@ -54,7 +54,7 @@ test: setup ## Run all tests; the last line counts them
 
 .PHONY: test-all
 test-all: test ## The same, then again optimised with 100 times the random cases (takes long)
-	PROPTEST_CASES=25600 CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_TEST_OPT_LEVEL=2 \
+	PROPTEST_CASES=25600 ONSET_SEEDS=100000 CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_TEST_OPT_LEVEL=2 \
 		cargo test --workspace --locked --no-fail-fast --target-dir $(OUT)/test-all
 
 .PHONY: lint

@@ -5,6 +5,15 @@
 //! So it is seen when the table forgets a process, names one that is not there, or waits for a report that
 //! nobody owes. What entering a phase does is told again here in few lines; that the engine does the same is
 //! what `schedules.rs` shows.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may fail"
+)]
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -224,14 +233,11 @@ fn follow(job: &Job, at: &Point, cue: Cue, goal: Goal, world: World) -> Vec<Poin
 
 fn stay(job: &Job, at: Point, state: State) -> Point {
     let there = Point { state, ..at };
-    match state {
-        State::Killed(Main::Ended { left: true, .. }, Ending::Signal)
-            if at.state != state && job.kill.leave =>
-        {
-            enter(job, leave(there), Phase::PostStop, Main::None)
-        }
-        _ => there,
+    let rest_is_told = matches!(state, State::Killed(Main::Ended { left: true, .. }, Ending::Signal));
+    if rest_is_told && at.state != state && job.kill.leave {
+        return enter(job, leave(there), Phase::PostStop, Main::None);
     }
+    there
 }
 
 /// What is left belongs to nobody from now on.

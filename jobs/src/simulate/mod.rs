@@ -73,6 +73,8 @@ enum Due {
     Ready(Life),
     End(Life, ProcessKind, Exit),
     DaemonEnd(Life),
+    /// All was killed, and there was nothing.
+    Empty(Life),
 }
 
 impl Simulation {
@@ -349,6 +351,8 @@ impl Simulation {
         }
         if daemon {
             self.schedule(self.now, Due::DaemonEnd(life));
+        } else if self.lives.get(&life).is_some_and(|body| body.processes.is_empty()) {
+            self.schedule(self.now, Due::Empty(life));
         }
     }
 
@@ -374,6 +378,7 @@ impl Simulation {
                 }
                 Input::Exited { life, process, exit, left: body.daemon.is_some() }
             }
+            Due::Empty(life) => Input::Emptied { life },
             Due::DaemonEnd(life) => {
                 if self.lives.get_mut(&life).and_then(|body| body.daemon.take()).is_none() {
                     return;

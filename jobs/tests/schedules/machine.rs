@@ -219,7 +219,14 @@ impl Machine {
                 body.known_left = false;
                 body.known.retain(|kind| !matches!(kind, ProcessKind::Main | ProcessKind::Stop));
             }
-            _ => {}
+            Input::Ready { main: None, .. }
+            | Input::Event { .. }
+            | Input::Began { .. }
+            | Input::Ended { .. }
+            | Input::Command { .. }
+            | Input::Mode { .. }
+            | Input::Reload { .. }
+            | Input::Shutdown { .. } => {}
         }
         if body.over && body.reports.is_empty() {
             self.bodies.remove(&life);

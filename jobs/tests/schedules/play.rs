@@ -472,12 +472,10 @@ impl Play {
 
 /// An action without the job in it.
 fn brief(action: &Action) -> String {
-    match action {
-        Action::Spawn { life, job, instance, process, env, .. } => {
-            format!("spawn {} ({instance}) {process} {life:?} with {env}", job.name)
-        }
-        action => format!("{action:?}"),
-    }
+    let Action::Spawn { life, job, instance, process, env, .. } = action else {
+        return format!("{action:?}");
+    };
+    format!("spawn {} ({instance}) {process} {life:?} with {env}", job.name)
 }
 
 trait Unasked {
