@@ -25,11 +25,11 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
     }
 }
 
-/// Why no event can ever match a pattern.
+/// What no event that matches a pattern can have, for it does not exist.
 enum Never<'p> {
-    NoSuchEvent,
-    NoSuchJob(&'p str),
-    NoSuchKey(&'p Key),
+    Event,
+    Job(&'p str),
+    Argument(&'p Key),
 }
 
 fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
@@ -40,10 +40,10 @@ fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
             .iter()
             .find_map(missing)
             .or_else(|| unmatched_glob(view, pattern))
-            .map(Never::NoSuchJob)
-            .or_else(|| strange_key(view, pattern).map(Never::NoSuchKey));
+            .map(Never::Job)
+            .or_else(|| strange_key(view, pattern).map(Never::Argument));
     }
-    (!view.known.is_event(&pattern.name)).then_some(Never::NoSuchEvent)
+    (!view.known.is_event(&pattern.name)).then_some(Never::Event)
 }
 
 /// A key that no event of a job's life has: the engine gives some, and jobs `export` more.
@@ -103,13 +103,13 @@ fn fault(
         (_, false) => format!("job `{job}` does not start on it"),
     };
     let (code, cause, place, help): (_, _, _, Option<String>) = match why {
-        Never::NoSuchEvent => (
+        Never::Event => (
             if dead { "never-starts" } else { "unknown-event" },
             format!("nothing emits event `{}`", pattern.name),
             place_of(described, role, &pattern.name, "never happens"),
             view.known.nearest_event(&pattern.name).map(|meant| format!("did you mean `{meant}`?")),
         ),
-        Never::NoSuchJob(name) => (
+        Never::Job(name) => (
             if dead { "never-starts" } else { "unknown-job" },
             format!("there is no job `{name}` for `{}`", pattern.name),
             place_of(described, Role::JobOfEvent, name, "no such job"),
@@ -118,7 +118,7 @@ fn fault(
                 .and_then(|name| view.fate(&name))
                 .or_else(|| view.known.nearest_job(name).map(|meant| format!("did you mean `{meant}`?"))),
         ),
-        Never::NoSuchKey(key) => (
+        Never::Argument(key) => (
             if dead { "never-starts" } else { "unknown-key" },
             format!("event `{}` has no argument `{key}`", pattern.name),
             place_of(described, role, &pattern.name, "never matches"),
@@ -126,9 +126,9 @@ fn fault(
         ),
     };
     let help = help.unwrap_or_else(|| match why {
-        Never::NoSuchEvent => "if a program emits it, name it under `emits` in that program's job".into(),
-        Never::NoSuchJob(_) => "a job is named by its file".into(),
-        Never::NoSuchKey(_) => "it has those of the engine, and what the job has under `export`".into(),
+        Never::Event => "if a program emits it, name it under `emits` in that program's job".into(),
+        Never::Job(_) => "a job is named by its file".into(),
+        Never::Argument(_) => "it has those of the engine, and what the job has under `export`".into(),
     });
     report(Severity::Warning, code, format!("{cause}, so {so}"), vec![place]).help(help)
 }
