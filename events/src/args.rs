@@ -112,8 +112,8 @@ impl fmt::Display for Args {
     }
 }
 
-/// Writes a value so that [`Event`](crate::Event)'s parser reads it back: in quotes where it has to be.
-fn write_quoted(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
+/// Writes a word so that [`Event`](crate::Event)'s parser reads it back: in quotes where it has to be.
+pub(crate) fn write_quoted(f: &mut fmt::Formatter<'_>, value: &str) -> fmt::Result {
     if !value.contains([' ', '\t', '"', '\'', '\\']) && !value.contains(char::is_whitespace) {
         return f.write_str(value);
     }

@@ -5,7 +5,7 @@ use core::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Args, Name, TextError};
+use crate::{Args, Name, TextError, args::write_quoted};
 
 /// Something that happened: a name and arguments in order. Never an order to anybody.
 ///
@@ -92,7 +92,7 @@ fn words(text: &str) -> Result<Vec<String>, EventError> {
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        write_quoted(f, &self.name)?;
         if self.args.is_empty() { Ok(()) } else { write!(f, " {}", self.args) }
     }
 }
@@ -110,6 +110,7 @@ mod tests {
             ("net-up  IFACE=eth0 ", "net-up IFACE=eth0"),
             ("x K=\"a b\" L='c \"d\"' M=e\\\\f", "x K=\"a b\" L=\"c \\\"d\\\"\" M=\"e\\\\f\""),
             ("x K=", "x K="),
+            ("\"a\\\\'b\" K=1", "\"a\\\\'b\" K=1"),
         ] {
             let event: Event = text.parse().unwrap();
             assert_eq!(event.to_string(), shown);

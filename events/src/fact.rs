@@ -38,7 +38,7 @@ impl Fact {
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        crate::args::write_quoted(f, &self.name)?;
         if self.args.is_empty() { Ok(()) } else { write!(f, " {}", self.args) }
     }
 }

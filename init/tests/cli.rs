@@ -241,6 +241,44 @@ fn a_link_leads_to_where_it_leads_on_the_machine() {
     assert_eq!(tree.run(&["order", "."]), (0, "absolute\nrelative\n".into(), String::new()));
 }
 
+const OPENVPN: &str = "#!/bin/sh\n# PROVIDE: vpn\n\nname=${0##*/}\n. /etc/rc.subr\n";
+
+#[test]
+fn a_script_under_several_names_is_started_once() {
+    let tree = Tree::new(&[("etc/rc.d/web", POSTGRESQL), ("usr/local/etc/rc.d/vpn", OPENVPN)]);
+    symlink("web", tree.path("etc/rc.d/a-link")).unwrap();
+    symlink("/etc/rc.d/web", tree.path("usr/local/etc/rc.d/web")).unwrap();
+    symlink("vpn", tree.path("usr/local/etc/rc.d/vpn-office")).unwrap();
+    symlink("/usr/share/z", tree.path("etc/rc.d/y")).unwrap();
+    symlink("/usr/share/z", tree.path("etc/rc.d/z")).unwrap();
+    tree.write("usr/share/z", b"#!/bin/sh\n# PROVIDE: z\n\necho\n");
+    assert_eq!(tree.run(&["order", "."]).1, "vpn\nvpn-office\nweb\ny\n");
+    let (_, out, _) = tree.run(&["check", "."]);
+    assert_eq!(out.matches("warning[same-script]").count(), 3, "{out}");
+    assert!(!out.contains("shadowed-job"), "{out}");
+}
+
+#[test]
+fn a_folder_that_is_a_link_is_looked_into_once_and_within_the_tree() {
+    let tree = Tree::new(&[("etc/rc.d/a", SCRIPTS[0].1), ("opt/local/etc/rc.d/b", SCRIPTS[1].1)]);
+    fs::create_dir_all(tree.path("usr")).unwrap();
+    symlink("/opt/local", tree.path("usr/local")).unwrap();
+    assert_eq!(tree.run(&["order", "."]).1, "b\na\n");
+    fs::remove_dir_all(tree.path("opt/local/etc/rc.d")).unwrap();
+    symlink("/etc/rc.d", tree.path("opt/local/etc/rc.d")).unwrap();
+    assert_eq!(tree.run(&["order", "."]).1, "a\n");
+    assert!(!tree.run(&["check", "."]).1.contains("shadowed-job"));
+}
+
+#[test]
+fn a_hook_may_be_any_program() {
+    let tree = Tree::new(&[]);
+    tree.write("etc/onset/hooks/startup/10-program", b"#!\xff\xfe");
+    tree.write("etc/onset/hooks/startup/20-large", &[b"#!/bin/x\n".as_slice(), &vec![0; 2 << 20]].concat());
+    let (status, out, _) = tree.run(&["check", "."]);
+    assert_eq!((status, out.as_str()), (0, "2 jobs, 0 errors, 0 warnings\n"));
+}
+
 #[test]
 fn what_cannot_be_text_is_refused_and_not_fatal() {
     let tree = Tree::new(&[("etc/rc.d/good", "#!/bin/sh\n# PROVIDE: good\n\necho\n")]);

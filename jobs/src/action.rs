@@ -2,6 +2,8 @@
 
 use alloc::{string::String, sync::Arc};
 
+use core::time::Duration;
+
 use events::{Args, Event, Name, Pattern, Text, Time};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +109,8 @@ pub enum Refusal {
     ShuttingDown,
     /// The job is switched off; why.
     Disabled(Text),
+    /// A variable that its instance's name has did not come with the event.
+    Variable(Text),
     /// It does not run in this mode.
     Mode(Text),
     /// Its `while` does not hold; the leaf that is missing.
@@ -143,6 +147,8 @@ pub enum Notice {
     Failed(Failure),
     /// A process could not be executed.
     Unspawned(ProcessKind, String),
+    /// It has ended by itself and comes back after this time.
+    ComesBack(Duration),
     /// Those who wait for it go on without it.
     StartTimedOut,
     /// Its start was refused.

@@ -1,7 +1,7 @@
 //! The graph: which events and facts concern which job, and who provides and requires what.
 //!
 //! ```text
-//! leaf --feeds--> gate --opens--> job --provides--> provision <--requires, needs, before-- job
+//! leaf --feeds--> gate --opens--> job --provides--> provision --requires, needs, before, outlives--> job
 //! ```
 //!
 //! A leaf is a pattern, shared by all conditions that say the same. A gate is one condition of one job (or,
@@ -12,13 +12,17 @@
 //! Nothing that happened is kept here. What a gate has seen belongs to the engine's state, and the graph
 //! can be built afresh from the jobs and instances at any time.
 
-use alloc::{boxed::Box, vec::Vec};
+mod index;
 
-use events::{Args, Condition, MatchKey, Name, Pattern, Text};
-use hashbrown::HashMap;
+use alloc::{sync::Arc, vec::Vec};
+use core::hash::BuildHasher as _;
+
+use events::{Args, Condition, Name, Pattern};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use petgraph::{Direction, graph::NodeIndex, stable_graph::StableDiGraph, visit::EdgeRef};
 
 use crate::Job;
+use index::Index;
 
 /// A job's place in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -59,7 +63,7 @@ pub struct Hit {
 #[derive(Debug, Clone)]
 pub enum Node {
     /// A pattern, shared by all who say the same.
-    Leaf(Box<(Sort, Pattern)>),
+    Leaf(Sort, Arc<Pattern>),
     /// A condition.
     Gate(Gate),
     /// A job.
@@ -77,24 +81,15 @@ pub enum Edge {
     Opens,
     /// From a job to a provision.
     Provides,
-    /// From a job to a provision.
+    /// From a provision to a job that requires it. All but `Provides` lead away from the provision: so who
+    /// provides a name is found at once, however many ask for it.
     Requires,
-    /// From a job to a provision.
+    /// From a provision to a job that needs it.
     Needs,
-    /// From a job to a provision.
+    /// From a provision to a job that comes before it.
     Before,
-}
-
-/// Leaves by the name they look for and their most selective argument.
-#[derive(Debug, Clone, Default)]
-struct Index(HashMap<Name, Entry>);
-
-#[derive(Debug, Clone, Default)]
-struct Entry {
-    /// Leaves without a literal argument.
-    any: Vec<NodeIndex>,
-    /// Leaves by the argument that must be one very text.
-    keyed: Vec<(MatchKey, HashMap<Text, Vec<NodeIndex>>)>,
+    /// From a provision to a job that must be down before those who provide it stop.
+    Outlives,
 }
 
 /// The graph.
@@ -103,7 +98,9 @@ pub struct Graph {
     graph: StableDiGraph<Node, Edge>,
     events: Index,
     facts: Index,
-    leaves: HashMap<(Sort, Pattern), NodeIndex>,
+    /// All leaves, by what they look for; that stands in the node alone.
+    leaves: HashTable<NodeIndex>,
+    hasher: DefaultHashBuilder,
     gates: HashMap<Gate, NodeIndex>,
     jobs: HashMap<JobId, NodeIndex>,
     provisions: HashMap<Name, NodeIndex>,
@@ -132,6 +129,9 @@ impl Graph {
         for name in &job.before {
             self.link(node, name, Edge::Before);
         }
+        for name in job.stop_order.iter().flat_map(|order| &order.before) {
+            self.link(node, name, Edge::Outlives);
+        }
         if let Some(condition) = &job.start_on {
             // Variables of `start_on` have no value, but a default counts.
             let patterns =
@@ -154,7 +154,7 @@ impl Graph {
         self.remove_gate(Gate::Start(id));
         self.remove_gate(Gate::While(id));
         let Some(node) = self.jobs.remove(&id) else { return };
-        let named: Vec<NodeIndex> = self.graph.neighbors(node).collect();
+        let named: Vec<NodeIndex> = self.graph.neighbors_undirected(node).collect();
         self.graph.remove_node(node);
         for provision in named {
             self.drop_if_lonely(provision);
@@ -178,14 +178,22 @@ impl Graph {
         }
         for (number, pattern) in leaves.enumerate() {
             let (Some(pattern), Ok(number)) = (pattern, u8::try_from(number)) else { continue };
-            let leaf = self.leaf(sort, pattern);
+            let (leaf, pattern) = self.leaf(sort, pattern);
             self.graph.add_edge(leaf, node, Edge::Feeds(number));
+            self.index(sort).add(&pattern, Hit { gate, leaf: number });
         }
     }
 
     /// Takes a condition out, with the leaves that nobody else looks at.
     pub fn remove_gate(&mut self, gate: Gate) {
         let Some(node) = self.gates.remove(&gate) else { return };
+        let mut feeds = self.graph.neighbors_directed(node, Direction::Incoming).detach();
+        while let Some(leaf) = feeds.next_node(&self.graph) {
+            if let Some(Node::Leaf(sort, pattern)) = self.graph.node_weight(leaf) {
+                let (sort, pattern) = (*sort, pattern.clone());
+                self.index(sort).remove(&pattern, gate);
+            }
+        }
         let leaves: Vec<NodeIndex> = self.graph.neighbors_directed(node, Direction::Incoming).collect();
         self.graph.remove_node(node);
         for leaf in leaves {
@@ -195,56 +203,42 @@ impl Graph {
 
     /// All leaves that mean this event or fact, as places in conditions.
     pub fn hits(&self, sort: Sort, name: &Name, args: &Args, hits: &mut Vec<Hit>) {
-        let index = match sort {
-            Sort::Event => &self.events,
-            Sort::Fact => &self.facts,
-        };
-        let Some(entry) = index.0.get(name) else { return };
-        for &leaf in &entry.any {
-            self.follow(leaf, args, hits);
-        }
-        for (key, by_value) in &entry.keyed {
-            let value = match key {
-                MatchKey::Position(place) => args.at(usize::from(*place)),
-                MatchKey::Named(key) => args.get(key),
-            };
-            for &leaf in value.and_then(|value| by_value.get(value.as_str())).into_iter().flatten() {
-                self.follow(leaf, args, hits);
-            }
+        match sort {
+            Sort::Event => self.events.hits(name, args, hits),
+            Sort::Fact => self.facts.hits(name, args, hits),
         }
     }
 
-    fn follow(&self, leaf: NodeIndex, args: &Args, hits: &mut Vec<Hit>) {
-        let Some(Node::Leaf(known)) = self.graph.node_weight(leaf) else { return };
-        if !known.1.matches_args(args, &|_| None) {
-            return;
-        }
-        for edge in self.graph.edges(leaf) {
-            if let (Edge::Feeds(number), Some(Node::Gate(gate))) =
-                (edge.weight(), self.graph.node_weight(edge.target()))
-            {
-                hits.push(Hit { gate: *gate, leaf: *number });
-            }
+    const fn index(&mut self, sort: Sort) -> &mut Index {
+        match sort {
+            Sort::Event => &mut self.events,
+            Sort::Fact => &mut self.facts,
         }
     }
 
     /// Whether any condition looks at facts of this kind.
     #[must_use]
     pub fn watches_fact(&self, name: &str) -> bool {
-        self.facts.0.contains_key(name)
+        self.facts.knows(name)
     }
 
     /// The jobs that stand to the name as `edge` says: who provides, requires, needs it, or comes before it.
     pub fn related<'g>(&'g self, name: &str, edge: Edge) -> impl Iterator<Item = JobId> + use<'g> {
         let node = self.provisions.get(name).copied();
+        let direction = if edge == Edge::Provides { Direction::Incoming } else { Direction::Outgoing };
         node.into_iter().flat_map(move |node| {
-            self.graph
-                .edges_directed(node, Direction::Incoming)
-                .filter(move |found| *found.weight() == edge)
-                .filter_map(|found| match self.graph.node_weight(found.source()) {
-                    Some(Node::Job(id)) => Some(*id),
-                    Some(Node::Leaf(_) | Node::Gate(_) | Node::Provision(_)) | None => None,
-                })
+            let found =
+                self.graph.edges_directed(node, direction).filter(move |found| *found.weight() == edge);
+            let jobs =
+                found.map(
+                    move |found| {
+                        if direction == Direction::Incoming { found.source() } else { found.target() }
+                    },
+                );
+            jobs.filter_map(|job| match self.graph.node_weight(job) {
+                Some(Node::Job(id)) => Some(*id),
+                Some(Node::Leaf(..) | Node::Gate(_) | Node::Provision(_)) | None => None,
+            })
         })
     }
 
@@ -257,22 +251,36 @@ impl Graph {
                 node
             }
         };
-        self.graph.add_edge(job, provision, edge);
+        match edge {
+            Edge::Provides => self.graph.add_edge(job, provision, edge),
+            Edge::Requires | Edge::Needs | Edge::Before | Edge::Outlives | Edge::Feeds(_) | Edge::Opens => {
+                self.graph.add_edge(provision, job, edge)
+            }
+        };
     }
 
-    fn leaf(&mut self, sort: Sort, pattern: Pattern) -> NodeIndex {
-        let key = (sort, pattern);
-        if let Some(&node) = self.leaves.get(&key) {
-            return node;
+    fn leaf(&mut self, sort: Sort, pattern: Pattern) -> (NodeIndex, Arc<Pattern>) {
+        let hash = self.hasher.hash_one((sort, &pattern));
+        if let Some(found) = self.leaves.find(hash, |&node| self.is_leaf(node, sort, &pattern))
+            && let Some(Node::Leaf(_, shared)) = self.graph.node_weight(*found)
+        {
+            return (*found, shared.clone());
         }
-        let node = self.graph.add_node(Node::Leaf(Box::new(key.clone())));
-        let index = match sort {
-            Sort::Event => &mut self.events,
-            Sort::Fact => &mut self.facts,
-        };
-        index.add(&key.1, node);
-        self.leaves.insert(key, node);
-        node
+        let pattern = Arc::new(pattern);
+        let node = self.graph.add_node(Node::Leaf(sort, pattern.clone()));
+        let Self { graph, hasher, leaves, .. } = self;
+        leaves.insert_unique(hash, node, |&node| match graph.node_weight(node) {
+            Some(Node::Leaf(sort, pattern)) => hasher.hash_one((*sort, &**pattern)),
+            Some(Node::Gate(_) | Node::Job(_) | Node::Provision(_)) | None => 0,
+        });
+        (node, pattern)
+    }
+
+    fn is_leaf(&self, node: NodeIndex, sort: Sort, pattern: &Pattern) -> bool {
+        match self.graph.node_weight(node) {
+            Some(Node::Leaf(known_sort, known)) => *known_sort == sort && **known == *pattern,
+            Some(Node::Gate(_) | Node::Job(_) | Node::Provision(_)) | None => false,
+        }
     }
 
     /// Takes out a leaf that feeds nothing, or a provision that nobody names.
@@ -281,59 +289,16 @@ impl Graph {
             return;
         }
         match self.graph.remove_node(node) {
-            Some(Node::Leaf(key)) => {
-                let index = match key.0 {
-                    Sort::Event => &mut self.events,
-                    Sort::Fact => &mut self.facts,
-                };
-                index.remove(&key.1, node);
-                self.leaves.remove(&*key);
+            Some(Node::Leaf(sort, pattern)) => {
+                let hash = self.hasher.hash_one((sort, &*pattern));
+                if let Ok(entry) = self.leaves.find_entry(hash, |known| *known == node) {
+                    entry.remove();
+                }
             }
             Some(Node::Provision(name)) => {
                 self.provisions.remove(&name);
             }
             Some(Node::Gate(_) | Node::Job(_)) | None => {}
-        }
-    }
-}
-
-impl Index {
-    fn add(&mut self, pattern: &Pattern, leaf: NodeIndex) {
-        let entry = self.0.entry(pattern.name.clone()).or_default();
-        let Some((key, value)) = pattern.selector() else {
-            entry.any.push(leaf);
-            return;
-        };
-        let place = entry.keyed.iter().position(|(known, _)| known == key);
-        let by_value = match place.and_then(|place| entry.keyed.get_mut(place)) {
-            Some((_, by_value)) => by_value,
-            None => {
-                entry.keyed.push((key.clone(), HashMap::new()));
-                let Some((_, by_value)) = entry.keyed.last_mut() else { return };
-                by_value
-            }
-        };
-        by_value.entry(Text::from(value)).or_default().push(leaf);
-    }
-
-    fn remove(&mut self, pattern: &Pattern, leaf: NodeIndex) {
-        let Some(entry) = self.0.get_mut(&pattern.name) else { return };
-        match pattern.selector() {
-            None => entry.any.retain(|known| *known != leaf),
-            Some((key, value)) => {
-                for (_, by_value) in entry.keyed.iter_mut().filter(|(known, _)| known == key) {
-                    if let Some(leaves) = by_value.get_mut(value) {
-                        leaves.retain(|known| *known != leaf);
-                        if leaves.is_empty() {
-                            by_value.remove(value);
-                        }
-                    }
-                }
-                entry.keyed.retain(|(_, by_value)| !by_value.is_empty());
-            }
-        }
-        if entry.any.is_empty() && entry.keyed.is_empty() {
-            self.0.remove(&pattern.name);
         }
     }
 }

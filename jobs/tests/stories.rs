@@ -143,28 +143,20 @@ fn obey(story: &Story, simulation: &mut Simulation, text: &str, told: &mut Strin
             continue;
         }
         let order = parse_order(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
-        match order {
-            Order::Wait => {}
-            Order::Exit(job, instance, process, exit) => {
-                assert!(simulation.end_process(&job, &instance, process, exit), "{text}: no such process");
-            }
-            Order::Restore => restore(simulation),
-            Order::Status => status(simulation, told),
-            Order::Why(job) => why(simulation, &job, told),
-            order => batch.push(input(story, simulation, order)),
-        }
+        batch.extend(input(story, simulation, order, told));
     }
     if !batch.is_empty() {
         simulation.give_batch(batch);
     }
 }
 
-fn input(story: &Story, simulation: &mut Simulation, order: Order) -> Input {
+/// What an order gives to the engine; `None` for those that are not for the engine, which are obeyed here.
+fn input(story: &Story, simulation: &mut Simulation, order: Order, told: &mut String) -> Option<Input> {
     let origin = Origin::Person(0);
     let inside = |simulation: &Simulation, job: &Name| {
         Origin::Job(simulation.life_of(job).unwrap_or_else(|| panic!("{job} has no process")))
     };
-    match order {
+    Some(match order {
         Order::Event(event) => {
             let reply = Some(simulation.ask());
             Input::Event { event, origin: Origin::World, reply }
@@ -190,10 +182,24 @@ fn input(story: &Story, simulation: &mut Simulation, order: Order) -> Input {
             let (jobs, refused) = jobs_of(story, version);
             Input::Reload { jobs, refused }
         }
-        Order::Exit(..) | Order::Wait | Order::Restore | Order::Status | Order::Why(_) => {
-            unreachable!("no input")
+        Order::Exit(job, instance, process, exit) => {
+            assert!(simulation.end_process(&job, &instance, process, exit), "{job}: no such process");
+            return None;
         }
-    }
+        Order::Wait => return None,
+        Order::Restore => {
+            restore(simulation);
+            return None;
+        }
+        Order::Status => {
+            status(simulation, told);
+            return None;
+        }
+        Order::Why(job) => {
+            why(simulation, &job, told);
+            return None;
+        }
+    })
 }
 
 fn restore(simulation: &mut Simulation) {

@@ -36,6 +36,20 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Follows the links in a path below `root`, at its end and on the way there.
+    pub fn below(root: &Path, path: &str) -> io::Result<Self> {
+        let mut place = Self::resolve(root, root)?;
+        for name in path.split('/') {
+            place = Self::resolve(root, &place.path.join(name))?;
+        }
+        Ok(place)
+    }
+
+    /// Which file it is, whatever its name.
+    pub fn identity(&self) -> (u64, u64) {
+        (self.metadata.dev(), self.metadata.ino())
+    }
+
     /// Follows links at the end of `path`; an absolute one begins at `root`.
     pub fn resolve(root: &Path, path: &Path) -> io::Result<Self> {
         let mut path = path.to_path_buf();
@@ -68,7 +82,6 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
         Some(Ok(_)) => Err(Fault::NotAFile),
         Some(Err(error)) => Err(Fault::Io(io::Error::new(error.kind(), error.to_string()))),
     };
-    let error = |code, message: String| Report::error(code, message).in_file(&shown);
     let fault = match read {
         Ok((bytes, executable)) => match String::from_utf8(bytes) {
             Ok(text) => return Content::Text(Source { path: shown, text, executable }),
@@ -76,17 +89,38 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
         },
         Err(fault) => fault,
     };
-    Content::Unreadable(match fault {
-        Fault::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
-        Fault::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
-        Fault::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
-            .help("a job is a short file: let it call a program"),
-        Fault::NotText(cause) => {
-            let before = cause.as_bytes().iter().take(cause.utf8_error().valid_up_to());
-            let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
-            error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
-        }
-    })
+    Content::Unreadable(fault.report(&shown))
+}
+
+/// A program that is executed and not read, be it a script or not: its beginning, for those who look whether
+/// the kernel takes it.
+pub(super) fn program(root: &Path, path: &Path) -> Content {
+    let shown = path.to_string_lossy().into_owned();
+    match beginning(root, path) {
+        Ok(None) => Content::Masked,
+        Ok(Some((text, executable))) => Content::Text(Source { path: shown, text, executable }),
+        Err(fault) => Content::Unreadable(fault.report(&shown)),
+    }
+}
+
+/// The first bytes of a program, and whether it may be executed; `None` for a link to `/dev/null`.
+fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> {
+    let place = Place::resolve(root, path)?;
+    if place.is_null {
+        return Ok(None);
+    }
+    if !place.metadata.is_file() {
+        return Err(Fault::NotAFile);
+    }
+    let mut start = [0; HEADER];
+    let count = match OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&place.path) {
+        Ok(mut file) => file.read(&mut start)?,
+        // Who may execute it need not be allowed to read it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => 0,
+        Err(error) => return Err(error.into()),
+    };
+    let text = String::from_utf8_lossy(start.get(..count).unwrap_or_default()).into_owned();
+    Ok(Some((text, place.metadata.mode() & 0o111 != 0)))
 }
 
 /// Why a file cannot be read.
@@ -95,6 +129,23 @@ enum Fault {
     NotAFile,
     TooLong,
     NotText(std::string::FromUtf8Error),
+}
+
+impl Fault {
+    fn report(self, path: &str) -> Report {
+        let error = |code, message: String| Report::error(code, message).in_file(path);
+        match self {
+            Self::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
+            Self::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
+            Self::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
+                .help("a job is a short file: let it call a program"),
+            Self::NotText(cause) => {
+                let before = cause.as_bytes().iter().take(cause.utf8_error().valid_up_to());
+                let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
+                error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
+            }
+        }
+    }
 }
 
 impl From<io::Error> for Fault {

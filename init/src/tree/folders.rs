@@ -24,6 +24,16 @@ pub(super) enum Names {
     Links(&'static str),
 }
 
+impl Names {
+    /// How the names of those that count end.
+    pub const fn ending(&self) -> &'static str {
+        match self {
+            Self::Flat(ending) | Self::Deep(ending) => ending,
+            Self::File | Self::Links(_) => "",
+        }
+    }
+}
+
 const fn folder(path: &'static str, kind: FileKind, layer: u8, names: Names) -> Folder {
     Folder { path, kind, layer, names }
 }

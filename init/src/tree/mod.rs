@@ -8,8 +8,10 @@
 
 mod file;
 mod folders;
+mod links;
 
 use std::{
+    collections::HashSet,
     ffi::{OsStr, OsString},
     fs, io,
     path::{Path, PathBuf},
@@ -21,7 +23,7 @@ use jobs::{
 };
 
 pub use file::{MAX_FILE, Reach};
-use file::{Place, read};
+use file::{Place, program, read};
 use folders::{FOLDERS, Folder, Names};
 
 /// The most files that are taken from one tree.
@@ -32,9 +34,10 @@ const MAX_DEPTH: usize = 8;
 /// The files below `path` that say what runs, and what is to be said of those that cannot be read.
 pub fn read_tree(path: &Path, reach: Reach) -> io::Result<(Tree, Vec<Report>)> {
     let metadata = fs::metadata(path)?;
-    let mut walk = Walk { root: PathBuf::from("/"), found: Vec::new(), reports: Vec::new(), is_full: false };
+    let mut walk = Walk { root: PathBuf::from("/"), ..Walk::default() };
     if metadata.is_dir() {
-        let known: Vec<&Folder> = FOLDERS.iter().filter(|folder| path.join(folder.path).exists()).collect();
+        let known = FOLDERS.iter().filter(|folder| Place::below(path, folder.path).is_ok());
+        let known: Vec<&Folder> = known.collect();
         if known.is_empty() {
             walk.loose_folder(path);
         } else {
@@ -48,11 +51,14 @@ pub fn read_tree(path: &Path, reach: Reach) -> io::Result<(Tree, Vec<Report>)> {
 }
 
 /// The files found so far.
+#[derive(Default)]
 struct Walk {
     root: PathBuf,
     found: Vec<Found>,
     reports: Vec<Report>,
     is_full: bool,
+    /// Folders that have been looked into: one that is a link to another counts once.
+    seen: HashSet<(u64, u64, FileKind, &'static str)>,
 }
 
 /// A file that has been found and not yet been read.
@@ -77,8 +83,12 @@ enum Entry {
 impl Walk {
     /// A folder (or file) whose place says what lies in it.
     fn folder(&mut self, folder: &Folder) {
-        let path = self.root.join(folder.path);
-        let path = Place::resolve(&self.root, &path).map_or(path, |place| place.path);
+        let Ok(place) = Place::below(&self.root, folder.path) else { return };
+        let (dev, ino) = place.identity();
+        if !self.seen.insert((dev, ino, folder.kind, folder.names.ending())) {
+            return;
+        }
+        let path = place.path;
         match folder.names {
             Names::File => {
                 let rel = folder.path.rsplit('/').next().unwrap_or(folder.path);
@@ -184,6 +194,7 @@ impl Walk {
 
     /// Reads what was found, in two halves at once.
     fn read(mut self, reach: Reach) -> (Tree, Vec<Report>) {
+        links::leave_out(&self.root, &mut self.found, &mut self.reports);
         let root = &self.root;
         let read_all = |found: &[Found]| -> Vec<Option<TreeFile>> {
             found.iter().map(|found| found.read(root, reach)).collect()
@@ -215,6 +226,7 @@ impl Found {
                 text: String::new(),
                 executable: false,
             }),
+            Some(FileKind::Hook | FileKind::Syshook) => program(root, &self.path),
             Some(_) | None => read(root, &self.path, self.entry == Entry::File, reach),
         };
         let kind = self.kind.or_else(|| folders::kind_by_content(&content))?;

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use events::{Condition, MatchKey, Pattern, Want};
+use events::{Condition, Key, MatchKey, Pattern, Want};
 
 use super::{View, place_of, report};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The events that a job's own life makes; their first argument is the job.
-const OF_A_JOB: [&str; 4] = ["starting", "started", "stopping", "stopped"];
+pub(super) const OF_A_JOB: [&str; 4] = ["starting", "started", "stopping", "stopped"];
 
 pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
     for described in view.jobs() {
@@ -29,6 +29,7 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
 enum Never<'p> {
     NoSuchEvent,
     NoSuchJob(&'p str),
+    NoSuchKey(&'p Key),
 }
 
 fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
@@ -39,9 +40,18 @@ fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
             .iter()
             .find_map(missing)
             .or_else(|| unmatched_glob(view, pattern))
-            .map(Never::NoSuchJob);
+            .map(Never::NoSuchJob)
+            .or_else(|| strange_key(view, pattern).map(Never::NoSuchKey));
     }
     (!view.known.is_event(&pattern.name)).then_some(Never::NoSuchEvent)
+}
+
+/// A key that no event of a job's life has: the engine gives some, and jobs `export` more.
+fn strange_key<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p Key> {
+    pattern.matches.iter().find_map(|wanted| match &wanted.key {
+        MatchKey::Named(key) if !view.known.is_key_of_a_life(key) => Some(key),
+        MatchKey::Named(_) | MatchKey::Position(_) => None,
+    })
 }
 
 /// A glob over jobs that fits none.
@@ -108,10 +118,17 @@ fn fault(
                 .and_then(|name| view.fate(&name))
                 .or_else(|| view.known.nearest_job(name).map(|meant| format!("did you mean `{meant}`?"))),
         ),
+        Never::NoSuchKey(key) => (
+            if dead { "never-starts" } else { "unknown-key" },
+            format!("event `{}` has no argument `{key}`", pattern.name),
+            place_of(described, role, &pattern.name, "never matches"),
+            view.known.nearest_key(key).map(|meant| format!("did you mean `{meant}`?")),
+        ),
     };
     let help = help.unwrap_or_else(|| match why {
         Never::NoSuchEvent => "if a program emits it, name it under `emits` in that program's job".into(),
         Never::NoSuchJob(_) => "a job is named by its file".into(),
+        Never::NoSuchKey(_) => "it has those of the engine, and what the job has under `export`".into(),
     });
     report(Severity::Warning, code, format!("{cause}, so {so}"), vec![place]).help(help)
 }

@@ -74,6 +74,13 @@ pub(super) const EVENTS: &[&str] = &[
     "backup",
 ];
 
+/// Facts that sources and the engine set.
+const FACTS: [&str; 9] =
+    ["device", "link", "address", "route", "path", "mount", "running", "provided", "mode"];
+
+/// The arguments that events of a job's life have.
+const KEYS: [&str; 6] = ["JOB", "INSTANCE", "RESULT", "PROCESS", "EXIT_STATUS", "EXIT_SIGNAL"];
+
 /// How often a guess is made: each looks at every name there is.
 const MAX_GUESSES: usize = 200;
 /// How often all jobs are looked through for a glob.
@@ -88,6 +95,12 @@ pub(super) struct Known<'g> {
     emitted: BTreeSet<Text>,
     /// Those of them that have a `*` or the like.
     globs: Vec<Text>,
+    /// What scripts set, beside [`FACTS`].
+    facts: BTreeSet<Text>,
+    /// What jobs export, beside [`KEYS`].
+    keys: BTreeSet<&'g str>,
+    /// What stands behind `start` or `restart` in a script: it may be a job that is started there.
+    started: BTreeSet<Text>,
     guesses: core::cell::Cell<usize>,
     searches: core::cell::Cell<usize>,
 }
@@ -99,6 +112,9 @@ impl<'g> Known<'g> {
             providers: HashMap::new(),
             emitted: BTreeSet::new(),
             globs: Vec::new(),
+            facts: BTreeSet::new(),
+            keys: BTreeSet::new(),
+            started: BTreeSet::new(),
             guesses: core::cell::Cell::new(0),
             searches: core::cell::Cell::new(0),
         };
@@ -109,7 +125,16 @@ impl<'g> Known<'g> {
                 known.providers.entry(name.as_str()).or_default().push(index);
             }
             described.work.emits.iter().for_each(|event| known.emits(event));
-            emitted_by_scripts(described, &mut |event| known.emits(event));
+            known.keys.extend(described.job.export.iter().map(events::Key::as_str));
+            said_by_scripts(described, &mut |said, name| match said {
+                Said::Emit => known.emits(name),
+                Said::Set => {
+                    known.facts.insert(name.into());
+                }
+                Said::Start => {
+                    known.started.insert(name.into());
+                }
+            });
         }
         known
     }
@@ -127,6 +152,16 @@ impl<'g> Known<'g> {
         self.emitted.contains(name) || self.globs.iter().any(|glob| glob_matches(glob, name))
     }
 
+    /// Whether events of a job's life can have an argument of this name.
+    pub fn is_key_of_a_life(&self, key: &str) -> bool {
+        KEYS.contains(&key) || self.keys.contains(key)
+    }
+
+    /// Whether a script may start a job of this name.
+    pub fn is_started_by_hand(&self, job: &str) -> bool {
+        self.started.contains(job)
+    }
+
     /// Whether there is a job that `glob` means. Past a bound on the time spent it is taken to be so.
     pub fn has_job_like(&self, glob: &str) -> bool {
         let so_far = self.searches.get();
@@ -137,6 +172,20 @@ impl<'g> Known<'g> {
     /// The event that was probably meant.
     pub fn nearest_event(&self, name: &str) -> Option<&str> {
         self.guess(|| did_you_mean(name, self.emitted.iter().map(Text::as_str)))
+    }
+
+    /// The fact that was probably meant by a name that is none; `None` also for what a person may have
+    /// thought of, or a job says that it `emits`.
+    pub fn nearest_fact(&self, name: &str) -> Option<&str> {
+        if FACTS.contains(&name) || self.facts.contains(name) || self.is_event(name) {
+            return None;
+        }
+        self.guess(|| did_you_mean(name, FACTS.into_iter().chain(self.facts.iter().map(Text::as_str))))
+    }
+
+    /// The argument of a job's events that was probably meant.
+    pub fn nearest_key(&self, key: &str) -> Option<&str> {
+        self.guess(|| did_you_mean(key, KEYS.into_iter().chain(self.keys.iter().copied())))
     }
 
     /// The job that was probably meant.
@@ -159,21 +208,39 @@ impl<'g> Known<'g> {
     }
 }
 
-/// Events that the scripts of a job emit by name: the first word behind `initctl emit` or `onsetctl emit`
-/// that is no option. What a variable stands for cannot be known.
-fn emitted_by_scripts(described: &Described, found: &mut dyn FnMut(&str)) {
+/// What a script says to the init.
+#[derive(Clone, Copy)]
+enum Said {
+    Emit,
+    Set,
+    Start,
+}
+
+/// What the scripts of a job emit, set and start by name: the first word behind `initctl emit`, `onsetctl set`
+/// or `start` that is no option. What a variable stands for cannot be known.
+fn said_by_scripts(described: &Described, found: &mut dyn FnMut(Said, &str)) {
     for (_, command) in &described.work.processes {
         let text = match command {
             Command::Exec(text) | Command::Script(text) => text,
             Command::Argv(_) => continue,
         };
         for line in text.lines() {
-            let mut words = line.split(|c: char| c.is_whitespace() || c == ';' || c == '"' || c == '\'');
+            let mut words = line
+                .split(|c: char| c.is_whitespace() || matches!(c, ';' | '"' | '\'' | '&' | '|' | '(' | ')'))
+                .filter(|word| !word.is_empty());
+            let mut behind_tool = false;
             while let Some(word) = words.next() {
-                let is_tool = word.ends_with("initctl") || word.ends_with("onsetctl");
-                if is_tool && words.next() == Some("emit") {
-                    let event = words.by_ref().find(|word| !word.is_empty() && !word.starts_with('-'));
-                    event.filter(|event| !event.contains('$')).into_iter().for_each(&mut *found);
+                let said = match word.rsplit('/').next() {
+                    Some("emit") if behind_tool => Some(Said::Emit),
+                    Some("set") if behind_tool => Some(Said::Set),
+                    // Upstart has commands of these names, so that no tool stands before them.
+                    Some("start" | "restart") => Some(Said::Start),
+                    _ => None,
+                };
+                behind_tool = word.ends_with("initctl") || word.ends_with("onsetctl");
+                let name = said.and_then(|_| words.by_ref().find(|word| !word.starts_with('-')));
+                if let (Some(said), Some(name)) = (said, name.filter(|name| !name.contains('$'))) {
+                    found(said, name);
                 }
             }
         }

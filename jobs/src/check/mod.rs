@@ -4,10 +4,12 @@
 //! exists for any set of files, and this says where it is not what the files ask for.
 
 mod events;
+mod facts;
 mod known;
 mod levels;
 mod loops;
 mod names;
+mod starts;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +31,8 @@ pub fn check(generation: &Generation, order: &Order) -> Vec<Report> {
     names::check(&view, order, &mut reports);
     loops::check(&view, order, &mut reports);
     events::check(&view, &mut reports);
+    starts::check(&view, &mut reports);
+    facts::check(&view, &mut reports);
     levels::check(&view, &mut reports);
     sort(&mut reports);
     reports

@@ -190,3 +190,82 @@ fn a_job_with_very_many_unknown_names_tells_the_first() {
     let text = format!("# REQUIRE: {}\n", names.join(" "));
     assert_eq!(said(&[("/etc/rc.d/a", &text)]).len(), 64);
 }
+
+#[test]
+fn facts_that_never_hold_are_told() {
+    check(&[("a", "(while: \"devcie SUBSYSTEM=net\")")], &[("unknown-fact", "devcie")]);
+    check(&[("a", "(while: \"link and not running wbe\")"), ("web", X)], &[("unknown-job", "wbe")]);
+    check(&[("a", "(while: \"provided wbe\")"), ("web", X)], &[("unknown-provision", "wbe")]);
+    check_help(&[("a", "(while: \"devcie SUBSYSTEM=net\")")], "did you mean `device`?");
+    check_help(&[("a", "(while: \"running wbe\")"), ("web", X)], "did you mean `web`?");
+    check_help(
+        &[("a", "(while: \"running web\")"), ("web", "-> /dev/null")],
+        "`web` is masked by /etc/onset/jobs/web.ron",
+    );
+    check_help(
+        &[("a", "(while: \"running NET\")"), ("/etc/rc.d/n", "# PROVIDE: NET\n")],
+        "jobs provide it: did you mean `provided NET`?",
+    );
+    check_help(
+        &[("a", "(while: \"provided n\")"), ("/etc/rc.d/n", "# PROVIDE: NET\n")],
+        "it is a job: did you mean `running n`?",
+    );
+}
+
+#[test]
+fn facts_that_a_person_or_a_job_may_set_are_not_doubted() {
+    check(&[("a", "(while: \"tape-loaded DRIVE=st0 and mode any and running w* and provided $P\")")], &[]);
+    check(&[("a", "(while: \"links\")")], &[("unknown-fact", "links")]);
+    check(
+        &[("a", "(while: \"links\")"), ("b", "(start_on: \"startup\", exec: \"/bin/onsetctl set links\")")],
+        &[],
+    );
+    check(&[("a", "(while: \"links\")"), ("b", "(start_on: \"startup\", emits: [\"links\"])")], &[]);
+}
+
+#[test]
+fn jobs_that_start_only_after_each_other_are_told_once() {
+    let ring = [("a", "(start_on: \"started b\")"), ("b", "(start_on: \"stopped a or stopping c\")")];
+    let hangs_on_it = ("d", "(start_on: \"startup and started a\")");
+    check(&[("a", "(start_on: \"stopped a\")")], &[("never-starts", "a")]);
+    check(&[ring[0], ring[1], ("c", "(start_on: \"starting b\")")], &[("never-starts", "b")]);
+    check(&[ring[0], ring[1], ("c", "(start_on: \"starting b\")"), hangs_on_it], &[("never-starts", "b")]);
+    // Something else may start one of them.
+    check(&[ring[0], ring[1], ("c", X), hangs_on_it], &[]);
+    for c in ["startup or starting b", "starting b\", manual: true, usage: \""] {
+        check(&[ring[0], ring[1], ("c", &format!("(start_on: \"{c}\")"))], &[]);
+    }
+    check(&[ring[0], ring[1], ("c", "(start_on: \"starting b\")"), ("e", "(needs: [\"a\"])")], &[]);
+    let by_script = ("e", "(start_on: \"startup\", exec: \"/bin/onsetctl start a\")");
+    check(&[ring[0], ring[1], ("c", "(start_on: \"starting b\")"), by_script], &[]);
+}
+
+#[test]
+fn what_never_starts_because_of_a_misspelt_event_is_told_at_its_root() {
+    check(
+        &[("a", "(start_on: \"strtup\")"), ("b", "(start_on: \"started a\")")],
+        &[("never-starts", "strtup")],
+    );
+}
+
+#[test]
+fn a_long_ring_of_starts_is_found_in_linear_time() {
+    let names: Vec<(String, String)> = (0..4_000)
+        .map(|n| (format!("j{n}"), format!("(start_on: \"started j{}\")", (n + 1) % 4_000)))
+        .collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    check(&files, &[("never-starts", "j1")]);
+}
+
+#[test]
+fn arguments_that_no_job_gives_are_told() {
+    let x = ("x", "(start_on: \"startup\", export: [\"PORT\"], exec: \"/x\")");
+    check(&[("a", "(start_on: \"stopped x RESLT=failed\")"), x], &[("never-starts", "stopped")]);
+    check(&[("a", "(start_on: \"startup or started x PROT=1\")"), x], &[("unknown-key", "started")]);
+    check_help(&[("a", "(start_on: \"stopped x RESLT=failed\")"), x], "did you mean `RESULT`?");
+    check_help(&[("a", "(start_on: \"started x PROT=1\")"), x], "did you mean `PORT`?");
+    check(
+        &[("a", "(start_on: \"stopped x EXIT_SIGNAL=K* or started PORT=1 or stopping RESULT!=ok\")"), x],
+        &[],
+    );
+}

@@ -11,8 +11,8 @@ use super::{
     model::{By, End, EventId, Instance, Last, Request, Slot, last_value},
 };
 use crate::{
-    Again, CauseId, Cue, Format, Goal, Happening, Job, JobId, Notice, Origin, Outcome, Phase, Refusal,
-    ReplyId, StartMode, State, Verb,
+    Again, CauseId, Cue, Format, Goal, Happening, Job, JobId, Notice, Outcome, Phase, Refusal, ReplyId,
+    StartMode, State, Verb,
 };
 
 /// How often a job may start itself before that is a ring, and within which time.
@@ -32,142 +32,8 @@ pub struct StopWish {
 }
 
 impl Engine {
-    /// Somebody's command. The answer comes at once, or later to the one who waits.
-    pub(super) fn command(
-        &mut self,
-        verb: Verb,
-        name: &Name,
-        args: Args,
-        force: bool,
-        origin: Origin,
-        reply: Option<ReplyId>,
-    ) -> Option<Outcome> {
-        let Some(slot) = self.find_job(name) else { return Some(Outcome::UnknownJob) };
-        let parent =
-            self.inside(origin).and_then(|place| self.instance(place)).map_or(CauseId::NONE, |it| it.cause);
-        let cause = self.saved.causes.add(self.saved.now, Happening::Command(verb, origin), parent);
-        let answer = match verb {
-            Verb::Start => {
-                let request = Request {
-                    env: args,
-                    events: Vec::new(),
-                    blocks: Vec::new(),
-                    cause,
-                    reply,
-                    force,
-                    by: By::Command,
-                };
-                return self.start(slot, request, &[]).err();
-            }
-            Verb::Stop => self.command_stop(slot, args, cause, reply),
-            Verb::Restart => self.command_restart(slot, args, cause, reply, force),
-            Verb::Reload => self.command_reload(slot, &args),
-        };
-        if answer.is_some() {
-            self.saved.causes.release(cause);
-        }
-        answer
-    }
-
-    /// The job of this name, or else the first by name that provides it.
-    pub(super) fn find_job(&self, name: &str) -> Option<JobId> {
-        self.saved.names.get(name).copied().or_else(|| self.providers(name).into_iter().next())
-    }
-
-    fn command_stop(
-        &mut self,
-        slot: JobId,
-        args: Args,
-        cause: CauseId,
-        reply: Option<ReplyId>,
-    ) -> Option<Outcome> {
-        let place = match self.place_for(slot, &args) {
-            Ok(place) => place,
-            Err(Outcome::UnknownInstance(key)) if key.is_empty() => return Some(Outcome::AlreadyStopped),
-            Err(outcome) => return Some(outcome),
-        };
-        let wish = StopWish { env: args, events: Vec::new(), blocks: Vec::new(), cause, reply, again: false };
-        if !self.stop(place, wish)
-            && let (Some(instance), Some(reply)) = (self.instance_mut(place), reply)
-        {
-            // It is on its way down already: wait with the others.
-            instance.waiters.push((reply, Verb::Stop));
-        }
-        None
-    }
-
-    fn command_restart(
-        &mut self,
-        slot: JobId,
-        args: Args,
-        cause: CauseId,
-        reply: Option<ReplyId>,
-        force: bool,
-    ) -> Option<Outcome> {
-        let place = match self.place_for(slot, &args) {
-            Ok(place) => place,
-            Err(outcome) => return Some(outcome),
-        };
-        if let Some(refusal) =
-            self.instance(place).map(|it| it.job.clone()).and_then(|job| self.refusal(&job, cause, force))
-        {
-            return Some(Outcome::Refused(refusal));
-        }
-        let Some(instance) = self.instance(place) else { return Some(Outcome::UnknownJob) };
-        // It keeps what it was started with; what is given now counts more.
-        let mut env = Args::clone(&instance.env);
-        for (key, value) in args.iter() {
-            env.push(key.clone(), value.clone());
-        }
-        let cause_of_stop = self.saved.causes.keep(cause);
-        // Who waits is among the instance's own waiters, so the request has no answer to give.
-        let request = Request {
-            env,
-            events: Vec::new(),
-            blocks: Vec::new(),
-            cause,
-            reply: None,
-            force,
-            by: By::Command,
-        };
-        let wish = StopWish {
-            env: args,
-            events: Vec::new(),
-            blocks: Vec::new(),
-            cause: cause_of_stop,
-            reply: None,
-            again: true,
-        };
-        self.stop(place, wish);
-        if let Some(instance) = self.instance_mut(place) {
-            instance.waiters.extend(reply.map(|reply| (reply, Verb::Restart)));
-            let old = instance.rare_mut().pending.replace(request);
-            self.drop_request(old);
-        }
-        None
-    }
-
-    /// The living instance that arguments name: as its file names instances now or, if that has changed, as
-    /// the file that it was started from did.
-    pub(super) fn place_for(&self, slot: JobId, args: &Args) -> Result<u32, Outcome> {
-        let Some(slot) = self.slot(slot) else { return Err(Outcome::UnknownJob) };
-        let key = key_of(&slot.job, args);
-        if let Some(place) = key.as_ref().ok().and_then(|key| slot.place_of(key)) {
-            return Ok(place);
-        }
-        // One that lives by an earlier version of its file bears the name that this one gives.
-        let named = |(known, place): &(Text, u32)| {
-            let job = &self.instance(*place)?.job;
-            (job.instance != slot.job.instance && key_of(job, args).as_ref() == Ok(known)).then_some(*place)
-        };
-        match slot.instances.iter().find_map(named) {
-            Some(place) => Ok(place),
-            None => Err(Outcome::UnknownInstance(key?)),
-        }
-    }
-
     /// Whether the job may start at all now. Conditions that an instance has of its own are looked at later.
-    fn refusal(&self, job: &Job, cause: CauseId, force: bool) -> Option<Refusal> {
+    pub(super) fn refusal(&self, job: &Job, cause: CauseId, force: bool) -> Option<Refusal> {
         if force {
             return None;
         }
@@ -211,6 +77,9 @@ impl Engine {
             Err(outcome) => {
                 if let Outcome::Refused(refusal) = &outcome {
                     self.note_refusal(id, &request, refusal.clone());
+                } else if let (Outcome::MissingVariable(name), By::Event) = (&outcome, request.by) {
+                    // Nobody hears the answer to an event.
+                    self.note_refusal(id, &request, Refusal::Variable(name.clone()));
                 }
                 self.drop_request(Some(request));
                 // Whoever needs it and has waited for it need not wait for this start.
@@ -221,7 +90,12 @@ impl Engine {
     }
 
     /// The key of the instance that may start, or why none may.
-    fn admission(&mut self, id: JobId, job: &Arc<Job>, request: &Request) -> Result<Text, Outcome> {
+    pub(super) fn admission(
+        &mut self,
+        id: JobId,
+        job: &Arc<Job>,
+        request: &Request,
+    ) -> Result<Text, Outcome> {
         if let Some(refusal) = self.refusal(job, request.cause, request.force) {
             return Err(Outcome::Refused(refusal));
         }
@@ -260,7 +134,7 @@ impl Engine {
         Ok(key)
     }
 
-    fn start_admitted(
+    pub(super) fn start_admitted(
         &mut self,
         id: JobId,
         job: &Arc<Job>,
@@ -330,7 +204,7 @@ impl Engine {
     }
 
     /// A start event for an instance that is up or coming.
-    fn start_again(&mut self, place: u32, mut request: Request) {
+    pub(super) fn start_again(&mut self, place: u32, mut request: Request) {
         let Some(instance) = self.instance_mut(place) else { return };
         let number = instance.number;
         match instance.job.again {
@@ -382,14 +256,14 @@ impl Engine {
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Stop));
     }
 
-    fn dropped(&mut self, id: JobId) {
+    pub(super) fn dropped(&mut self, id: JobId) {
         self.saved.counters.dropped = self.saved.counters.dropped.saturating_add(1);
         if let Some(slot) = self.slot_mut(id) {
             slot.dropped = slot.dropped.saturating_add(1);
         }
     }
 
-    fn create(&mut self, id: JobId, job: &Arc<Job>, key: Text, request: Request) {
+    pub(super) fn create(&mut self, id: JobId, job: &Arc<Job>, key: Text, request: Request) {
         self.saved.number = self.saved.number.saturating_add(1);
         let Request { env, events, blocks, cause, reply, force, .. } = request;
         let started = Happening::Started(job.name.clone(), key.clone());
@@ -439,7 +313,7 @@ impl Engine {
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Start));
     }
 
-    fn place(&mut self, instance: Instance) -> u32 {
+    pub(super) fn place(&mut self, instance: Instance) -> u32 {
         if let Some(place) = self.saved.free_instances.pop()
             && let Some(free) = self.saved.instances.get_mut(place as usize)
         {
@@ -506,7 +380,7 @@ impl Engine {
     }
 
     /// Whether the job would start itself by this once too often; the ring, for people.
-    fn ring(&mut self, id: JobId, cause: CauseId) -> Option<String> {
+    pub(super) fn ring(&mut self, id: JobId, cause: CauseId) -> Option<String> {
         let now = self.saved.now;
         let slot = self.slot(id)?;
         if !slot.started {
@@ -532,7 +406,7 @@ impl Engine {
         (slot.ring.1 > RING_STARTS).then_some(shown)
     }
 
-    fn note_refusal(&mut self, id: JobId, request: &Request, refusal: Refusal) {
+    pub(super) fn note_refusal(&mut self, id: JobId, request: &Request, refusal: Refusal) {
         let cause = self.saved.causes.keep(request.cause);
         let time = self.saved.now;
         let Some(slot) = self.slot_mut(id) else { return self.saved.causes.release(cause) };

@@ -17,9 +17,17 @@
 //! | --- | --- |
 //! | `model` | what the engine keeps: slots (a job and what is known of it), instances, events |
 //! | `matching` | an event meets conditions |
+//! | `commands` | what people and programs say that jobs shall do |
 //! | `goals` | who may start and stop, and what that asks of others |
 //! | `lives` | what entering a phase does |
-//! | `holds` | who waits for whom, and rings of waits |
+//! | `ends` | how lives end, and who is told |
+//! | `told` | what an instance tells: its four events, notes |
+//! | `starvation` | processes that could not be made |
+//! | `relations` | who comes before whom |
+//! | `holds` | who is held until others have settled |
+//! | `needs` | what an instance cannot be up without |
+//! | `stops` | who must be down before others stop |
+//! | `rings` | all that is waited for, and rings of waits |
 //! | `facts` | conditions over facts rise and fall |
 //! | `clock` | timers |
 //! | `reload` | a new generation of jobs |
@@ -37,6 +45,8 @@ use crate::{
 };
 
 mod clock;
+mod commands;
+mod ends;
 mod facts;
 mod goals;
 mod holds;
@@ -44,7 +54,13 @@ mod lives;
 mod machine;
 mod matching;
 mod model;
+mod needs;
+mod relations;
 mod reload;
+mod rings;
+mod starvation;
+mod stops;
+mod told;
 mod view;
 
 use clock::{Timer, TimerId};

@@ -174,7 +174,7 @@ impl Engine {
         let order = crate::order(&jobs);
         self.order.clear();
         // Who comes after everything does not come after those that come after it.
-        let everything = jobs.iter().any(|job| super::holds::comes_after_all(job));
+        let everything = jobs.iter().any(|job| super::relations::comes_after_all(job));
         if order.ignored.is_empty() && order.tangled.is_empty() && !everything {
             return;
         }

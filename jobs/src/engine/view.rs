@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::{
     Counters, Engine,
-    holds::Wait,
     model::{End, Instance, Slot},
+    rings::Wait,
 };
 use crate::{
     CauseId, Facts, Failure, Goal, Graph, Happening, Job, JobId, Main, Origin, Phase, Pid, ProcessKind,
@@ -319,6 +319,9 @@ pub fn refusal_text(refusal: &Refusal) -> String {
     match refusal {
         Refusal::ShuttingDown => "the machine goes down".into(),
         Refusal::Disabled(why) => why.to_string(),
+        Refusal::Variable(name) => {
+            format!("`${name}` did not come with the event, and its instance's name has it")
+        }
         Refusal::Mode(mode) => format!("it does not run in mode {mode}"),
         Refusal::While(leaf) if leaf.is_empty() => "its `while` does not hold".into(),
         Refusal::While(leaf) => format!("its `while` does not hold: `{leaf}` is missing"),

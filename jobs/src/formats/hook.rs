@@ -14,7 +14,7 @@ use events::Name;
 
 use super::{
     Reading, Source,
-    script::{Script, on_event},
+    script::{Script, lint_text, on_event},
 };
 use crate::{Again, Format, Job, Kind, ProcessKind, Report};
 
@@ -62,6 +62,9 @@ fn read_in(folder: &str, event: &Name, file_name: &str, source: &Source) -> Read
     script.job.task = true;
     script.job.again = Again::Queue;
     script.job.start_on = Some(on_event(event.clone()));
+    if source.text.starts_with(['#', '\u{feff}']) {
+        lint_text(&source.path, &source.text, &mut script.reports);
+    }
     script.require_executable();
     script.finish()
 }
@@ -111,6 +114,18 @@ mod tests {
             (report.code, &*report.places[0].path),
             ("not-executable", "/etc/onset/hooks/stop/05-beep")
         );
+    }
+
+    #[test]
+    fn a_hook_with_a_byte_order_mark_is_named() {
+        let source = |text: &str| Source { path: "/x/10".into(), text: text.into(), executable: true };
+        let codes = |text: &str| -> Vec<&str> {
+            let reading = read_syshook(&Name::new("start").unwrap(), "10", &source(text));
+            reading.reports.iter().map(|report| report.code).collect()
+        };
+        assert_eq!(codes("\u{feff}#!/bin/sh\n"), ["byte-order-mark"]);
+        assert_eq!(codes("#!/bin/sh\r\n"), ["carriage-return"]);
+        assert_eq!(codes("\u{7f}ELF\r"), [""; 0]);
     }
 
     #[test]

@@ -61,6 +61,23 @@ impl<'s> Script<'s> {
     }
 }
 
+/// What keeps the kernel from executing a script as it was meant: a byte order mark before `#!`, and carriage
+/// returns, of which the first makes the interpreter's name another one.
+pub(super) fn lint_text(path: &str, text: &str, reports: &mut Vec<Report>) {
+    if text.starts_with('\u{feff}') {
+        let report = Report::warning("byte-order-mark", "file starts with a byte order mark (BOM)")
+            .at(path, 0..'\u{feff}'.len_utf8(), "before the first character")
+            .help("remove it: the kernel does not execute a script that starts with one");
+        reports.push(report);
+    }
+    if let Some(at) = text.find('\r') {
+        let help =
+            "convert the file to Unix line ends: each carriage return counts as part of the word before it";
+        let report = Report::warning("carriage-return", "line ends in a carriage return");
+        reports.push(report.at(path, at..at.saturating_add(1), "here first").help(help));
+    }
+}
+
 /// The condition that is one event's name.
 pub(super) fn on_event(name: Name) -> Condition {
     Condition::leaf(Pattern::named(name))

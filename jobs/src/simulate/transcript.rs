@@ -3,7 +3,7 @@
 use alloc::{format, string::String};
 use core::fmt;
 
-use events::Time;
+use events::{Time, format_delay};
 
 use crate::{Action, Input, Life, Notice, Origin, Outcome};
 
@@ -141,12 +141,13 @@ pub fn notice_text(notice: &Notice) -> String {
     match notice {
         Notice::Failed(failure) => format!("failed: {}", crate::failure_text(*failure)),
         Notice::Unspawned(process, why) => format!("{process} cannot be executed: {why}"),
+        Notice::ComesBack(delay) => format!("has ended, and comes back in {}", format_delay(*delay)),
         Notice::StartTimedOut => "start timed out; those who wait for it go on".into(),
         Notice::Refused(refusal) => format!("not started: {}", crate::refusal_text(refusal)),
         Notice::Dropped => "a start event did nothing, since it is up".into(),
         Notice::RingCut(ring) => format!("waits formed a ring, and one was let go: {ring}"),
         Notice::LetGo(event) => {
-            format!("`{event}` has waited too long for the rest of a condition, and goes on")
+            format!("`{event}` is no longer held up by the rest of a condition; it is remembered")
         }
         Notice::Starved(what) => format!("waiting for {what}"),
         Notice::Skipped => "not started: its check says that it is not wanted".into(),

@@ -18,7 +18,10 @@ pub use self::{
     header::{Extent, Field, Header, Key, header},
     levels::{Levels, Links},
 };
-use super::{Reading, Role, Source, script::Script};
+use super::{
+    Reading, Role, Source,
+    script::{Script, lint_text},
+};
 use crate::{
     Console, Format, Job, ProcessKind, Provide, Ready, Report, Require, STOP_VERB_LIMIT, StartMode,
     StopOrder, did_you_mean,
@@ -119,6 +122,7 @@ impl Names {
 
 impl Reader<'_> {
     fn take_all(&mut self, links: &Links) {
+        lint_text(&self.script.source.path, &self.script.source.text, &mut self.script.reports);
         self.report_header();
         self.take_provides();
         let mut requires = Names::default();

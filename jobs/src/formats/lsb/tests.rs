@@ -68,6 +68,18 @@ fn dos_line_ends_do_no_harm() {
 }
 
 #[test]
+fn what_the_kernel_does_not_execute_is_named() {
+    let header = "### BEGIN INIT INFO\n# Provides: x\n### END INIT INFO\n";
+    for (text, code) in [
+        (format!("\u{feff}#!/bin/sh\n{header}"), "byte-order-mark"),
+        (format!("#!/bin/sh\r\n{header}"), "carriage-return"),
+    ] {
+        let reports = read_as("x", &text, &[]).reports;
+        assert!(reports.iter().any(|report| report.code == code), "{reports:?}");
+    }
+}
+
+#[test]
 fn the_first_block_and_the_first_line_of_a_key_count() {
     assert_eq!(requires(&job("# Required-Start: a\n# Required-Start: b")), "a");
     let twice = format!("{}{}", block("# Required-Start: a"), block("# Should-Start: b"));

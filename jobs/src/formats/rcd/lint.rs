@@ -6,7 +6,7 @@ use core::ops::Range;
 use events::Name;
 
 use super::header::{Header, LogicalLine, LogicalLines, VERBS, Verb, Word, verb_of};
-use crate::{Report, did_you_mean};
+use crate::{Report, did_you_mean, formats::script::lint_text};
 
 /// KEYWORDs that some rc(8) acts on, or that old scripts carry by custom.
 const KEYWORDS: [&str; 10] = [
@@ -37,27 +37,12 @@ const NO_VERBS: [(&str, &str); 7] = [
 #[must_use]
 pub fn lint(path: &str, text: &str, header: &Header<'_>) -> Vec<Report> {
     let mut reports = Vec::new();
-    whole_file(path, text, &mut reports);
+    lint_text(path, text, &mut reports);
     for (verb, word) in header.words() {
         reports.extend(odd_word(path, verb, word));
     }
     odd_lines(path, text, header, &mut reports);
     reports
-}
-
-fn whole_file(path: &str, text: &str, reports: &mut Vec<Report>) {
-    if text.starts_with('\u{feff}') {
-        let report = Report::warning("byte-order-mark", "file starts with a byte order mark")
-            .at(path, 0..'\u{feff}'.len_utf8(), "before the first character")
-            .help("remove it: the kernel does not execute a script that starts with one");
-        reports.push(report);
-    }
-    if let Some(at) = text.find('\r') {
-        let report = Report::warning("carriage-return", "line ends in a carriage return")
-            .at(path, at..at.saturating_add(1), "here first")
-            .help("convert the file to Unix line ends: rcorder takes the carriage return for a part of the name");
-        reports.push(report);
-    }
 }
 
 fn odd_word(path: &str, verb: Verb, word: &Word<'_>) -> Option<Report> {

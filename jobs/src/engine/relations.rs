@@ -1,0 +1,153 @@
+//! Who stands to whom in the order: what the graph says, seen through jobs that are switched off.
+
+use alloc::vec::Vec;
+
+use super::Engine;
+use crate::{Format, GraphEdge as Edge, Job, JobId, StartMode};
+
+/// The reserved provision that means everything else.
+pub const ALL: &str = "$all";
+
+/// How long a chain of `starting X` jobs is followed to see whether one is coming.
+pub const MAX_HOOK_CHAIN: usize = 16;
+
+impl Engine {
+    /// All jobs that an instance's job comes after, by what it was started with.
+    ///
+    /// Order goes through a job that is switched off: who requires it comes after those that it requires.
+    pub(super) fn predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_predecessors(id, job))
+    }
+
+    /// All jobs that come after a job, also through jobs that are switched off.
+    pub(super) fn successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        self.through_disabled(id, job, |engine, id, job| engine.direct_successors(id, job))
+    }
+
+    pub(super) fn through_disabled(
+        &self,
+        id: JobId,
+        job: &Job,
+        next: impl Fn(&Self, JobId, &Job) -> Vec<JobId>,
+    ) -> Vec<JobId> {
+        let mut found = next(self, id, job);
+        found.retain(|other| *other != id);
+        found.sort_unstable();
+        found.dedup();
+        let is_off =
+            |id: &JobId| self.slot(*id).is_some_and(|slot| matches!(slot.job.start, StartMode::Disabled(_)));
+        if !found.iter().any(is_off) {
+            return found;
+        }
+        let mut seen: hashbrown::HashSet<JobId> = found.iter().copied().chain([id]).collect();
+        let mut open: Vec<JobId> = found.iter().copied().filter(is_off).collect();
+        while let Some(off) = open.pop() {
+            let Some(job) = self.slot(off).map(|slot| slot.job.clone()) else { continue };
+            for other in next(self, off, &job).into_iter().filter(|other| seen.insert(*other)) {
+                found.push(other);
+                open.extend(Some(other).filter(is_off));
+            }
+        }
+        found.retain(|id| !is_off(id));
+        found.sort_unstable();
+        found
+    }
+
+    pub(super) fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        let mut found: Vec<JobId> = Vec::new();
+        for require in &job.requires {
+            if require.name == ALL && job.format == Format::Lsb {
+                found.extend(self.all_others(id));
+            } else {
+                found.extend(self.providers_for(job, &require.name));
+            }
+        }
+        for name in job.provided_names().chain([&job.name]) {
+            let before = self.graph.related(name, Edge::Before);
+            found.extend(before.filter(|other| self.means(*other, name, id)));
+        }
+        found.retain(|&other| !self.ignores(other, id));
+        found
+    }
+
+    pub(super) fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
+        let mut found: Vec<JobId> = Vec::new();
+        for name in job.provided_names().chain([&job.name]) {
+            let after = self.graph.related(name, Edge::Requires).chain(self.graph.related(name, Edge::Needs));
+            found.extend(after.filter(|other| self.means(*other, name, id)));
+        }
+        for name in &job.before {
+            found.extend(self.providers_for(job, name));
+        }
+        if !job.requires.iter().any(|require| require.name == ALL) {
+            let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
+            found.extend(self.graph.related(ALL, Edge::Requires).filter(same_format));
+        }
+        found.retain(|&other| !self.ignores(id, other));
+        found
+    }
+
+    /// Who provides a name, or else bears it, by name.
+    pub(super) fn providers(&self, name: &str) -> Vec<JobId> {
+        let mut found: Vec<JobId> = self.graph.related(name, Edge::Provides).collect();
+        if found.is_empty() {
+            found.extend(self.saved.names.get(name));
+        }
+        found.sort_by_key(|id| self.slot(*id).map(|slot| &slot.job.name));
+        found
+    }
+
+    /// Whom a name in a job's file means: a script's header knows provisions only.
+    pub(super) fn providers_for(&self, job: &Job, name: &str) -> Vec<JobId> {
+        let mut found = self.providers(name);
+        if matches!(job.format, Format::Rcd | Format::Lsb) {
+            found.retain(|id| self.graph.related(name, Edge::Provides).any(|provider| provider == *id));
+        }
+        found
+    }
+
+    /// Whether a name in the file of `whose` means `id`.
+    pub(super) fn means(&self, whose: JobId, name: &str, id: JobId) -> bool {
+        self.slot(whose).is_some_and(|slot| self.providers_for(&slot.job, name).contains(&id))
+    }
+
+    pub(super) fn all_others(&self, id: JobId) -> Vec<JobId> {
+        let Some(format) = self.slot(id).map(|slot| slot.job.format) else { return Vec::new() };
+        let slots = self.saved.slots.iter().enumerate();
+        slots
+            .filter_map(|(place, slot)| Some((JobId(u32::try_from(place).ok()?), slot.as_ref()?)))
+            .filter(|(_, slot)| slot.job.format == format && !comes_after_all(&slot.job))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// All jobs that can give what an instance needs.
+    pub(super) fn all_needed(&self, place: u32) -> Vec<JobId> {
+        let Some(instance) = self.instance(place) else { return Vec::new() };
+        instance.job.needs.iter().flat_map(|need| self.providers_for(&instance.job, &need.name)).collect()
+    }
+
+    /// A job, and if it is a hook, the job whose, and so on: it is for these to say whether it is coming.
+    pub(super) fn hook_chain(&self, id: JobId) -> Vec<JobId> {
+        let next = |id: &JobId| self.saved.names.get(hook_of(&self.slot(*id)?.job)?).copied();
+        core::iter::successors(Some(id), next).take(MAX_HOOK_CHAIN).collect()
+    }
+}
+
+/// Whether a script starts after everything else.
+pub fn comes_after_all(job: &Job) -> bool {
+    job.format == Format::Lsb && job.requires.iter().any(|require| require.name == ALL)
+}
+
+/// The job that a job is a hook of: its whole start condition is `starting X`.
+pub fn hook_of(job: &Job) -> Option<&str> {
+    let pattern = job.start_on.as_ref()?.single()?;
+    let first = pattern.matches.first().filter(|_| pattern.name == "starting")?;
+    match (&first.key, &first.want) {
+        (events::MatchKey::Position(0), events::Want::Literal(name)) => Some(name),
+        (events::MatchKey::Named(key), events::Want::Literal(name)) if *key == "JOB" && !first.negated => {
+            Some(name)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! What an instance tells: its four events, and notes for people.
+
+use events::{Args, Event, Name, Text, Value};
+
+use super::{
+    Engine, Todo,
+    model::{Emitter, EventId, set},
+};
+use crate::{Action, CauseId, Cue, Exit, Failure, Goal, JobId, Notice, ProcessKind};
+
+impl Engine {
+    /// Emits one of the four events of a life, and waits until it has been worked off.
+    pub(super) fn emit_hook(&mut self, place: u32, name: &str) {
+        let Some(instance) = self.instance(place) else { return };
+        let (emitter, number) = (Emitter::Hook(place, instance.number), instance.number);
+        let hook = self.life_event(place, name, emitter);
+        match (hook, self.instance_mut(place)) {
+            (Some(_), Some(instance)) => instance.hook = hook,
+            // No name for it, nothing to wait for.
+            _ => self.saved.todo.push_back(Todo::Cue(place, number, Cue::HookDone)),
+        }
+    }
+
+    pub(super) fn emit_own(&mut self, place: u32, name: &str) {
+        let _ = self.life_event(place, name, Emitter::Nobody);
+    }
+
+    pub(super) fn life_event(&mut self, place: u32, name: &str, emitter: Emitter) -> Option<EventId> {
+        let instance = self.instance(place)?;
+        let mut args = Args::new();
+        set(&mut args, "JOB", &instance.job.name);
+        set(&mut args, "INSTANCE", &instance.key);
+        if matches!(name, "stopping" | "stopped") {
+            add_result(&mut args, instance.result);
+        }
+        for key in &instance.job.export {
+            if args.get(key).is_none()
+                && let Some(value) = instance.value_of(key).and_then(|value| Value::new(value).ok())
+            {
+                args.push(key.clone(), value);
+            }
+        }
+        let stopping = instance.goal != Goal::Start && instance.stop_cause != CauseId::NONE;
+        let parent = if stopping { instance.stop_cause } else { instance.cause };
+        let name = Name::new(name).ok()?;
+        self.emit(Event { name, args }, parent, emitter)
+    }
+
+    pub(super) fn hook_over(&mut self, place: u32, number: u64, id: EventId) {
+        if let Some(instance) = self.instance_mut(place)
+            && instance.number == number
+            && instance.hook == Some(id)
+        {
+            instance.hook = None;
+            self.saved.todo.push_back(Todo::Cue(place, number, Cue::HookDone));
+        }
+    }
+
+    pub(super) fn note(&mut self, id: JobId, instance: Text, what: Notice) {
+        if let Some(job) = self.slot(id).map(|slot| slot.job.name.clone()) {
+            self.out.push(Action::Note(crate::Note { job: Some(job), instance, what }));
+        }
+    }
+
+    pub(super) fn note_machine(&mut self, what: Notice) {
+        self.out.push(Action::Note(crate::Note { job: None, instance: Text::default(), what }));
+    }
+}
+
+/// `RESULT` and, where something went wrong, where and how.
+pub fn add_result(args: &mut Args, result: Option<Failure>) {
+    let Some(failure) = result else { return set(args, "RESULT", "ok") };
+    set(args, "RESULT", "failed");
+    let (process, exit) = match failure {
+        Failure::Ended(process, exit) => (process.name(), Some(exit)),
+        Failure::Unspawned(process) | Failure::HookTimeout(process) => (process.name(), None),
+        Failure::EndedEarly => (ProcessKind::Main.name(), Some(Exit::Code(0))),
+        Failure::Respawn => ("respawn", None),
+        Failure::StartTimeout => (ProcessKind::Main.name(), None),
+        Failure::Needs => ("needs", None),
+    };
+    set(args, "PROCESS", process);
+    match exit {
+        Some(Exit::Code(code)) => set(args, "EXIT_STATUS", &alloc::format!("{code}")),
+        Some(Exit::Signal(signal)) => set(args, "EXIT_SIGNAL", &alloc::format!("{signal}")),
+        None => {}
+    }
+}
