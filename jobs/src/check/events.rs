@@ -4,9 +4,9 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use events::{Condition, MatchKey, Pattern, Want};
 
-use super::{View, place_of, report};
+use super::{View, place_of_leaf, report};
 use crate::{
-    Report, Severity, StartMode,
+    Place, Report, Severity, StartMode,
     formats::{Described, Role},
     job_named,
 };
@@ -67,26 +67,28 @@ fn condition_of(
     let mut faults = Vec::new();
     for (place, leaf) in (0_u32..).zip(condition.leaves()) {
         match never(view, &leaf.pattern) {
-            Some(why) => faults.push((&leaf.pattern, why)),
+            Some(why) => faults.push((place, &leaf.pattern, why)),
             None => possible |= 1_u64.checked_shl(place).unwrap_or(0),
         }
     }
     let automatic = described.job.start == StartMode::Automatic && described.job.holds_while.is_none();
     let dead = role == Role::StartOn && automatic && !condition.holds(possible);
-    for (pattern, why) in faults {
-        reports.push(fault(view, described, role, pattern, &why, dead));
+    for (leaf, pattern, why) in faults {
+        let place = |job: Option<&str>, label: &str| {
+            place_of_leaf(described, role, usize::try_from(leaf).unwrap_or(usize::MAX), job, label)
+        };
+        reports.push(fault(view, &described.job.name, (role, dead), pattern, &why, &place));
     }
 }
 
 fn fault(
     view: &View<'_>,
-    described: &Described,
-    role: Role,
+    job: &events::Name,
+    (role, dead): (Role, bool),
     pattern: &Pattern,
     why: &Never<'_>,
-    dead: bool,
+    place: &dyn Fn(Option<&str>, &str) -> Place,
 ) -> Report {
-    let job = &described.job.name;
     let so = match (role, dead) {
         (Role::StopOn, _) => format!("job `{job}` does not stop on it"),
         (_, true) => format!("job `{job}` can never start"),
@@ -96,13 +98,13 @@ fn fault(
         Never::NoSuchEvent => (
             if dead { "never-starts" } else { "unknown-event" },
             format!("nothing emits event `{}`", pattern.name),
-            place_of(described, role, &pattern.name, "never happens"),
+            place(None, "never happens"),
             view.known.nearest_event(&pattern.name).map(|meant| format!("did you mean `{meant}`?")),
         ),
         Never::NoSuchJob(name) => (
             if dead { "never-starts" } else { "unknown-job" },
             format!("there is no job `{name}` for `{}`", pattern.name),
-            place_of(described, Role::JobOfEvent, name, "no such job"),
+            place(Some(name), "no such job"),
             events::Name::new(name)
                 .ok()
                 .and_then(|name| view.fate(&name))

@@ -71,6 +71,28 @@ fn a_need_of_a_job_with_instances_says_which() {
     let dhcp = ("dhcp", "(start_on: \"net-device-up\", instance: \"$IFACE\", exec: \"/x\")");
     check(&[("a", "(needs: [\"dhcp\"])"), dhcp], &[("need-which-instance", "dhcp")]);
     check(&[("a", "(needs: [\"dhcp IFACE=eth0\"])"), dhcp], &[]);
+    let wrong = [("a", "(needs: [\"dhcp INTERFACE=eth0\"])"), dhcp];
+    check(&wrong, &[("need-which-instance", "dhcp")]);
+    check_help(&wrong, "say which one: `dhcp IFACE=eth0`");
+    let of_one = [("a", "(needs: [\"b X=1\"])"), ("b", X)];
+    check(&of_one, &[("need-which-instance", "b")]);
+    check_help(&of_one, "write `b` alone");
+    let of_two = ("d", "(start_on: \"net-device-up\", instance: \"$A-${B:-x}\", exec: \"/x\")");
+    check(&[("a", "(needs: [\"d A=1\"])"), of_two], &[]);
+    check(&[("a", "(needs: [\"d B=1\"])"), of_two], &[("need-which-instance", "d")]);
+}
+
+#[test]
+fn a_name_that_stands_twice_is_shown_where_it_is_wrong() {
+    let at = |text: &str| said(&[("a", text), ("b", X)])[0].1.places[0].span.clone().unwrap().start;
+    let text = "(start_on: \"started b and started JOB=c\", stop_on: \"stopping c\", exec: \"/x\")";
+    let found: Vec<usize> = said(&[("a", text), ("b", X)])
+        .iter()
+        .map(|(_, report)| report.places[0].span.clone().unwrap().start)
+        .collect();
+    assert_eq!(found, [text.find("c\", stop").unwrap(), text.find("c\", exec").unwrap()]);
+    let text = "(start_on: \"startup\", stop_on: \"startup and stopping startup\", exec: \"/x\")";
+    assert_eq!(at(text), text.find("startup\", exec").unwrap());
 }
 
 #[test]
