@@ -112,6 +112,12 @@ fn fault(
         ),
     };
     let help = help.unwrap_or_else(|| match why {
+        Never::NoSuchEvent if pattern.name.starts_with("net-device-") => {
+            "a network card is added, removed, changed, up or down: `net-device-up`".into()
+        }
+        Never::NoSuchEvent if pattern.name.contains("-device-") => {
+            "a device is added, removed or changed: `block-device-added`".into()
+        }
         Never::NoSuchEvent => "if a program emits it, name it under `emits` in that program's job".into(),
         Never::NoSuchJob(_) => "a job is named by its file".into(),
     });

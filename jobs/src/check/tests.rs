@@ -121,6 +121,29 @@ fn events_come_from_sources_jobs_and_their_scripts() {
 }
 
 #[test]
+fn what_the_engine_says_can_happen() {
+    for event in
+        ["shutdown KIND=reboot", "mode MODE=x", "startup/failed", "stopped/failed b", "usb-device-added"]
+    {
+        check(&[("a", &format!("(start_on: \"{event}\")")), ("b", X)], &[]);
+    }
+}
+
+#[test]
+fn a_device_does_what_devices_do() {
+    check(&[("a", "(start_on: \"net-device-changed\")"), ("b", "(start_on: \"x-device-removed\")")], &[]);
+    for (event, help) in [
+        ("net-device-pu", "did you mean `net-device-up`?"),
+        ("net-device-swallowed", "a network card is added, removed, changed, up or down: `net-device-up`"),
+        ("tape-device-rewound", "a device is added, removed or changed: `block-device-added`"),
+    ] {
+        let text = format!("(start_on: \"{event}\")");
+        check(&[("a", &text)], &[("never-starts", event)]);
+        check_help(&[("a", &text)], help);
+    }
+}
+
+#[test]
 fn a_loop_is_shown_with_the_place_of_each_edge() {
     let files = [
         ("a", "(start_on: \"startup\", requires: [\"word\"])"),
