@@ -3,6 +3,7 @@
 //! What is wrong within one file its reader has said already. Nothing here changes a job: a start order
 //! exists for any set of files, and this says where it is not what the files ask for.
 
+mod arguments;
 mod events;
 mod known;
 mod levels;
@@ -29,6 +30,7 @@ pub fn check(generation: &Generation, order: &Order) -> Vec<Report> {
     names::check(&view, order, &mut reports);
     loops::check(&view, order, &mut reports);
     events::check(&view, &mut reports);
+    arguments::check(&view, &mut reports);
     levels::check(&view, &mut reports);
     sort(&mut reports);
     reports

@@ -130,6 +130,50 @@ fn what_the_engine_says_can_happen() {
 }
 
 #[test]
+fn a_time_is_one_that_comes() {
+    for text in [
+        "calendar AT='Mon..Fri 03:00'",
+        "calendar AT=daily",
+        "calendar AT='Sat,sunday 8..18:0/15:30'",
+        "calendar AT='2026-12-24 18:00'",
+        "calendar AT='*-*-01 06:00'",
+        "timer EVERY=1h30m",
+        "timer AFTER=30s",
+        "timer EVERY=$PERIOD",
+    ] {
+        check(&[("a", &format!("(start_on: \"{text}\", env: {{\"PERIOD\": \"5m\"}})"))], &[]);
+    }
+    for (text, code) in [
+        ("calendar AT='Mon..Fry 03:00'", "bad-time"),
+        ("calendar AT=25:00", "bad-time"),
+        ("calendar AT=''", "bad-time"),
+        ("calendar AT=2026-13-01", "bad-time"),
+        ("calendar ATT=03:00", "time-argument"),
+        ("calendar 03:00", "time-argument"),
+        ("calendar", "time-argument"),
+        ("timer EVERY=10", "bad-time"),
+        ("timer AFTER=soon", "bad-time"),
+        ("timer AT=03:00", "time-argument"),
+    ] {
+        let name = text.split(' ').next().unwrap();
+        check(&[("a", &format!("(start_on: \"{text}\")"))], &[(code, name)]);
+    }
+    check_help(&[("a", "(start_on: \"calendar ATT=03:00\")")], "did you mean `AT`?");
+}
+
+#[test]
+fn a_variable_of_an_instance_comes_with_an_event() {
+    let job =
+        |on: &str, instance: &str| format!("(start_on: \"{on}\", instance: \"{instance}\", exec: \"/x\")");
+    let wrong = job("net-device-up IFACE!=lo", "$IFCAE");
+    check(&[("a", &wrong)], &[("instance-variable", "")]);
+    check_help(&[("a", &wrong)], "did you mean `$IFACE`?");
+    check(&[("a", &job("net-device-up", "$IFCAE"))], &[("instance-variable", "")]);
+    check(&[("a", &job("net-device-up IFACE!=lo", "$IFACE-$ADDRFAM"))], &[]);
+    check(&[("a", &job("net-device-up IFACE!=lo", "${IFCAE:-none}"))], &[]);
+}
+
+#[test]
 fn a_device_does_what_devices_do() {
     check(&[("a", "(start_on: \"net-device-changed\")"), ("b", "(start_on: \"x-device-removed\")")], &[]);
     for (event, help) in [
