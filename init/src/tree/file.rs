@@ -77,7 +77,7 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
         Err(fault) => fault,
     };
     Content::Unreadable(match fault {
-        Fault::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
+        Fault::Io(cause) => unreadable("file", &cause).in_file(&shown),
         Fault::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
         Fault::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
             .help("a job is a short file: let it call a program"),
@@ -87,6 +87,15 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
             error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
         }
     })
+}
+
+/// What is said of a file or folder that cannot be opened.
+pub(super) fn unreadable(what: &str, cause: &io::Error) -> Report {
+    let report = Report::error("unreadable", format!("{what} cannot be read: {cause}"));
+    match cause.kind() {
+        io::ErrorKind::PermissionDenied => report.help("run as a user who may read it"),
+        _ => report,
+    }
 }
 
 /// Why a file cannot be read.
