@@ -1,5 +1,5 @@
 //! What has a bound stays within it, and says so.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 
@@ -17,9 +17,10 @@ fn a_job_has_1_024_instances_at_most_and_one_more_is_named() {
     let reading = native::read(&Name::new("dhcp").unwrap(), &source, &[], 0);
     let job = Arc::new(reading.described.unwrap().job);
     let mut simulation = Simulation::new(vec![job], World::default());
-    let fact = |number: usize| match parse_order(&format!("fact device INTERFACE=eth{number}")).unwrap() {
-        Order::Fact(fact) => fact,
-        order => unreachable!("{order:?}"),
+    let fact = |number: usize| {
+        let order = parse_order(&format!("fact device INTERFACE=eth{number}")).unwrap();
+        let Order::Fact(fact) = order else { panic!("{order:?}") };
+        fact
     };
     let up = |simulation: &Simulation| simulation.engine.list().len();
     for number in 0..1_024 {

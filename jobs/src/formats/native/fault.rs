@@ -89,6 +89,14 @@ pub(super) fn described(error: &Error, span: Range<usize>, found: &str) -> Fault
         ),
         Error::ExpectedNamedStructLike(_)
         | Error::ExpectedStructLike
+        | Error::ExpectedDifferentStructName { .. }
+            if found.starts_with('\u{feff}') =>
+        {
+            let help = "remove the byte order mark, which cannot be seen: save the file as UTF-8 without it";
+            ("file starts with a byte order mark (BOM)".into(), "expected `(` here", Some(help.into()))
+        }
+        Error::ExpectedNamedStructLike(_)
+        | Error::ExpectedStructLike
         | Error::ExpectedDifferentStructName { .. } => (
             "a job file is one pair of parentheses with fields in it".into(),
             "expected `(` here",
