@@ -259,7 +259,7 @@ fn what_may_not_be_read_is_said_once_by_every_command() {
         ("at/closed/etc/init/x.conf", "exec /bin/x"),
     ]);
     let lock = |path: &str| {
-        fs::set_permissions(tree.0.join(path), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.0.join(path), fs::Permissions::from_mode(0o000)).unwrap();
     };
     ["at/root/etc/init", "at/loose/a.ron", "at/closed/etc"].into_iter().for_each(lock);
     for command in ["check", "order", "graph", "simulate"] {

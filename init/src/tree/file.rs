@@ -126,9 +126,10 @@ fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> 
 /// What is said of a file or folder that cannot be opened.
 pub(super) fn unreadable(what: &str, cause: &io::Error) -> Report {
     let report = Report::error("unreadable", format!("{what} cannot be read: {cause}"));
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied => report.help("run as a user who may read it"),
-        _ => report,
+    if cause.kind() == io::ErrorKind::PermissionDenied {
+        report.help("run as a user who may read it")
+    } else {
+        report
     }
 }
 
