@@ -9,7 +9,7 @@ use core::{
     time::Duration,
 };
 
-use events::{Key, Name, Template, Text, Value, parse_delay};
+use events::{DelayError, Key, Name, Template, Text, Value, meant_delay, parse_delay};
 
 use super::raw::{Node, Quoted, Shape};
 use crate::{Job, Report, Signal, Work, did_you_mean, formats::Mention, formats::Role};
@@ -173,6 +173,11 @@ impl<'s> Draft<'s> {
         Report::error(code, message).at(self.file.path, span, "")
     }
 
+    /// The report with one more place of the file that is being read.
+    pub fn beside(&self, report: Report, span: Range<usize>, label: &str) -> Report {
+        report.at(self.file.path, span, label)
+    }
+
     /// Adds a report, unless there are more already than anybody reads.
     pub fn push(&mut self, report: Report) {
         if self.reports.len() < MAX_REPORTS {
@@ -198,6 +203,7 @@ impl<'s> Draft<'s> {
                 let unit = if expected.starts_with("a length") { "s" } else { "" };
                 Some(format!("write `\"{number}{unit}\"`"))
             }
+            Shape::Other => Some("texts stand in double quotes: `\"...\"`".into()),
             Shape::Word(word) if expected.starts_with("a text") => Some(format!("write `\"{word}\"`")),
             Shape::Text(text) if text.text == "true" || text.text == "false" => {
                 Some(format!("write `{}` without quotes", text.text))
@@ -213,8 +219,7 @@ impl<'s> Draft<'s> {
             | Shape::Call(..)
             | Shape::List(_)
             | Shape::Tuple(_)
-            | Shape::Pairs(_)
-            | Shape::Other => None,
+            | Shape::Pairs(_) => None,
         };
         self.push(Report { help, ..report });
         None
@@ -295,9 +300,22 @@ impl<'s> Draft<'s> {
 
     /// A length of time, in a part of a text.
     pub fn delay_of(&mut self, text: &str, span: Range<usize>) -> Option<Duration> {
-        let refuse = |fault| {
-            let report = self.error("bad-delay", format!("{fault}"), span);
-            self.push(report.help("write a number with its unit: `100ms`, `5s`, `1.5s`, `10m`, `1h30m`"));
+        let refuse = |fault: DelayError| {
+            let (code, help) = match (&fault, meant_delay(text)) {
+                (DelayError::TooLong(_), _) => {
+                    ("out-of-range", "leave the field out if there shall be no limit".into())
+                }
+                (DelayError::Blank(_) | DelayError::Unit(_), Some(meant)) => {
+                    ("bad-delay", format!("write `\"{meant}\"`"))
+                }
+                (DelayError::Blank(_) | DelayError::Unit(_), None)
+                | (DelayError::NotANumber(_) | DelayError::NoUnit(_), _) => (
+                    "bad-delay",
+                    "write a number with its unit: `100ms`, `5s`, `1.5s`, `10m`, `1h30m`".into(),
+                ),
+            };
+            let report = self.error(code, format!("{fault}"), span);
+            self.push(report.help(help));
         };
         parse_delay(text).map_err(refuse).ok()
     }

@@ -1,7 +1,7 @@
 //! The table of fields, and those that say what a job is, whom it waits for and when it runs.
 
 use alloc::{boxed::Box, format, string::String, vec::Vec};
-use core::time::Duration;
+use core::{ops::Range, time::Duration};
 
 use events::{
     Condition, ConditionError, ConditionFault, Dialect, Key, MAX_LEAVES, Name, Template, Text, tokenize,
@@ -268,11 +268,29 @@ fn condition(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Option<Condi
             Some(parsed.condition)
         }
         Err(error) => {
-            let report = draft.error(code_of(&error.fault), format!("{error}"), node.within(&error.span));
+            let mut report = draft.error(code_of(&error.fault), format!("{error}"), node.within(&error.span));
+            let opened =
+                if error.fault == ConditionFault::Parentheses { open_parenthesis(text) } else { None };
+            if let Some(opened) = opened.filter(|_| error.span.is_empty()) {
+                report = draft.beside(report, node.within(&opened), "opened here");
+            }
             draft.push(report.help(advice(&error)));
             None
         }
     }
+}
+
+/// Where the last `(` stands that is not closed.
+fn open_parenthesis(text: &str) -> Option<Range<usize>> {
+    let mut open = Vec::new();
+    for word in tokenize(text).ok()?.iter().filter(|word| !word.quoted) {
+        match word.text.as_str() {
+            "(" => open.push(word.span.clone()),
+            ")" => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.pop()
 }
 
 /// Notes the events or facts of a condition, and the jobs and modes that they name.

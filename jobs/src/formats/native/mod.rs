@@ -11,6 +11,7 @@ mod draft;
 mod fault;
 mod fields;
 mod life;
+mod open;
 mod raw;
 mod rules;
 mod setup;
@@ -126,6 +127,10 @@ fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Field<'s>
         Ok(fields) => fields,
         Err(fault) => {
             let report = Report::error(fault.code, fault.message).at(&source.path, fault.span, fault.label);
+            let report = match fault.opened {
+                Some((span, label)) => report.at(&source.path, span, label),
+                None => report,
+            };
             reports.push(Report { help: fault.help, ..report });
             return Vec::new();
         }

@@ -1,5 +1,7 @@
 //! Wrong files, each with what is said of it.
 
+use alloc::{vec, vec::Vec};
+
 use super::check;
 
 #[test]
@@ -22,9 +24,45 @@ fn what_is_no_ron_is_cited_where_it_goes_wrong() {
         ("( exec: \"a\\q\" )", "ron-syntax", "\\q", "raw text"),
         ("( exec: /usr/bin/a )", "ron-syntax", "/usr", "text stands in quotes"),
         ("( exec: \"a\", /* )", "ron-syntax", "", "a comment is not closed"),
-        ("( needs: [\"a\" )", "ron-syntax", ")", "`,` is missing"),
+        ("( needs: [\"a\" )", "ron-syntax", ")", "`]` is missing"),
+        ("( exec: \"a\", start_on: 'startup' )", "ron-syntax", "'startup'", "double quotes: `\"startup\"`"),
+        ("( exec: 'a b", "ron-syntax", "'", "texts stand in double quotes"),
+        ("( exec: 'a' )", "wrong-type", "'a'", "texts stand in double quotes"),
+        ("# comment\n( exec: \"a\" )", "ron-syntax", "#", "a comment begins with `//`"),
+        ("( exec: \"a\", # comment\n )", "ron-syntax", "#", "a comment begins with `//`"),
+        ("( exec: \"a\" #comment\n )", "ron-syntax", "#", "a comment begins with `//`"),
+        ("( exec: \"a\", respawn: (within: 5s) )", "ron-syntax", "5s", "write `\"5s\"`"),
+        ("( exec: \"a\", settle: 1h30min )", "ron-syntax", "1h30min", "write `\"1h30m\"`"),
+        ("\u{feff}( exec: \"a\" )", "byte-order-mark", "\u{feff}", "save the file without it"),
+        ("[Unit]\nDescription=a\n", "ron-syntax", "[Unit]", "systemd unit: a job is one pair of parentheses"),
+        ("# a\n[Service]\nExecStart=/a\n", "ron-syntax", "[Service]", "see docs/jobs.md"),
+        ("ExecStart=/a\n", "ron-syntax", "ExecStart=/a", "systemd unit"),
     ] {
         check(text, &[(code, cited, words)]);
+    }
+}
+
+/// What is not closed is shown twice: where it is missed, and where it was opened.
+#[test]
+fn what_is_not_closed_is_shown_where_it_was_opened() {
+    for (text, missed, opened, label) in [
+        ("( exec: \"a, )", 13, 8, "opened here"),
+        ("( exec: r#\"a\", )\n", 16, 8, "opened here"),
+        ("( exec: \"foo,\n start_on: \"x\",\n)", 26, 8, "the text before it was opened here"),
+        ("( exec: \"a\", needs: [\"b\",\n task: true )", 31, 20, "opened here"),
+        ("( exec: \"(\", // (\n respawn: (limit: 1", 37, 28, "opened here"),
+        ("( exec: \"a\", start_on: \"(b or c\" )", 32, 25, "opened here"),
+        ("( exec: \"a\", start_on: \"(b) and (c or (d)\" )", 42, 33, "opened here"),
+    ] {
+        let reading = super::read_one(text);
+        let places: Vec<_> = reading.reports.iter().flat_map(|report| &report.places).collect();
+        let starts: Vec<_> =
+            places.iter().filter_map(|place| place.span.as_ref().map(|span| span.start)).collect();
+        assert_eq!(
+            (starts, places.last().map(|place| place.label.as_str())),
+            (vec![missed, opened], Some(label)),
+            "{text}"
+        );
     }
 }
 
@@ -61,7 +99,22 @@ fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
         ("( exec: \"a\", kill: (leave: some) )", "unknown-word", "some", "`all` or `none`"),
         ("( exec: \"a\", kill: (timeout: 5) )", "wrong-type", "5", "write `\"5s\"`"),
         ("( exec: \"a\", kill: (timeout: \"5\") )", "bad-delay", "\"5\"", "lacks its unit"),
-        ("( exec: \"a\", kill: (timeout: \"5 parsecs\") )", "bad-delay", "\"5 parsecs\"", "unknown unit"),
+        ("( exec: \"a\", kill: (timeout: \"5parsecs\") )", "bad-delay", "\"5parsecs\"", "unknown unit"),
+        ("( exec: \"a\", settle: \"5 minutes\" )", "bad-delay", "\"5 minutes\"", "write `\"5m\"`"),
+        (
+            "( exec: \"a\", settle: \"5 s\" )",
+            "bad-delay",
+            "\"5 s\"",
+            "no blank stands between number and unit",
+        ),
+        ("( exec: \"a\", settle: \"5sec\" )", "bad-delay", "\"5sec\"", "write `\"5s\"`"),
+        ("( exec: \"a\", settle: \"5min\" )", "bad-delay", "\"5min\"", "write `\"5m\"`"),
+        (
+            "( exec: \"a\", settle: \"99999999d\" )",
+            "out-of-range",
+            "\"99999999d\"",
+            "longer than 10,000 days",
+        ),
         ("( exec: \"a\", start_timeout: \"0s\" )", "out-of-range", "\"0s\"", "leave the field out"),
         ("( exec: \"a\", reload: signal(\"HPU\") )", "unknown-signal", "\"HPU\"", "did you mean `HUP`?"),
         ("( exec: \"a\", reload: signal )", "missing-value", "signal", "signal(\"USR1\")"),
