@@ -9,7 +9,7 @@ use core::{
     time::Duration,
 };
 
-use events::{DelayError, Key, Name, Template, Text, Value, meant_delay, parse_delay};
+use events::{DelayError, Key, Name, Template, Text, TextError, Value, meant_delay, parse_delay};
 
 use super::raw::{Node, Quoted, Shape};
 use crate::{Job, Report, Signal, Work, did_you_mean, formats::Mention, formats::Role};
@@ -211,17 +211,27 @@ impl<'s> Draft<'s> {
             Shape::Text(text) if text.text.parse::<i64>().is_ok() => {
                 Some(format!("write `{}` without quotes", text.text))
             }
+            Shape::Text(_) if expected.starts_with("a whole number") => {
+                Some("write a number, in digits and without quotes".into())
+            }
+            Shape::List(_) if expected.starts_with("a text") => Some("write one text: `\"...\"`".into()),
+            Shape::Text(_) | Shape::Word(_) | Shape::Number(_) => truth_meant(node, expected),
             Shape::Nothing
-            | Shape::Text(_)
-            | Shape::Number(_)
             | Shape::Truth(_)
-            | Shape::Word(_)
             | Shape::Call(..)
             | Shape::List(_)
             | Shape::Tuple(_)
             | Shape::Pairs(_) => None,
         };
         self.push(Report { help, ..report });
+        None
+    }
+
+    /// Reports a value of the wrong kind in words of its own.
+    pub fn wrong_with<T>(&mut self, node: &Node<'_>, message: String, help: String) -> Option<T> {
+        let report = Report::error("wrong-type", message);
+        let report = report.at(self.file.path, node.span.clone(), format!("this is {}", node.kind()));
+        self.push(report.help(help));
         None
     }
 
@@ -263,31 +273,45 @@ impl<'s> Draft<'s> {
     pub fn value(&mut self, node: &Node<'_>) -> Option<Value> {
         let text = self.text(node)?;
         let made = Value::new(text);
-        self.made("bad-value", "this text", made, node)
+        self.made("bad-value", "this text", (made, None), node)
     }
 
     /// The name of an event, job or provision.
     pub fn name(&mut self, node: &Node<'_>) -> Option<Name> {
         let text = self.text(node)?;
+        let words: Vec<String> = text.split_whitespace().take(8).map(|word| format!("\"{word}\"")).collect();
+        let help = match words.as_slice() {
+            [] => Some("leave the field out if there is nothing to name".into()),
+            [_] => None,
+            [_, rest @ ..] if rest.iter().all(|word| word.contains('=')) => {
+                Some("only `needs` can name an instance; write the name alone".into())
+            }
+            words => Some(format!("write a text for each name: `[{}]`", words.join(", "))),
+        };
         let made = Name::new(text);
-        self.made("bad-name", &format!("the name `{text}`"), made, node)
+        self.made("bad-name", &format!("the name `{text}`"), (made, help), node)
     }
 
     /// The left side of `KEY=VALUE`, in quotes or not.
     pub fn key(&mut self, node: &Node<'_>) -> Option<Key> {
         let Some(text) = node.label() else { return self.wrong(node, "a text for each name") };
         let made = Key::new(text);
-        self.made("bad-key", &format!("the variable name `{text}`"), made, node)
+        let help = Some("write letters, digits and `_`; a name does not begin with a digit".into());
+        self.made("bad-key", &format!("the variable name `{text}`"), (made, help), node)
     }
 
     fn made<T>(
         &mut self,
         code: &'static str,
         what: &str,
-        made: Result<T, events::TextError>,
+        (made, help): (Result<T, TextError>, Option<String>),
         node: &Node<'_>,
     ) -> Option<T> {
-        made.map_err(|fault| self.push(self.error(code, format!("{what}: {fault}"), node.span.clone()))).ok()
+        let refuse = |fault| {
+            let report = self.error(code, format!("{what}: {fault}"), node.span.clone());
+            self.push(Report { help, ..report });
+        };
+        made.map_err(refuse).ok()
     }
 
     /// A length of time.
@@ -453,6 +477,31 @@ impl<'s> Draft<'s> {
             }
         }
         Record(pairs)
+    }
+}
+
+/// What to write for `yes` and its like where a truth is expected.
+fn truth_meant(node: &Node<'_>, expected: &str) -> Option<String> {
+    if !expected.starts_with("`true`") {
+        return None;
+    }
+    let word = match &node.shape {
+        Shape::Number(number) => String::from(*number),
+        Shape::Text(_)
+        | Shape::Word(_)
+        | Shape::Nothing
+        | Shape::Truth(_)
+        | Shape::Call(..)
+        | Shape::List(_)
+        | Shape::Tuple(_)
+        | Shape::Pairs(_)
+        | Shape::Other => node.label()?.to_ascii_lowercase(),
+    };
+    match word.as_str() {
+        "no" | "off" | "never" | "0" | "false" => Some("write `false`".into()),
+        _ if expected.contains("limit") => Some("write `true` or `(limit: 10, within: \"5s\")`".into()),
+        "yes" | "on" | "1" | "true" => Some("write `true`".into()),
+        _ => None,
     }
 }
 
