@@ -40,7 +40,7 @@ pub use glob::glob_matches;
 pub use pattern::{Match, MatchKey, Pattern, Want};
 pub use template::{Piece, Template, TemplateError};
 pub use text::{Key, Name, TextError, Value};
-pub use time::{DelayError, Time, format_delay, parse_delay};
+pub use time::{DelayError, MAX_DELAY, Time, format_delay, meant_delay, parse_delay};
 
 /// Text of any length that is cheap to clone when it is short (up to 24 bytes lie in place).
 pub use compact_str::CompactString as Text;

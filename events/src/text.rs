@@ -27,6 +27,9 @@ pub enum TextError {
     /// A character that its kind may not have.
     #[error("has the character {0:?}, which is not allowed here")]
     Character(char),
+    /// A digit at the beginning of a key.
+    #[error("begins with a digit")]
+    FirstDigit,
 }
 
 fn checked(
@@ -186,6 +189,9 @@ impl Key {
         if text.is_empty() {
             return Err(TextError::Empty);
         }
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(TextError::FirstDigit);
+        }
         checked(text, Self::MAX, |at, c| {
             c.is_ascii_alphabetic()
                 || c == '_'
@@ -304,6 +310,7 @@ mod tests {
         for bad in ["", "5", "-x", "a=b", "a b", "ü"] {
             assert!(Key::new(bad).is_err(), "{bad}");
         }
+        assert_eq!(Key::new("5"), Err(TextError::FirstDigit));
     }
 
     #[test]

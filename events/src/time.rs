@@ -41,10 +41,17 @@ pub enum DelayError {
     /// A unit nobody knows.
     #[error("unknown unit `{0}`: ms, s, m, h and d are known")]
     Unit(String),
-    /// Longer than can be said.
-    #[error("`{0}` is too long")]
+    /// A blank between a number and its unit.
+    #[error("`{0}` has a blank, and no blank stands between number and unit")]
+    Blank(String),
+    /// Longer than [`MAX_DELAY`].
+    #[error("`{0}` is longer than 10,000 days")]
     TooLong(String),
 }
+
+/// The longest time that is read: far more than any machine runs, so a longer one is a slip.
+pub const MAX_DELAY: Duration = Duration::from_millis(10_000 * DAY);
+const DAY: u64 = 86_400_000;
 
 /// A length of time from text such as `5s`, `100ms`, `1.5s` or `1h30m`.
 pub fn parse_delay(text: &str) -> Result<Duration, DelayError> {
@@ -60,24 +67,52 @@ pub fn parse_delay(text: &str) -> Result<Duration, DelayError> {
         let (number, after) = rest.split_at(digits);
         let unit_len = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_len);
+        if unit.is_empty() && after.starts_with(char::is_whitespace) {
+            return Err(DelayError::Blank(text.into()));
+        }
         let thousandths = number_in_thousandths(number).ok_or_else(|| DelayError::NotANumber(text.into()))?;
         let unit_ms: u128 = match unit {
             "ms" => 1,
-            "s" | "sec" => 1_000,
-            "m" | "min" => 60_000,
+            "s" => 1_000,
+            "m" => 60_000,
             "h" => 3_600_000,
-            "d" => 86_400_000,
+            "d" => u128::from(DAY),
             _ => return Err(DelayError::Unit(unit.into())),
         };
-        // The sum is held to what a `Time` can say, so that whatever is read can be written and read again.
         let part = u128::from(thousandths).checked_mul(unit_ms).map(|product| product / 1_000);
         total = part
             .and_then(|part| u64::try_from(total.as_millis().checked_add(part)?).ok())
             .map(Duration::from_millis)
+            .filter(|total| *total <= MAX_DELAY)
             .ok_or_else(|| DelayError::TooLong(text.into()))?;
         rest = after.trim_start();
     }
     Ok(total)
+}
+
+/// What somebody meant who wrote `5 minutes` or `5sec`: the same with our units and without blanks.
+#[must_use]
+pub fn meant_delay(text: &str) -> Option<String> {
+    let mut meant = String::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(digits);
+        let after = after.trim_start();
+        let unit_len = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_len);
+        meant.push_str(number);
+        meant.push_str(match unit.to_ascii_lowercase().as_str() {
+            "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => "ms",
+            "s" | "sec" | "secs" | "second" | "seconds" => "s",
+            "m" | "min" | "mins" | "minute" | "minutes" => "m",
+            "h" | "hr" | "hrs" | "hour" | "hours" => "h",
+            "d" | "day" | "days" => "d",
+            _ => return None,
+        });
+        rest = after.trim_start();
+    }
+    parse_delay(&meant).is_ok().then_some(meant)
 }
 
 fn number_in_thousandths(number: &str) -> Option<u64> {
@@ -124,18 +159,38 @@ mod tests {
             assert_eq!(parse_delay(&format_delay(Duration::from_millis(ms))), Ok(Duration::from_millis(ms)));
         }
         for bad in
-            ["", "s", "5", "5 parsecs", "1..2s", "99999999999999999999s", "18446744073709551615d", "-1s"]
+            ["", "s", "5", "5parsecs", "1..2s", "99999999999999999999s", "18446744073709551615d", "-1s"]
         {
             assert!(parse_delay(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
+    fn units_have_one_form_each_and_others_are_told_of_it() {
+        let blank = |text: &str| Err(DelayError::Blank(text.into()));
+        let unit = |text: &str| Err(DelayError::Unit(text.into()));
+        for (text, refused, meant) in [
+            ("5 minutes", blank("5 minutes"), Some("5m")),
+            ("5 s", blank("5 s"), Some("5s")),
+            ("1h 30 m", blank("1h 30 m"), Some("1h30m")),
+            ("5sec", unit("sec"), Some("5s")),
+            ("5min", unit("min"), Some("5m")),
+            ("2Days", unit("Days"), Some("2d")),
+            ("5parsecs", unit("parsecs"), None),
+        ] {
+            assert_eq!(parse_delay(text), refused, "{text}");
+            assert_eq!(meant_delay(text).as_deref(), meant, "{text}");
+        }
+        assert_eq!(meant_delay("5"), None);
+    }
+
+    #[test]
     fn the_longest_time_that_is_read_is_read_again() {
-        let longest = Duration::from_millis(u64::MAX);
-        assert_eq!(parse_delay("18446744073709551s615ms"), Ok(longest));
-        assert_eq!(parse_delay(&format_delay(longest)), Ok(longest));
-        assert!(parse_delay("18446744073709551s616ms").is_err());
+        assert_eq!(parse_delay("10000d"), Ok(MAX_DELAY));
+        assert_eq!(parse_delay(&format_delay(MAX_DELAY)), Ok(MAX_DELAY));
+        for long in ["10000d1ms", "99999999d", "864000000.001s", "18446744073709551s616ms"] {
+            assert_eq!(parse_delay(long), Err(DelayError::TooLong(long.into())), "{long}");
+        }
         assert!(parse_delay(&"18446744073709551s".repeat(3)).is_err());
     }
 }

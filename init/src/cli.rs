@@ -7,8 +7,9 @@ mod pages;
 mod simulate;
 
 use std::{
+    collections::{HashMap, HashSet},
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -21,7 +22,7 @@ use jobs::{
 
 use crate::{
     show::{Texts, to_text},
-    tree::{Reach, read_tree},
+    tree::{Found, Reach, read_tree},
 };
 
 /// Everything is well.
@@ -120,6 +121,8 @@ impl Outcome {
 struct Loaded {
     tree: Tree,
     generation: Generation,
+    /// Files that are no jobs by their ending or header.
+    unread: Vec<String>,
 }
 
 impl Loaded {
@@ -127,21 +130,27 @@ impl Loaded {
     fn read(paths: &Paths, reach: Reach) -> Result<Self, String> {
         let root = [PathBuf::from("/")];
         let paths = if paths.paths.is_empty() { &root[..] } else { &paths.paths };
-        let mut tree = Tree::default();
-        let mut reports = Vec::new();
+        let mut found = Found::default();
+        let mut once = Once::default();
         for path in paths {
-            let (more, faults) =
-                read_tree(path, reach).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            tree.files.extend(more.files);
-            reports.extend(faults);
+            let mut more = read_tree(path, reach).map_err(|error| cannot_read(path, &error))?;
+            if paths.len() > 1 {
+                more.tree.files.retain(|file| once.is_new(&file.path));
+                more.reports.retain(|report| !found.reports.contains(report));
+                more.unread.retain(|name| !found.unread.contains(name));
+            }
+            found.tree.files.extend(more.tree.files);
+            found.reports.extend(more.reports);
+            found.unread.extend(more.unread);
         }
+        let Found { tree, mut reports, unread } = found;
         let mut generation = match reach {
             Reach::Whole => load(&tree, &KeywordFilter::default()),
             Reach::Header => load_headers(&tree),
         };
         reports.append(&mut generation.reports);
         generation.reports = reports;
-        Ok(Self { tree, generation })
+        Ok(Self { tree, generation, unread })
     }
 
     fn order(&self) -> Order {
@@ -153,6 +162,34 @@ impl Loaded {
     fn text<'r>(&'r self, reports: impl IntoIterator<Item = &'r Report>, colours: bool) -> String {
         let texts = Texts::new(&self.tree);
         reports.into_iter().map(|report| to_text(report, &texts, colours)).collect()
+    }
+}
+
+fn cannot_read(path: &Path, error: &io::Error) -> String {
+    let help =
+        if error.kind() == io::ErrorKind::PermissionDenied { ": run as a user who may read it" } else { "" };
+    format!("cannot read {}: {error}{help}", path.display())
+}
+
+/// Files by where they are, however their paths are written: one that is meant twice is taken once. Links are
+/// files of their own, as their names are jobs of their own.
+#[derive(Default)]
+struct Once {
+    folders: HashMap<PathBuf, PathBuf>,
+    seen: HashSet<PathBuf>,
+}
+
+impl Once {
+    fn is_new(&mut self, path: &str) -> bool {
+        let path = Path::new(path);
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return true };
+        let real = || match folder.as_os_str().is_empty() {
+            true => std::env::current_dir(),
+            false => folder.canonicalize(),
+        };
+        let known = self.folders.entry(folder.to_path_buf());
+        let folder = known.or_insert_with(|| real().unwrap_or_else(|_| folder.to_path_buf()));
+        self.seen.insert(folder.join(name))
     }
 }
 

@@ -31,6 +31,20 @@ impl<'t> Texts<'t> {
         let span = place.span.clone()?;
         text.get(span.clone()).map(|_| (text, span))
     }
+
+    /// The same, if the text is one that a terminal can show: what has a NUL in it is no text.
+    fn shown(&self, place: &Place) -> Option<(&'t str, Range<usize>)> {
+        self.cited(place).filter(|(text, _)| !text.contains('\0'))
+    }
+
+    /// The file of a place that is not shown, with its line if that is known.
+    fn origin(&self, place: &'t Place) -> Origin<'t> {
+        let origin = Origin::path(place.path.as_str());
+        match self.cited(place).and_then(|(text, span)| position(text, span.start)) {
+            Some((line, _)) => origin.line(line),
+            None => origin,
+        }
+    }
 }
 
 /// A report as a person reads it, with a blank line behind it.
@@ -63,7 +77,7 @@ fn elements<'t>(report: &'t Report, texts: &Texts<'t>) -> Vec<Element<'t>> {
         let same = |other: &&Place| other.path == place.path;
         let mut snippet: Option<Snippet<'t, _>> = None;
         for (at, place) in report.places.iter().enumerate().filter(|(_, place)| same(place)) {
-            let Some((text, span)) = texts.cited(place) else { continue };
+            let Some((text, span)) = texts.shown(place) else { continue };
             let kind = if at == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
             let label = Some(normalize_untrusted_str(&place.label)).filter(|label| !label.is_empty());
             let snippet_so_far =
@@ -72,7 +86,7 @@ fn elements<'t>(report: &'t Report, texts: &Texts<'t>) -> Vec<Element<'t>> {
         }
         elements.push(match snippet {
             Some(snippet) => snippet.into(),
-            None => Origin::path(place.path.as_str()).into(),
+            None => texts.origin(place).into(),
         });
     }
     elements

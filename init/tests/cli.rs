@@ -6,7 +6,8 @@ use std::{
     fs,
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{PermissionsExt as _, symlink},
+        fs::{MetadataExt as _, PermissionsExt as _, symlink},
+        process::CommandExt as _,
     },
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -231,6 +232,94 @@ fn what_is_no_regular_file_is_never_opened() {
         out.ends_with("1 job, 4 errors, 0 warnings; refused: dangling, fifo, round, zero; masked: masked\n"),
         "{out}"
     );
+}
+
+/// `onsetctl` as somebody who may not read everything: exit status, standard output and standard error.
+fn run_as_nobody(tree: &Tree, words: &[&str]) -> (i32, String, String) {
+    // Where the program was built need not be a place that everybody may enter.
+    let program = tree.0.join("onsetctl");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_onsetctl"), &program).unwrap();
+    }
+    let mut command = Command::new(&program);
+    if fs::metadata(&tree.0).unwrap().uid() == 0 {
+        command.uid(65_534).gid(65_534);
+    }
+    let output = command.current_dir(tree.0.join("at")).args(words).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn what_may_not_be_read_is_said_once_by_every_command() {
+    let tree = Tree::new(&[
+        ("at/root/etc/onset/jobs/a.ron", "(start_on: \"startup\", exec: \"/bin/a\")"),
+        ("at/root/etc/init/x.conf", "exec /bin/x"),
+        ("at/loose/a.ron", "(start_on: \"startup\", exec: \"/bin/a\")"),
+        ("at/closed/etc/init/x.conf", "exec /bin/x"),
+    ]);
+    let lock = |path: &str| {
+        fs::set_permissions(tree.0.join(path), fs::Permissions::from_mode(0o000)).unwrap();
+    };
+    ["at/root/etc/init", "at/loose/a.ron", "at/closed/etc"].into_iter().for_each(lock);
+    for command in ["check", "order", "graph", "simulate"] {
+        for (path, what) in [("root", "folder"), ("loose", "file"), ("closed", "folder")] {
+            let direct = path == "loose";
+            let (status, out, err) = run_as_nobody(&tree, &[command, path]);
+            let said = if command == "check" { &out } else { &err };
+            let line = format!("error[unreadable]: {what} cannot be read: Permission denied");
+            assert_eq!((status, said.matches(&line).count()), (1, 1), "{command} {path}: {out}{err}");
+            assert!(said.contains("= help: run as a user who may read it"), "{said}");
+            if direct {
+                let (status, out, err) = run_as_nobody(&tree, &[command, "loose/a.ron"]);
+                assert_eq!((status, out.as_str()), (2, ""));
+                assert!(err.ends_with("run as a user who may read it\n"), "{err}");
+            }
+        }
+        let (status, _, err) = run_as_nobody(&tree, &[command, "root/etc/init"]);
+        assert_eq!(status, 2, "{err}");
+    }
+    for path in ["at/root/etc/init", "at/closed/etc"] {
+        fs::set_permissions(tree.0.join(path), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn a_folder_with_the_name_of_a_job_is_told() {
+    let text = "(start_on: \"startup\", exec: \"/bin/a\")";
+    for folder in ["", "jobs/"] {
+        let tree = Tree::new(&[(&format!("{folder}a.ron"), text), (&format!("{folder}d.ron/b.ron"), text)]);
+        let (status, out, _) = tree.run(&["check", "."]);
+        assert_eq!(status, 1, "{out}");
+        assert!(out.contains("error[not-a-file]: a folder with the name of a job file"), "{out}");
+        assert!(out.ends_with("1 job, 1 error, 0 warnings\n"), "{out}");
+    }
+}
+
+#[test]
+fn a_file_that_is_given_twice_is_taken_once() {
+    let tree = Tree::new(&[("jobs/a.ron", "(start_on: \"startup\", exec: \"/bin/a\")")]);
+    for words in [["jobs/a.ron", "jobs/a.ron"], ["jobs", "./jobs/../jobs/a.ron"], [".", "jobs"]] {
+        let (status, out, _) = tree.run(&[&["check"][..], &words].concat());
+        assert_eq!((status, out.as_str()), (0, "1 job, 0 errors, 0 warnings\n"), "{words:?}");
+    }
+}
+
+#[test]
+fn files_that_are_no_jobs_are_counted() {
+    let tree = Tree::new(&[
+        ("a.ron", "(start_on: \"startup\", exec: \"/bin/a\")"),
+        ("b.Ron", "()"),
+        ("c.ron.bak", "()"),
+        ("foo.service", "[Unit]"),
+    ]);
+    let (status, out, _) = tree.run(&["check", "."]);
+    let expected = "1 job, 0 errors, 0 warnings; 3 files not read: b.Ron, c.ron.bak, foo.service\n";
+    assert_eq!((status, out.as_str()), (0, expected));
+    let (_, out, _) = tree.run(&["check", "--json", "."]);
+    let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(answer["unread"], serde_json::json!(["b.Ron", "c.ron.bak", "foo.service"]));
+    assert!(tree.run(&["check", "a.ron", "foo.service"]).1.ends_with("; 1 file not read: foo.service\n"));
 }
 
 #[test]

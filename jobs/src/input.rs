@@ -198,12 +198,76 @@ impl Shutdown {
 
 impl Fold for Input {
     fn folds_into(&self, later: &Self) -> bool {
-        match (self, later) {
-            (
-                Self::Began { fact: a, origin: Origin::World },
-                Self::Began { fact: b, origin: Origin::World },
-            ) => a.name == b.name && a.identity == b.identity && a.args.keys_within(&b.args),
-            _ => false,
+        let (Self::Began { fact: a, origin: Origin::World }, Self::Began { fact: b, origin: Origin::World }) =
+            (self, later)
+        else {
+            return false;
+        };
+        a.name == b.name && a.identity == b.identity && a.args.keys_within(&b.args)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use events::{Bus, Fact};
+
+    use super::*;
+    use crate::simulate::{Order, parse_order};
+
+    /// A line of a play as an input; `inside` for what a job sends.
+    fn input(line: &str) -> Input {
+        let (inside, line) = match line.strip_prefix("inside ") {
+            Some(line) => (true, line),
+            None => (false, line),
+        };
+        let began = |fact: Fact| {
+            let origin = if inside { Origin::Person(0) } else { Origin::World };
+            Input::Began { fact, origin }
+        };
+        let order = parse_order(line).unwrap();
+        if let Order::Fact(fact) = order {
+            return began(fact);
         }
+        if let Order::Gone(fact) = order {
+            return Input::Ended { name: fact.name.clone(), identity: fact.identity };
+        }
+        let Order::Event(event) = order else { panic!("{order:?}") };
+        Input::Event { event, origin: Origin::World, reply: None }
+    }
+
+    /// Of these inputs, `left` are left in the queue.
+    #[track_caller]
+    fn check(lines: &[&str], left: usize) {
+        let mut bus = Bus::new(64);
+        let inputs: Vec<Input> = lines.iter().map(|line| input(line)).collect();
+        let last = inputs.last().cloned();
+        inputs.into_iter().for_each(|input| bus.push(input).unwrap());
+        let queue = bus.take(64);
+        assert_eq!((queue.len(), queue.last()), (left, last.as_ref()), "{lines:?}");
+    }
+
+    #[test]
+    fn changes_of_one_object_fold_if_nothing_is_lost() {
+        check(&["fact link IFACE=eth0 ID=3", "fact link IFACE=eth0 ID=3 SPEED=100"], 1);
+        check(&["fact link IFACE=eth0 ID=3 SPEED=10", "fact link IFACE=eth0 ID=3 SPEED=100"], 1);
+        check(&["fact link IFACE=eth0 ID=3 SPEED=10", "fact link IFACE=eth0 ID=3"], 2);
+    }
+
+    #[test]
+    fn nothing_folds_over_another_object_or_over_an_up_or_down() {
+        check(&["fact link IFACE=eth0 ID=3", "fact link IFACE=eth0 ID=5"], 2);
+        check(&["fact device IFACE=eth0 ID=3", "fact link IFACE=eth0 ID=3"], 2);
+        check(&["fact link ID=3", "fact link ID=4", "fact link ID=3"], 3);
+        check(&["fact link ID=3", "gone link ID=3", "fact link ID=3"], 3);
+        check(&["gone link ID=3", "gone link ID=3"], 2);
+        check(&["fact link ID=3", "event net-device-up IFACE=eth0", "fact link ID=3"], 3);
+    }
+
+    #[test]
+    fn events_and_what_people_say_never_fold() {
+        check(&["event net-device-up IFACE=eth0", "event net-device-up IFACE=eth0"], 2);
+        check(&["inside fact link ID=3", "inside fact link ID=3"], 2);
     }
 }

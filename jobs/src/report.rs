@@ -83,10 +83,20 @@ pub fn did_you_mean<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) ->
     known
         .into_iter()
         .filter(|candidate| *candidate != word)
-        .map(|candidate| (distance(word, candidate, allowed), candidate))
+        .map(|candidate| (distance_of_any_case(word, candidate, allowed), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, candidate)| candidate)
+}
+
+/// As [`distance`], but to write all in another case counts as one change.
+fn distance_of_any_case(a: &str, b: &str, most: usize) -> usize {
+    let exact = distance(a, b, most);
+    let (lower_a, lower_b) = (a.to_lowercase(), b.to_lowercase());
+    if exact <= 1 || (lower_a == a && lower_b == b) {
+        return exact;
+    }
+    exact.min(distance(&lower_a, &lower_b, most).saturating_add(1))
 }
 
 /// Letters to change, add, drop or swap with the next; more than `most` counts as `most + 1`.
@@ -132,5 +142,14 @@ mod tests {
             assert_eq!(did_you_mean(word, known), Some(meant));
         }
         assert_eq!(did_you_mean("zebra", known), None);
+    }
+
+    #[test]
+    fn capitals_are_one_slip_however_many() {
+        for (word, meant) in
+            [("DHCP", Some("dhcp")), ("term", Some("TERM")), ("DataBse", Some("database")), ("DHPC", None)]
+        {
+            assert_eq!(did_you_mean(word, ["dhcp", "database", "TERM"]), meant, "{word}");
+        }
     }
 }

@@ -39,6 +39,9 @@ pub(super) struct Check {
     json: bool,
 }
 
+/// How many files that are no jobs are named.
+const MAX_UNREAD: usize = 8;
+
 /// What `--json` prints.
 #[derive(Serialize)]
 struct Answer<'r> {
@@ -47,6 +50,7 @@ struct Answer<'r> {
     warnings: usize,
     refused: Vec<&'r str>,
     masked: Vec<&'r str>,
+    unread: &'r [String],
     reports: Vec<Located<'r>>,
 }
 
@@ -77,6 +81,12 @@ fn text(loaded: &Loaded, errors: usize, warnings: usize) -> String {
         let names: Vec<&str> = generation.masked.iter().map(|masked| masked.name.as_str()).collect();
         text.push_str(&format!("; masked: {}", names.join(", ")));
     }
+    if !loaded.unread.is_empty() {
+        let shown: Vec<&str> = loaded.unread.iter().take(MAX_UNREAD).map(String::as_str).collect();
+        text.push_str(&format!("; {} not read: ", counted(loaded.unread.len(), "file")));
+        text.push_str(&shown.join(", "));
+        text.push_str(if loaded.unread.len() > MAX_UNREAD { ", ..." } else { "" });
+    }
     text.push('\n');
     text
 }
@@ -90,6 +100,7 @@ fn json(loaded: &Loaded, errors: usize, warnings: usize) -> Result<String, Strin
         warnings,
         refused: generation.refused.iter().map(|refused| refused.name.as_str()).collect(),
         masked: generation.masked.iter().map(|masked| masked.name.as_str()).collect(),
+        unread: &loaded.unread,
         reports: generation.reports.iter().map(|report| Located::new(report, &texts)).collect(),
     };
     serde_json::to_string(&answer).map(|text| text + "\n").map_err(|error| error.to_string())

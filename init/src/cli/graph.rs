@@ -1,8 +1,9 @@
 //! `onsetctl graph`: the jobs as a drawing.
 
 use clap::Args;
+use jobs::Severity;
 
-use super::{CLEAN, Loaded, Outcome, Paths};
+use super::{CLEAN, FAULTS, Loaded, Outcome, Paths, colours};
 use crate::{drawing::Drawing, tree::Reach};
 
 /// Draws jobs, what they provide, and the events and facts that start them: as graphviz DOT, or as SVG.
@@ -17,7 +18,8 @@ Examples:
   onsetctl graph ./jobs | dot -Tpdf > g.pdf   with graphviz
 
 Exit status:
-  0  it is drawn, whatever is wrong in the files (see `onsetctl check`)
+  0  it is drawn
+  1  files have errors or cannot be read (the others are drawn)
   2  the command is wrong, or a PATH cannot be read")]
 pub(super) struct Graph {
     #[command(flatten)]
@@ -32,6 +34,8 @@ impl Graph {
         let loaded = Loaded::read(&self.paths, Reach::Whole)?;
         let drawing = Drawing::new(&loaded.generation, &loaded.order());
         let text = if self.svg { drawing.to_svg() } else { drawing.to_dot() };
-        Ok(Outcome { text, remarks: String::new(), code: CLEAN })
+        let errors = loaded.generation.reports.iter().filter(|report| report.severity == Severity::Error);
+        let remarks = loaded.text(errors, colours(&std::io::stderr()));
+        Ok(Outcome { text, code: if remarks.is_empty() { CLEAN } else { FAULTS }, remarks })
     }
 }

@@ -123,6 +123,16 @@ fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> 
     Ok(Some((text, place.metadata.mode() & 0o111 != 0)))
 }
 
+/// What is said of a file or folder that cannot be opened.
+pub(super) fn unreadable(what: &str, cause: &io::Error) -> Report {
+    let report = Report::error("unreadable", format!("{what} cannot be read: {cause}"));
+    if cause.kind() == io::ErrorKind::PermissionDenied {
+        report.help("run as a user who may read it")
+    } else {
+        report
+    }
+}
+
 /// Why a file cannot be read.
 enum Fault {
     Io(io::Error),
@@ -135,7 +145,7 @@ impl Fault {
     fn report(self, path: &str) -> Report {
         let error = |code, message: String| Report::error(code, message).in_file(path);
         match self {
-            Self::Io(cause) => error("unreadable", format!("file cannot be read: {cause}")),
+            Self::Io(cause) => unreadable("file", &cause).in_file(path),
             Self::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
             Self::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
                 .help("a job is a short file: let it call a program"),

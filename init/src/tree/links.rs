@@ -17,7 +17,7 @@ use jobs::{
 };
 
 use super::{
-    Entry, Found,
+    Candidate, Entry,
     file::{Place, Reach, read},
 };
 
@@ -25,10 +25,10 @@ use super::{
 const OWN_NAME: [&str; 3] = ["$0", "${0", "$_file"];
 
 /// Takes links to rc.d scripts out of `found` that lead to a script which is there already, and says so.
-pub(super) fn leave_out(root: &Path, found: &mut Vec<Found>, reports: &mut Vec<Report>) {
-    let is_script = |found: &&Found| found.kind == Some(FileKind::Rcd);
+pub(super) fn leave_out(root: &Path, found: &mut Vec<Candidate>, reports: &mut Vec<Report>) {
+    let is_script = |found: &&Candidate| found.kind == Some(FileKind::Rcd);
     let mut scripts: HashMap<&OsStr, Vec<&Path>> = HashMap::new();
-    let links: Vec<&Found> =
+    let links: Vec<&Candidate> =
         found.iter().filter(is_script).filter(|found| found.entry == Entry::Other).collect();
     if links.is_empty() {
         return;

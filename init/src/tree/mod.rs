@@ -31,20 +31,34 @@ pub const MAX_FILES: usize = 1 << 17;
 /// How deep folders within a folder of jobs are looked into.
 const MAX_DEPTH: usize = 8;
 
-/// The files below `path` that say what runs, and what is to be said of those that cannot be read.
-pub fn read_tree(path: &Path, reach: Reach) -> io::Result<(Tree, Vec<Report>)> {
+/// What lies below a path.
+#[derive(Default)]
+pub struct Found {
+    /// The files that say what runs.
+    pub tree: Tree,
+    /// What is to be said of what cannot be read.
+    pub reports: Vec<Report>,
+    /// Files given directly, or in a folder given directly, that are no jobs by their ending or header.
+    pub unread: Vec<String>,
+}
+
+/// The files below `path` that say what runs. An error is that `path` itself cannot be read; what cannot be
+/// read below it is among the reports.
+pub fn read_tree(path: &Path, reach: Reach) -> io::Result<Found> {
     let metadata = fs::metadata(path)?;
     let mut walk = Walk { root: PathBuf::from("/"), ..Walk::default() };
     if metadata.is_dir() {
-        let known = FOLDERS.iter().filter(|folder| Place::below(path, folder.path).is_ok());
-        let known: Vec<&Folder> = known.collect();
+        let known = walk.known_folders(path)?;
         if known.is_empty() {
-            walk.loose_folder(path);
+            walk.loose_folder(path)?;
         } else {
             walk.root = path.to_path_buf();
             known.into_iter().for_each(|folder| walk.folder(folder));
         }
     } else {
+        if metadata.is_file() {
+            fs::File::open(path)?;
+        }
         walk.single_file(path);
     }
     Ok(walk.read(reach))
@@ -54,7 +68,7 @@ pub fn read_tree(path: &Path, reach: Reach) -> io::Result<(Tree, Vec<Report>)> {
 #[derive(Default)]
 struct Walk {
     root: PathBuf,
-    found: Vec<Found>,
+    found: Vec<Candidate>,
     reports: Vec<Report>,
     is_full: bool,
     /// Folders that have been looked into: one that is a link to another counts once.
@@ -62,7 +76,7 @@ struct Walk {
 }
 
 /// A file that has been found and not yet been read.
-struct Found {
+struct Candidate {
     kind: Option<FileKind>,
     layer: u8,
     rel: String,
@@ -81,6 +95,36 @@ enum Entry {
 }
 
 impl Walk {
+    /// The folders of a machine that are in `path`, also those that nobody may look for: what shuts them off
+    /// is reported.
+    fn known_folders(&mut self, path: &Path) -> io::Result<Vec<&'static Folder>> {
+        let mut known = Vec::new();
+        for folder in &FOLDERS {
+            match Place::below(path, folder.path) {
+                Ok(_) => known.push(folder),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    let is_there = |at: &&Path| fs::symlink_metadata(at).is_ok();
+                    let folder = path.join(folder.path);
+                    match folder.ancestors().skip(1).find(is_there) {
+                        Some(closed) if closed != path => self.unreadable(closed, &error),
+                        Some(_) | None => return Err(error),
+                    }
+                }
+                // It is not there, or a link that leads nowhere.
+                Err(_) => {}
+            }
+        }
+        Ok(known)
+    }
+
+    /// Says once that a folder cannot be read.
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        let report = file::unreadable("folder", error).in_file(&path.to_string_lossy());
+        if !self.reports.contains(&report) {
+            self.reports.push(report);
+        }
+    }
+
     /// A folder (or file) whose place says what lies in it.
     fn folder(&mut self, folder: &Folder) {
         let Ok(place) = Place::below(&self.root, folder.path) else { return };
@@ -93,7 +137,7 @@ impl Walk {
             Names::File => {
                 let rel = folder.path.rsplit('/').next().unwrap_or(folder.path);
                 let (kind, layer) = (Some(folder.kind), folder.layer);
-                self.add(Found { kind, layer, rel: rel.into(), path, entry: Entry::Other });
+                self.add(Candidate { kind, layer, rel: rel.into(), path, entry: Entry::Other });
             }
             Names::Flat(ending) => self.descend(folder, &path, "", ending, 1),
             Names::Deep(ending) => self.descend(folder, &path, "", ending, MAX_DEPTH),
@@ -116,12 +160,14 @@ impl Walk {
                     continue;
                 }
                 if entry == Entry::Folder {
-                    if depth > 1 {
+                    if text.ends_with(".ron") && folder.kind == FileKind::Native {
+                        self.not_a_file(&path.join(&name));
+                    } else if depth > 1 {
                         open.push((path.join(&name), rel, depth.saturating_sub(1)));
                     }
                 } else if text.ends_with(ending) {
                     let kind = Some(folders::kind_of(folder.kind, text));
-                    self.add(Found { kind, layer: folder.layer, rel, path: path.join(&name), entry });
+                    self.add(Candidate { kind, layer: folder.layer, rel, path: path.join(&name), entry });
                 }
             }
         }
@@ -129,14 +175,14 @@ impl Walk {
 
     /// The names in a folder, sorted, and what each is. A link is looked through.
     fn entries(&mut self, path: &Path) -> Vec<(OsString, Entry)> {
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries,
-            Err(error) => {
-                let report = Report::warning("unreadable", format!("folder cannot be read: {error}"));
-                self.reports.push(report.in_file(&path.to_string_lossy()));
-                return Vec::new();
-            }
-        };
+        self.try_entries(path).unwrap_or_else(|error| {
+            self.unreadable(path, &error);
+            Vec::new()
+        })
+    }
+
+    fn try_entries(&self, path: &Path) -> io::Result<Vec<(OsString, Entry)>> {
+        let entries = fs::read_dir(path)?;
         let what = |entry: &fs::DirEntry| match entry.file_type() {
             Ok(kind) if kind.is_file() => Entry::File,
             Ok(kind) if kind.is_dir() => Entry::Folder,
@@ -149,7 +195,7 @@ impl Walk {
         let entries = entries.filter_map(Result::ok).take(MAX_FILES);
         let mut names: Vec<_> = entries.map(|entry| (entry.file_name(), what(&entry))).collect();
         names.sort_unstable();
-        names
+        Ok(names)
     }
 
     fn bad_name(&mut self, path: &Path) {
@@ -160,14 +206,25 @@ impl Walk {
     }
 
     /// A folder with job files directly in it: each file says by its ending or header what it is.
-    fn loose_folder(&mut self, path: &Path) {
-        for (name, entry) in self.entries(path) {
+    fn loose_folder(&mut self, path: &Path) -> io::Result<()> {
+        for (name, entry) in self.try_entries(path)? {
             match name.to_str() {
                 None => self.bad_name(&path.join(&name)),
-                Some(text) if text.starts_with('.') || entry == Entry::Folder => {}
+                Some(text) if text.starts_with('.') => {}
+                Some(text) if entry == Entry::Folder => {
+                    if text.ends_with(".ron") {
+                        self.not_a_file(&path.join(text));
+                    }
+                }
                 Some(text) => self.loose_file(text, path.join(&name), entry),
             }
         }
+        Ok(())
+    }
+
+    fn not_a_file(&mut self, path: &Path) {
+        let report = Report::error("not-a-file", "a folder with the name of a job file, so it is not read");
+        self.reports.push(report.in_file(&path.to_string_lossy()).help("rename it, or remove it"));
     }
 
     fn single_file(&mut self, path: &Path) {
@@ -179,10 +236,10 @@ impl Walk {
 
     fn loose_file(&mut self, name: &str, path: PathBuf, entry: Entry) {
         let kind = folders::kind_by_ending(name);
-        self.add(Found { kind, layer: folders::layer_of_loose(kind), rel: name.into(), path, entry });
+        self.add(Candidate { kind, layer: folders::layer_of_loose(kind), rel: name.into(), path, entry });
     }
 
-    fn add(&mut self, found: Found) {
+    fn add(&mut self, found: Candidate) {
         if self.found.len() < MAX_FILES {
             self.found.push(found);
         } else if !self.is_full {
@@ -193,10 +250,10 @@ impl Walk {
     }
 
     /// Reads what was found, in two halves at once.
-    fn read(mut self, reach: Reach) -> (Tree, Vec<Report>) {
+    fn read(mut self, reach: Reach) -> Found {
         links::leave_out(&self.root, &mut self.found, &mut self.reports);
         let root = &self.root;
-        let read_all = |found: &[Found]| -> Vec<Option<TreeFile>> {
+        let read_all = |found: &[Candidate]| -> Vec<Option<TreeFile>> {
             found.iter().map(|found| found.read(root, reach)).collect()
         };
         let (one, other) = self.found.split_at(self.found.len() / 2);
@@ -209,13 +266,15 @@ impl Walk {
             let second = read_all(other);
             [first.join().unwrap_or_default(), second]
         });
-        let files = files.into_iter().flatten().flatten().collect();
+        let files: Vec<Option<TreeFile>> = files.into_iter().flatten().collect();
+        let none = self.found.iter().zip(&files).filter(|(_, file)| file.is_none());
+        let unread = none.map(|(found, _)| found.rel.clone()).collect();
         self.reports.sort_by(|one, other| one.message.cmp(&other.message));
-        (Tree { files }, self.reports)
+        Found { tree: Tree { files: files.into_iter().flatten().collect() }, reports: self.reports, unread }
     }
 }
 
-impl Found {
+impl Candidate {
     /// The file with what stands in it; `None` if that shows that it is no job at all.
     fn read(&self, root: &Path, reach: Reach) -> Option<TreeFile> {
         let reach = if matches!(self.kind, Some(FileKind::Rcd) | None) { reach } else { Reach::Whole };

@@ -4,9 +4,9 @@ use alloc::{format, string::String, vec, vec::Vec};
 
 use events::{Condition, Key, MatchKey, Pattern, Want};
 
-use super::{View, place_of, report};
+use super::{View, place_of_leaf, report};
 use crate::{
-    Report, Severity, StartMode,
+    Place, Report, Severity, StartMode,
     formats::{Described, Role},
     job_named,
 };
@@ -25,11 +25,11 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
     }
 }
 
-/// Why no event can ever match a pattern.
+/// What no event that matches a pattern can have, for it does not exist.
 enum Never<'p> {
-    NoSuchEvent,
-    NoSuchJob(&'p str),
-    NoSuchKey(&'p Key),
+    Event,
+    Job(&'p str),
+    Argument(&'p Key),
 }
 
 fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
@@ -40,10 +40,10 @@ fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
             .iter()
             .find_map(missing)
             .or_else(|| unmatched_glob(view, pattern))
-            .map(Never::NoSuchJob)
-            .or_else(|| strange_key(view, pattern).map(Never::NoSuchKey));
+            .map(Never::Job)
+            .or_else(|| strange_key(view, pattern).map(Never::Argument));
     }
-    (!view.known.is_event(&pattern.name)).then_some(Never::NoSuchEvent)
+    (!view.known.is_event(&pattern.name)).then_some(Never::Event)
 }
 
 /// A key that no event of a job's life has: the engine gives some, and jobs `export` more.
@@ -77,58 +77,66 @@ fn condition_of(
     let mut faults = Vec::new();
     for (place, leaf) in (0_u32..).zip(condition.leaves()) {
         match never(view, &leaf.pattern) {
-            Some(why) => faults.push((&leaf.pattern, why)),
+            Some(why) => faults.push((place, &leaf.pattern, why)),
             None => possible |= 1_u64.checked_shl(place).unwrap_or(0),
         }
     }
     let automatic = described.job.start == StartMode::Automatic && described.job.holds_while.is_none();
     let dead = role == Role::StartOn && automatic && !condition.holds(possible);
-    for (pattern, why) in faults {
-        reports.push(fault(view, described, role, pattern, &why, dead));
+    for (leaf, pattern, why) in faults {
+        let place = |job: Option<&str>, label: &str| {
+            place_of_leaf(described, role, usize::try_from(leaf).unwrap_or(usize::MAX), job, label)
+        };
+        reports.push(fault(view, &described.job.name, (role, dead), pattern, &why, &place));
     }
 }
 
 fn fault(
     view: &View<'_>,
-    described: &Described,
-    role: Role,
+    job: &events::Name,
+    (role, dead): (Role, bool),
     pattern: &Pattern,
     why: &Never<'_>,
-    dead: bool,
+    place: &dyn Fn(Option<&str>, &str) -> Place,
 ) -> Report {
-    let job = &described.job.name;
     let so = match (role, dead) {
         (Role::StopOn, _) => format!("job `{job}` does not stop on it"),
         (_, true) => format!("job `{job}` can never start"),
         (_, false) => format!("job `{job}` does not start on it"),
     };
     let (code, cause, place, help): (_, _, _, Option<String>) = match why {
-        Never::NoSuchEvent => (
+        Never::Event => (
             if dead { "never-starts" } else { "unknown-event" },
             format!("nothing emits event `{}`", pattern.name),
-            place_of(described, role, &pattern.name, "never happens"),
+            place(None, "never happens"),
             view.known.nearest_event(&pattern.name).map(|meant| format!("did you mean `{meant}`?")),
         ),
-        Never::NoSuchJob(name) => (
+        Never::Job(name) => (
             if dead { "never-starts" } else { "unknown-job" },
             format!("there is no job `{name}` for `{}`", pattern.name),
-            place_of(described, Role::JobOfEvent, name, "no such job"),
+            place(Some(name), "no such job"),
             events::Name::new(name)
                 .ok()
                 .and_then(|name| view.fate(&name))
                 .or_else(|| view.known.nearest_job(name).map(|meant| format!("did you mean `{meant}`?"))),
         ),
-        Never::NoSuchKey(key) => (
+        Never::Argument(key) => (
             if dead { "never-starts" } else { "unknown-key" },
             format!("event `{}` has no argument `{key}`", pattern.name),
-            place_of(described, role, &pattern.name, "never matches"),
+            place(None, "never matches"),
             view.known.nearest_key(key).map(|meant| format!("did you mean `{meant}`?")),
         ),
     };
     let help = help.unwrap_or_else(|| match why {
-        Never::NoSuchEvent => "if a program emits it, name it under `emits` in that program's job".into(),
-        Never::NoSuchJob(_) => "a job is named by its file".into(),
-        Never::NoSuchKey(_) => "it has those of the engine, and what the job has under `export`".into(),
+        Never::Event if pattern.name.starts_with("net-device-") => {
+            "a network card is added, removed, changed, up or down: `net-device-up`".into()
+        }
+        Never::Event if pattern.name.contains("-device-") => {
+            "a device is added, removed or changed: `block-device-added`".into()
+        }
+        Never::Event => "if a program emits it, name it under `emits` in that program's job".into(),
+        Never::Job(_) => "a job is named by its file".into(),
+        Never::Argument(_) => "it has those of the engine, and what the job has under `export`".into(),
     });
     report(Severity::Warning, code, format!("{cause}, so {so}"), vec![place]).help(help)
 }

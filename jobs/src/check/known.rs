@@ -16,6 +16,8 @@ pub(super) const EVENTS: &[&str] = &[
     "started",
     "stopping",
     "stopped",
+    "mode",
+    "shutdown",
     // People and run levels.
     "runlevel",
     "control-alt-delete",
@@ -30,15 +32,13 @@ pub(super) const EVENTS: &[&str] = &[
     "usb-device-added",
     "usb-device-removed",
     // The network.
-    "net-device-*",
     "net-device-added",
     "net-device-removed",
+    "net-device-changed",
     "net-device-up",
     "net-device-down",
-    "net-address-*",
     "net-address-added",
     "net-address-removed",
-    "net-default-route-*",
     "net-default-route-added",
     "net-default-route-removed",
     "link-up",
@@ -80,6 +80,9 @@ const FACTS: [&str; 9] =
 
 /// The arguments that events of a job's life have.
 const KEYS: [&str; 6] = ["JOB", "INSTANCE", "RESULT", "PROCESS", "EXIT_STATUS", "EXIT_SIGNAL"];
+
+/// What the name of an event has behind it when a job that it started has failed.
+const FAILED: &str = "/failed";
 
 /// How often a guess is made: each looks at every name there is.
 const MAX_GUESSES: usize = 200;
@@ -147,8 +150,9 @@ impl<'g> Known<'g> {
         }
     }
 
-    /// Whether an event can happen at all.
+    /// Whether an event can happen at all. Of each event the engine also tells when it has failed.
     pub fn is_event(&self, name: &str) -> bool {
+        let name = name.strip_suffix(FAILED).unwrap_or(name);
         self.emitted.contains(name) || self.globs.iter().any(|glob| glob_matches(glob, name))
     }
 

@@ -129,10 +129,16 @@ fn denial(
     });
     let names: Vec<&str> =
         way.iter().filter_map(|(node, _)| view.job(node.index())).map(|d| d.job.name.as_str()).collect();
-    let message = match *names {
-        [one] => format!("job `{one}` runs only while it does not run"),
-        _ => format!("jobs run only while others of them do not: {}", names.join(", ")),
+    let (message, help) = match *names {
+        [one] => (
+            format!("job `{one}` runs only while it does not run"),
+            "it would start and stop itself for ever: take this out of `while`",
+        ),
+        _ => (
+            format!("jobs run only while others of them do not: {}", names.join(", ")),
+            "each would start and stop the others for ever: take one of the `not`s out",
+        ),
     };
     let report = report(Severity::Error, "while-loop", message, places.collect());
-    Some(report.help("each would start and stop the others for ever: take one of the `not`s out"))
+    Some(report.help(help))
 }

@@ -3,6 +3,7 @@
 //! What is wrong within one file its reader has said already. Nothing here changes a job: a start order
 //! exists for any set of files, and this says where it is not what the files ask for.
 
+mod arguments;
 mod events;
 mod facts;
 mod known;
@@ -19,7 +20,7 @@ use ::events::Name;
 
 use crate::{
     Order, Place, Report, Severity,
-    formats::{Described, Role},
+    formats::{Described, Mention, Role},
     load::Generation,
 };
 
@@ -33,6 +34,7 @@ pub fn check(generation: &Generation, order: &Order) -> Vec<Report> {
     events::check(&view, &mut reports);
     starts::check(&view, &mut reports);
     facts::check(&view, &mut reports);
+    arguments::check(&view, &mut reports);
     levels::check(&view, &mut reports);
     sort(&mut reports);
     reports
@@ -82,8 +84,25 @@ impl<'g> View<'g> {
 
 /// Where a job's file has `name` in this role: the job's file as a whole if it does not stand there.
 fn place_of(described: &Described, role: Role, name: &str, label: &str) -> Place {
-    let mention =
-        described.mentions.iter().find(|mention| mention.role == role && mention.name.as_str() == name);
+    let mut mentions = described.mentions.iter();
+    place(described, mentions.find(|mention| mention.role == role && mention.name.as_str() == name), label)
+}
+
+/// Where the event of a leaf stands, or the job that it names. A name may stand in one condition twice, and in
+/// both, so that leaves are counted: readers mention each, in order, and a job behind the event that names it.
+fn place_of_leaf(described: &Described, role: Role, leaf: usize, job: Option<&str>, label: &str) -> Place {
+    let of_role = described.mentions.iter().enumerate().filter(|(_, mention)| mention.role == role);
+    let found = of_role.map(|(at, _)| at).nth(leaf);
+    let at = found.map(|at| if job.is_some() { at.saturating_add(1) } else { at });
+    let mention = at.and_then(|at| described.mentions.get(at));
+    let is_right = |mention: &&Mention| job.is_none_or(|job| mention.name == job);
+    match (mention.filter(is_right), job) {
+        (None, Some(job)) => place_of(described, Role::JobOfEvent, job, label),
+        (mention, _) => place(described, mention, label),
+    }
+}
+
+fn place(described: &Described, mention: Option<&Mention>, label: &str) -> Place {
     Place {
         path: mention.and_then(|mention| mention.path.clone()).unwrap_or_else(|| described.path.clone()),
         span: mention.map(|mention| mention.span.clone()),

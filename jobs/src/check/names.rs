@@ -1,12 +1,18 @@
 //! Names that are required, needed or said to come later, and those who provide them.
 
-use alloc::{collections::BTreeSet, format, string::ToString as _, vec, vec::Vec};
+use alloc::{
+    collections::BTreeSet,
+    format,
+    string::{String, ToString as _},
+    vec,
+    vec::Vec,
+};
 
 use events::{Condition, Name};
 
 use super::{View, place_of, report};
 use crate::{
-    EdgeKind, Format, Job, Order, Report, Severity, StartMode, Unknown,
+    EdgeKind, Format, Job, Need, Order, Report, Severity, StartMode, Unknown,
     formats::{Described, Role},
 };
 
@@ -76,9 +82,9 @@ fn unprovided(view: &View<'_>, unknown: &Unknown) -> Option<Report> {
     })))
 }
 
-/// Whoever needs a job with instances must say which one.
+/// Whoever needs a job with instances must say which one, by the variables that tell them apart.
 fn needs_of_instances(view: &View<'_>, described: &Described, reports: &mut Vec<Report>) {
-    for need in described.job.needs.iter().take(MAX_TOLD).filter(|need| need.args.is_empty()) {
+    for need in described.job.needs.iter().take(MAX_TOLD) {
         let by_job = || view.known.jobs.get(need.name.as_str());
         let provider = match view.known.providers.get(need.name.as_str()).map(Vec::as_slice) {
             Some([one]) => Some(one),
@@ -86,19 +92,38 @@ fn needs_of_instances(view: &View<'_>, described: &Described, reports: &mut Vec<
             None => by_job(),
         };
         let Some(provider) = provider.and_then(|&index| view.job(index)) else { continue };
-        let Some(instance) = &provider.job.instance else { continue };
-        let variable = instance.variables().first().map_or("KEY", |(name, _)| *name);
-        let message = format!(
-            "job `{}` needs `{}`, which has an instance for each `{instance}`",
-            described.job.name, need.name
-        );
+        let Some((why, help)) = wrong_instance(need, &provider.job) else { continue };
+        let message = format!("job `{}` needs `{}`, which has {why}", described.job.name, need.name);
         let places = vec![
             place_of(described, Role::Needs, &need.name, "needed here"),
             place_of(provider, Role::Provides, &need.name, "provided here"),
         ];
-        let help = format!("say which one: `{} {variable}=...`", need.name);
         reports.push(report(Severity::Error, "need-which-instance", message, places).help(help));
     }
+}
+
+/// Why a need names no instance that `provider` can have, and what to write.
+fn wrong_instance(need: &Need, provider: &Job) -> Option<(String, String)> {
+    let said = |variable: &str| need.args.iter().any(|(key, _)| *key == variable);
+    let Some(instance) = &provider.instance else {
+        let why = "one instance only".to_string();
+        return (!need.args.is_empty()).then(|| (why, format!("write `{}` alone", need.name)));
+    };
+    let from_env = |variable: &str| provider.env.iter().any(|(key, _)| *key == variable);
+    let variables = instance.variables();
+    let mut open = variables.iter().filter(|(name, has_default)| !has_default && !from_env(name));
+    let asked = need.args.is_empty() || open.clone().any(|(name, _)| !said(name));
+    if !asked || variables.is_empty() {
+        return None;
+    }
+    let first = variables.first().map(|(name, _)| *name);
+    let name = open.find(|(name, _)| !said(name)).map_or(first.unwrap_or("KEY"), |(name, _)| *name);
+    let value = match &*need.args {
+        [(_, value)] => value.as_str(),
+        _ => "...",
+    };
+    let why = format!("an instance for each `{instance}`");
+    Some((why, format!("say which one: `{} {name}={value}`", need.name)))
 }
 
 /// The names of the events that start a job; none if it starts by facts, by hand, or not at all.

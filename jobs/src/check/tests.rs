@@ -71,6 +71,28 @@ fn a_need_of_a_job_with_instances_says_which() {
     let dhcp = ("dhcp", "(start_on: \"net-device-up\", instance: \"$IFACE\", exec: \"/x\")");
     check(&[("a", "(needs: [\"dhcp\"])"), dhcp], &[("need-which-instance", "dhcp")]);
     check(&[("a", "(needs: [\"dhcp IFACE=eth0\"])"), dhcp], &[]);
+    let wrong = [("a", "(needs: [\"dhcp INTERFACE=eth0\"])"), dhcp];
+    check(&wrong, &[("need-which-instance", "dhcp")]);
+    check_help(&wrong, "say which one: `dhcp IFACE=eth0`");
+    let of_one = [("a", "(needs: [\"b X=1\"])"), ("b", X)];
+    check(&of_one, &[("need-which-instance", "b")]);
+    check_help(&of_one, "write `b` alone");
+    let of_two = ("d", "(start_on: \"net-device-up\", instance: \"$A-${B:-x}\", exec: \"/x\")");
+    check(&[("a", "(needs: [\"d A=1\"])"), of_two], &[]);
+    check(&[("a", "(needs: [\"d B=1\"])"), of_two], &[("need-which-instance", "d")]);
+}
+
+#[test]
+fn a_name_that_stands_twice_is_shown_where_it_is_wrong() {
+    let at = |text: &str| said(&[("a", text), ("b", X)])[0].1.places[0].span.clone().unwrap().start;
+    let text = "(start_on: \"started b and started JOB=c\", stop_on: \"stopping c\", exec: \"/x\")";
+    let found: Vec<usize> = said(&[("a", text), ("b", X)])
+        .iter()
+        .map(|(_, report)| report.places[0].span.clone().unwrap().start)
+        .collect();
+    assert_eq!(found, [text.find("c\", stop").unwrap(), text.find("c\", exec").unwrap()]);
+    let text = "(start_on: \"startup\", stop_on: \"startup and stopping startup\", exec: \"/x\")";
+    assert_eq!(at(text), text.find("startup\", exec").unwrap());
 }
 
 #[test]
@@ -96,6 +118,73 @@ fn events_come_from_sources_jobs_and_their_scripts() {
     check(&[("a", "(start_on: \"started JOB=b\")"), ("b", X)], &[]);
     check(&[("a", "(start_on: \"started b*\")"), ("bb", X)], &[]);
     check(&[("a", "(start_on: \"started c*\")"), ("bb", X)], &[("never-starts", "")]);
+}
+
+#[test]
+fn what_the_engine_says_can_happen() {
+    for event in
+        ["shutdown KIND=reboot", "mode MODE=x", "startup/failed", "stopped/failed b", "usb-device-added"]
+    {
+        check(&[("a", &format!("(start_on: \"{event}\")")), ("b", X)], &[]);
+    }
+}
+
+#[test]
+fn a_time_is_one_that_comes() {
+    for text in [
+        "calendar AT='Mon..Fri 03:00'",
+        "calendar AT=daily",
+        "calendar AT='Sat,sunday 8..18:0/15:30'",
+        "calendar AT='2026-12-24 18:00'",
+        "calendar AT='*-*-01 06:00'",
+        "timer EVERY=1h30m",
+        "timer AFTER=30s",
+        "timer EVERY=$PERIOD",
+    ] {
+        check(&[("a", &format!("(start_on: \"{text}\", env: {{\"PERIOD\": \"5m\"}})"))], &[]);
+    }
+    for (text, code) in [
+        ("calendar AT='Mon..Fry 03:00'", "bad-time"),
+        ("calendar AT=25:00", "bad-time"),
+        ("calendar AT=''", "bad-time"),
+        ("calendar AT=2026-13-01", "bad-time"),
+        ("calendar ATT=03:00", "time-argument"),
+        ("calendar 03:00", "time-argument"),
+        ("calendar", "time-argument"),
+        ("timer EVERY=10", "bad-time"),
+        ("timer AFTER=soon", "bad-time"),
+        ("timer AT=03:00", "time-argument"),
+    ] {
+        let name = text.split(' ').next().unwrap();
+        check(&[("a", &format!("(start_on: \"{text}\")"))], &[(code, name)]);
+    }
+    check_help(&[("a", "(start_on: \"calendar ATT=03:00\")")], "did you mean `AT`?");
+}
+
+#[test]
+fn a_variable_of_an_instance_comes_with_an_event() {
+    let job =
+        |on: &str, instance: &str| format!("(start_on: \"{on}\", instance: \"{instance}\", exec: \"/x\")");
+    let wrong = job("net-device-up IFACE!=lo", "$IFCAE");
+    check(&[("a", &wrong)], &[("instance-variable", "")]);
+    check_help(&[("a", &wrong)], "did you mean `$IFACE`?");
+    check(&[("a", &job("net-device-up", "$IFCAE"))], &[("instance-variable", "")]);
+    check(&[("a", &job("net-device-up IFACE!=lo", "$IFACE-$ADDRFAM"))], &[]);
+    check(&[("a", &job("net-device-up IFACE!=lo", "${IFCAE:-none}"))], &[]);
+}
+
+#[test]
+fn a_device_does_what_devices_do() {
+    check(&[("a", "(start_on: \"net-device-changed\")"), ("b", "(start_on: \"x-device-removed\")")], &[]);
+    for (event, help) in [
+        ("net-device-pu", "did you mean `net-device-up`?"),
+        ("net-device-swallowed", "a network card is added, removed, changed, up or down: `net-device-up`"),
+        ("tape-device-rewound", "a device is added, removed or changed: `block-device-added`"),
+    ] {
+        let text = format!("(start_on: \"{event}\")");
+        check(&[("a", &text)], &[("never-starts", event)]);
+        check_help(&[("a", &text)], help);
+    }
 }
 
 #[test]

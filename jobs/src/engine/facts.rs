@@ -41,11 +41,14 @@ impl Engine {
         let known = self.saved.facts.get(&fact.name, &fact.identity).cloned();
         let mut hits = Vec::new();
         self.graph.hits(Sort::Fact, &fact.name, &fact.args, &mut hits);
+        // Order among equals is by name, also of timers for one moment.
+        self.sort_by_job(&mut hits);
         let rises: Vec<(JobId, Duration)> = self.holds_of(&hits).map(|(id, hold)| (id, hold.rise)).collect();
         let came = hits.len();
         if let Some(before) = &known {
             self.graph.hits(Sort::Fact, &before.name, &before.args, &mut hits);
         }
+        self.sort_by_job(hits.get_mut(came..).unwrap_or_default());
         let falls: Vec<(JobId, Duration)> =
             self.holds_of(hits.get(came..).unwrap_or_default()).map(|(id, hold)| (id, hold.fall)).collect();
         let damped = self.holds_of(&hits).any(|(_, hold)| !hold.rise.is_zero() || !hold.fall.is_zero());
@@ -65,6 +68,7 @@ impl Engine {
         let Some(fact) = self.saved.facts.get(name, identity).cloned() else { return };
         let mut hits = Vec::new();
         self.graph.hits(Sort::Fact, name, &fact.args, &mut hits);
+        self.sort_by_job(&mut hits);
         let looks: Vec<(JobId, Duration)> = self.holds_of(&hits).map(|(id, hold)| (id, hold.fall)).collect();
         let linger = looks.iter().map(|(_, fall)| *fall).max().unwrap_or_default();
         self.saved.facts.end(name, identity, self.saved.now, !linger.is_zero());

@@ -158,6 +158,10 @@ impl Engine {
 
     fn stop_for_shutdown(&mut self, place: u32) {
         let Some(cause) = self.saved.shutdown.as_ref().map(|down| down.cause) else { return };
+        self.stop_because(place, cause);
+    }
+
+    fn stop_because(&mut self, place: u32, cause: CauseId) {
         let cause = self.saved.causes.keep(cause);
         let wish = StopWish {
             env: Args::new(),
@@ -185,7 +189,9 @@ impl Engine {
         };
         let late: Vec<u32> = self.places_by_name().into_iter().filter(up).collect();
         for &place in &late {
-            self.stop_for_shutdown(place);
+            // The stop comes of what started it: one that its own stop starts is seen to be a ring.
+            let cause = self.instance(place).map_or(CauseId::NONE, |instance| instance.cause);
+            self.stop_because(place, cause);
         }
         !late.is_empty()
     }

@@ -50,7 +50,7 @@ impl Engine {
     }
 
     /// Order among equals is by the job's name; of one job, running instances stop before it starts.
-    fn sort_by_job(&self, hits: &mut [Hit]) {
+    pub(super) fn sort_by_job(&self, hits: &mut [Hit]) {
         if hits.len() < 2 {
             return;
         }

@@ -14,7 +14,7 @@ use events::Name;
 
 use super::{
     Reading, Source,
-    script::{Script, lint_text, on_event},
+    script::{Script, first_line, lint_text, on_event},
 };
 use crate::{Again, Format, Job, Kind, ProcessKind, Report};
 
@@ -63,7 +63,7 @@ fn read_in(folder: &str, event: &Name, file_name: &str, source: &Source) -> Read
     script.job.again = Again::Queue;
     script.job.start_on = Some(on_event(event.clone()));
     if source.text.starts_with(['#', '\u{feff}']) {
-        lint_text(&source.path, &source.text, &mut script.reports);
+        lint_text(&source.path, first_line(&source.text), &mut script.reports);
     }
     script.require_executable();
     script.finish()

@@ -78,6 +78,11 @@ pub(super) fn lint_text(path: &str, text: &str, reports: &mut Vec<Report>) {
     }
 }
 
+/// The first line of a text: that is where the kernel looks.
+pub(super) fn first_line(text: &str) -> &str {
+    text.split_inclusive('\n').next().unwrap_or_default()
+}
+
 /// The condition that is one event's name.
 pub(super) fn on_event(name: Name) -> Condition {
     Condition::leaf(Pattern::named(name))

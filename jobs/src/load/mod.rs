@@ -255,6 +255,7 @@ impl<'t> Loading<'t> {
             }
             Content::Text(_) => {
                 self.show_shadowed(name, first, rest);
+                self.out.reports.extend(odd_upstart(name, first));
                 let Reading { described, reports } = self.read(name, first, &over);
                 self.out.reports.extend(reports);
                 match described {
@@ -341,11 +342,38 @@ impl<'t> Loading<'t> {
         let report =
             Report::warning("override-without-job", format!("there is no job `{name}` to lay this over"))
                 .in_file(&file.path);
+        let swapped =
+            [".conf", ".ron"].into_iter().find_map(|ending| Some((name.strip_suffix(ending)?, ending)));
+        if let Some((job, ending)) = swapped {
+            let right = if ending == ".ron" { ".override.ron" } else { ".override" };
+            return report.help(format!("rename it `{job}{right}`"));
+        }
         match did_you_mean(name, names) {
             Some(meant) => report.help(format!("did you mean `{meant}`?")),
             None => report.help("its name must be that of the job, with `.override` behind it"),
         }
     }
+}
+
+/// What is said of an Upstart file that is hardly meant as a job: one without text, or an override by another
+/// name.
+fn odd_upstart(name: &Name, file: &TreeFile) -> Option<Report> {
+    let text = file.text().filter(|_| file.kind == FileKind::Upstart)?;
+    if let Some(job) = name.strip_suffix(".override") {
+        let message = format!("`{}` is taken as job `{name}`, and laid over nothing", file.rel);
+        let report = Report::warning("misnamed-override", message).in_file(&file.path);
+        return Some(
+            report.help(format!("rename it `{job}.override`, if it is to be laid over `{job}.conf`")),
+        );
+    }
+    let is_empty = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+    text.text.lines().all(is_empty).then(|| {
+        let message =
+            format!("nothing stands in the file, so job `{name}` does nothing when somebody starts it");
+        Report::warning("empty-file", message)
+            .in_file(&file.path)
+            .help("write `exec`, or remove the file; a link to /dev/null takes a job away")
+    })
 }
 
 /// Overrides by the job they are laid over, the lowest layer first. A link to `/dev/null` takes away those

@@ -301,3 +301,17 @@ proptest! {
         prop_assert!(found.iter().all(|report| !report.places.is_empty()));
     }
 }
+
+#[test]
+fn upstart_files_that_are_hardly_jobs_are_named() {
+    check(
+        &[("/etc/init/x.override.conf", "exec /x\n")],
+        &["/etc/init/x.override.conf"],
+        &["misnamed-override"],
+    );
+    check(&[("/etc/init/x.conf.override", "manual\n")], &[], &["override-without-job"]);
+    let lonely = loaded(&[("/etc/init/x.conf.override", "manual\n")]);
+    assert_eq!(lonely.reports[0].help.as_deref(), Some("rename it `x.override`"));
+    check(&[("/etc/init/x.conf", "# nothing yet\n\n")], &["/etc/init/x.conf"], &["empty-file"]);
+    check(&[("/etc/init/x.conf", "task\n")], &["/etc/init/x.conf"], &[]);
+}

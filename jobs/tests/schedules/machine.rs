@@ -27,6 +27,8 @@ pub struct Body {
     /// What the engine must think is there.
     known: BTreeSet<ProcessKind>,
     known_left: bool,
+    /// What the engine hears of in this very step that it is not there any more.
+    ending: BTreeSet<ProcessKind>,
     /// What the system had no room for, so that the engine asks again.
     starved: Option<ProcessKind>,
     over: bool,
@@ -165,11 +167,13 @@ impl Machine {
             reports: VecDeque::new(),
             known: BTreeSet::new(),
             known_left: false,
+            ending: BTreeSet::new(),
             starved: None,
             over: false,
         });
         demand(!body.over, || format!("{} {process}: asked for in a life that is over", job.name))?;
-        let free = process == ProcessKind::Reload || body.known.insert(process);
+        let free =
+            process == ProcessKind::Reload || body.known.insert(process) || body.ending.remove(&process);
         demand(free, || format!("{} ({key}) {process}: asked for, and it is there", job.name))?;
         self.pids += 1;
         body.spawn(life, process, Pid(self.pids));
@@ -193,23 +197,26 @@ impl Machine {
 
     /// The next report of a life.
     pub fn report(&mut self, life: Life) -> Option<Input> {
-        self.bodies.get_mut(&life)?.reports.pop_front()
+        let body = self.bodies.get_mut(&life)?;
+        let report = body.reports.pop_front()?;
+        if let Input::Unspawned { process, .. } | Input::Exited { process, .. } = &report {
+            body.ending.insert(*process);
+        }
+        Some(report)
     }
 
     /// The engine has worked this report off, and knows what it said.
     pub fn learn(&mut self, life: Life, report: &Input) {
         let Some(body) = self.bodies.get_mut(&life) else { return };
         match report {
-            Input::Unspawned { process, .. } => {
-                body.known.remove(process);
-            }
+            Input::Unspawned { process, .. } => body.ended(*process),
             Input::Starved { process, .. } => {
                 body.known.remove(process);
                 body.starved = Some(*process);
             }
             Input::Spawned { process, .. } => body.starved = body.starved.filter(|it| it != process),
             Input::Exited { process, left, .. } => {
-                body.known.remove(process);
+                body.ended(*process);
                 body.known_left |= *process == ProcessKind::Main && *left;
             }
             Input::Ready { main: Some(_), .. } => {
@@ -247,6 +254,13 @@ impl Machine {
 }
 
 impl Body {
+    /// The engine knows that a process is not there any more, unless it has asked for it anew already.
+    fn ended(&mut self, process: ProcessKind) {
+        if self.ending.remove(&process) {
+            self.known.remove(&process);
+        }
+    }
+
     fn spawn(&mut self, life: Life, process: ProcessKind, pid: Pid) {
         if let Some((kind, times)) = &mut self.nature.starves
             && *kind == process

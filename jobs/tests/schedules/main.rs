@@ -46,7 +46,8 @@ fn every_schedule_keeps_the_rules() {
             faults.entry(play::kind_of(&fault)).or_default().push(seed);
             continue;
         }
-        let small = schedule.shrunk(&fault);
+        // What never ends takes too long to be played again and again.
+        let small = if fault.starts_with("endless") { schedule } else { schedule.shrunk(&fault) };
         println!("{small}");
         let fault = play(&small, true).expect_err("what failed fails again");
         panic!("seed {seed}: {fault}");

@@ -361,7 +361,8 @@ impl Play {
                 return Ok(());
             }
         }
-        Err("endless: the engine asks for turn after turn".into())
+        let starts = self.engine.counters();
+        Err(format!("endless: the engine asks for turn after turn, {starts:?}"))
     }
 
     /// What holds after every step.

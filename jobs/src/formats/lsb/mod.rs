@@ -20,7 +20,7 @@ pub use self::{
 };
 use super::{
     Reading, Role, Source,
-    script::{Script, lint_text},
+    script::{Script, first_line, lint_text},
 };
 use crate::{
     Console, Format, Job, ProcessKind, Provide, Ready, Report, Require, STOP_VERB_LIMIT, StartMode,
@@ -122,7 +122,7 @@ impl Names {
 
 impl Reader<'_> {
     fn take_all(&mut self, links: &Links) {
-        lint_text(&self.script.source.path, &self.script.source.text, &mut self.script.reports);
+        lint_text(&self.script.source.path, first_line(&self.script.source.text), &mut self.script.reports);
         self.report_header();
         self.take_provides();
         let mut requires = Names::default();

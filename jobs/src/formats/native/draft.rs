@@ -9,7 +9,7 @@ use core::{
     time::Duration,
 };
 
-use events::{Key, Name, Template, Text, Value, parse_delay};
+use events::{DelayError, Key, Name, Template, Text, TextError, Value, meant_delay, parse_delay};
 
 use super::raw::{Node, Quoted, Shape};
 use crate::{Job, Report, Signal, Work, did_you_mean, formats::Mention, formats::Role};
@@ -173,6 +173,11 @@ impl<'s> Draft<'s> {
         Report::error(code, message).at(self.file.path, span, "")
     }
 
+    /// The report with one more place of the file that is being read.
+    pub fn beside(&self, report: Report, span: Range<usize>, label: &str) -> Report {
+        report.at(self.file.path, span, label)
+    }
+
     /// Adds a report, unless there are more already than anybody reads.
     pub fn push(&mut self, report: Report) {
         if self.reports.len() < MAX_REPORTS {
@@ -198,6 +203,7 @@ impl<'s> Draft<'s> {
                 let unit = if expected.starts_with("a length") { "s" } else { "" };
                 Some(format!("write `\"{number}{unit}\"`"))
             }
+            Shape::Other => Some("texts stand in double quotes: `\"...\"`".into()),
             Shape::Word(word) if expected.starts_with("a text") => Some(format!("write `\"{word}\"`")),
             Shape::Text(text) if text.text == "true" || text.text == "false" => {
                 Some(format!("write `{}` without quotes", text.text))
@@ -205,18 +211,27 @@ impl<'s> Draft<'s> {
             Shape::Text(text) if text.text.parse::<i64>().is_ok() => {
                 Some(format!("write `{}` without quotes", text.text))
             }
+            Shape::Text(_) if expected.starts_with("a whole number") => {
+                Some("write a number, in digits and without quotes".into())
+            }
+            Shape::List(_) if expected.starts_with("a text") => Some("write one text: `\"...\"`".into()),
+            Shape::Text(_) | Shape::Word(_) | Shape::Number(_) => truth_meant(node, expected),
             Shape::Nothing
-            | Shape::Text(_)
-            | Shape::Number(_)
             | Shape::Truth(_)
-            | Shape::Word(_)
             | Shape::Call(..)
             | Shape::List(_)
             | Shape::Tuple(_)
-            | Shape::Pairs(_)
-            | Shape::Other => None,
+            | Shape::Pairs(_) => None,
         };
         self.push(Report { help, ..report });
+        None
+    }
+
+    /// Reports a value of the wrong kind in words of its own.
+    pub fn wrong_with<T>(&mut self, node: &Node<'_>, message: String, help: String) -> Option<T> {
+        let report = Report::error("wrong-type", message);
+        let report = report.at(self.file.path, node.span.clone(), format!("this is {}", node.kind()));
+        self.push(report.help(help));
         None
     }
 
@@ -258,31 +273,45 @@ impl<'s> Draft<'s> {
     pub fn value(&mut self, node: &Node<'_>) -> Option<Value> {
         let text = self.text(node)?;
         let made = Value::new(text);
-        self.made("bad-value", "this text", made, node)
+        self.made("bad-value", "this text", (made, None), node)
     }
 
     /// The name of an event, job or provision.
     pub fn name(&mut self, node: &Node<'_>) -> Option<Name> {
         let text = self.text(node)?;
+        let words: Vec<String> = text.split_whitespace().take(8).map(|word| format!("\"{word}\"")).collect();
+        let help = match words.as_slice() {
+            [] => Some("leave the field out if there is nothing to name".into()),
+            [_] => None,
+            [_, rest @ ..] if rest.iter().all(|word| word.contains('=')) => {
+                Some("only `needs` can name an instance; write the name alone".into())
+            }
+            words => Some(format!("write a text for each name: `[{}]`", words.join(", "))),
+        };
         let made = Name::new(text);
-        self.made("bad-name", &format!("the name `{text}`"), made, node)
+        self.made("bad-name", &format!("the name `{text}`"), (made, help), node)
     }
 
     /// The left side of `KEY=VALUE`, in quotes or not.
     pub fn key(&mut self, node: &Node<'_>) -> Option<Key> {
         let Some(text) = node.label() else { return self.wrong(node, "a text for each name") };
         let made = Key::new(text);
-        self.made("bad-key", &format!("the variable name `{text}`"), made, node)
+        let help = Some("write letters, digits and `_`; a name does not begin with a digit".into());
+        self.made("bad-key", &format!("the variable name `{text}`"), (made, help), node)
     }
 
     fn made<T>(
         &mut self,
         code: &'static str,
         what: &str,
-        made: Result<T, events::TextError>,
+        (made, help): (Result<T, TextError>, Option<String>),
         node: &Node<'_>,
     ) -> Option<T> {
-        made.map_err(|fault| self.push(self.error(code, format!("{what}: {fault}"), node.span.clone()))).ok()
+        let refuse = |fault| {
+            let report = self.error(code, format!("{what}: {fault}"), node.span.clone());
+            self.push(Report { help, ..report });
+        };
+        made.map_err(refuse).ok()
     }
 
     /// A length of time.
@@ -295,9 +324,22 @@ impl<'s> Draft<'s> {
 
     /// A length of time, in a part of a text.
     pub fn delay_of(&mut self, text: &str, span: Range<usize>) -> Option<Duration> {
-        let refuse = |fault| {
-            let report = self.error("bad-delay", format!("{fault}"), span);
-            self.push(report.help("write a number with its unit: `100ms`, `5s`, `1.5s`, `10m`, `1h30m`"));
+        let refuse = |fault: DelayError| {
+            let (code, help) = match (&fault, meant_delay(text)) {
+                (DelayError::TooLong(_), _) => {
+                    ("out-of-range", "leave the field out if there shall be no limit".into())
+                }
+                (DelayError::Blank(_) | DelayError::Unit(_), Some(meant)) => {
+                    ("bad-delay", format!("write `\"{meant}\"`"))
+                }
+                (DelayError::Blank(_) | DelayError::Unit(_), None)
+                | (DelayError::NotANumber(_) | DelayError::NoUnit(_), _) => (
+                    "bad-delay",
+                    "write a number with its unit: `100ms`, `5s`, `1.5s`, `10m`, `1h30m`".into(),
+                ),
+            };
+            let report = self.error(code, format!("{fault}"), span);
+            self.push(report.help(help));
         };
         parse_delay(text).map_err(refuse).ok()
     }
@@ -435,6 +477,31 @@ impl<'s> Draft<'s> {
             }
         }
         Record(pairs)
+    }
+}
+
+/// What to write for `yes` and its like where a truth is expected.
+fn truth_meant(node: &Node<'_>, expected: &str) -> Option<String> {
+    if !expected.starts_with("`true`") {
+        return None;
+    }
+    let word = match &node.shape {
+        Shape::Number(number) => String::from(*number),
+        Shape::Text(_)
+        | Shape::Word(_)
+        | Shape::Nothing
+        | Shape::Truth(_)
+        | Shape::Call(..)
+        | Shape::List(_)
+        | Shape::Tuple(_)
+        | Shape::Pairs(_)
+        | Shape::Other => node.label()?.to_ascii_lowercase(),
+    };
+    match word.as_str() {
+        "no" | "off" | "never" | "0" | "false" => Some("write `false`".into()),
+        _ if expected.contains("limit") => Some("write `true` or `(limit: 10, within: \"5s\")`".into()),
+        "yes" | "on" | "1" | "true" => Some("write `true`".into()),
+        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@ use alloc::{
 };
 use core::ops::Range;
 
+use super::open::Open;
 use ron::error::{Error, Position, SpannedError};
 
 /// Why a text is not a list of fields.
@@ -15,6 +16,8 @@ pub(super) struct Fault {
     pub message: String,
     pub span: Range<usize>,
     pub label: &'static str,
+    /// Where what is not closed was opened.
+    pub opened: Option<(Range<usize>, &'static str)>,
     pub help: Option<String>,
 }
 
@@ -24,6 +27,7 @@ pub(super) fn too_deep(span: Range<usize>) -> Fault {
         message: "lists and parentheses lie too deep in each other".into(),
         span,
         label: "too deep",
+        opened: None,
         help: Some("no field of a job needs more than four levels".into()),
     }
 }
@@ -58,8 +62,131 @@ pub(super) fn fault(source: &str, error: &SpannedError) -> Fault {
         }
         _ => word(end),
     };
+    if let Some(fault) = foreign(source).or_else(|| habit(source, &span, &error.code)) {
+        return fault;
+    }
     let found = source.get(span.clone()).unwrap_or("");
-    described(&error.code, span, found)
+    with_opening(source, found, described(&error.code, span.clone(), found))
+}
+
+/// A file that is no job at all, by how it begins.
+fn foreign(source: &str) -> Option<Fault> {
+    let fault = |code, message: &str, span, label, help: &str| {
+        let (message, help) = (message.into(), Some(help.into()));
+        Some(Fault { code, message, span, label, opened: None, help })
+    };
+    if let Some(mark) = source.chars().next().filter(|c| *c == '\u{feff}') {
+        let message = "the file begins with a byte order mark";
+        return fault(
+            "byte-order-mark",
+            message,
+            0..mark.len_utf8(),
+            "it is invisible",
+            "save the file without it",
+        );
+    }
+    if source.trim_start().starts_with('(') {
+        return None;
+    }
+    let mut at = 0_usize;
+    for line in source.split_inclusive('\n') {
+        let bare = line.trim_end();
+        if matches!(bare, "[Unit]" | "[Service]" | "[Install]") || bare.starts_with("ExecStart=") {
+            let message = "this looks like a systemd unit";
+            let help = "a job is one pair of parentheses with fields in it: see docs/jobs.md";
+            return fault("ron-syntax", message, at..at.saturating_add(bare.len()), "not a field", help);
+        }
+        at = at.saturating_add(line.len());
+    }
+    None
+}
+
+/// What other languages write so: `# comment`, `'text'`, a time without quotes.
+fn habit(source: &str, span: &Range<usize>, error: &Error) -> Option<Fault> {
+    let fault = |message, span, label, help| {
+        Some(Fault { code: "ron-syntax", message, span, label, opened: None, help: Some(help) })
+    };
+    let before = source.get(..span.start)?;
+    let hash = if matches!(error, Error::ExpectedAttribute) { before.rfind('#')? } else { span.start };
+    let begins = source.get(..hash)?.chars().next_back().is_none_or(char::is_whitespace);
+    if begins && source.get(hash..)?.starts_with('#') {
+        let place = hash..hash.saturating_add(1);
+        return fault(
+            "`#` begins no comment".into(),
+            place,
+            "not a comment",
+            "a comment begins with `//`".into(),
+        );
+    }
+    if matches!(error, Error::ExpectedChar) {
+        let line = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+        let start = source.get(line..span.start)?.rfind('\'').map(|at| line.saturating_add(at));
+        let start = start.filter(|start| *start < span.start)?;
+        let inner = source.get(start.saturating_add(1)..)?;
+        let closed =
+            inner.find(['\'', '\n']).filter(|at| inner.get(*at..).is_some_and(|end| end.starts_with('\'')));
+        let (end, help) = match closed.and_then(|at| inner.get(..at)) {
+            Some(text) => {
+                (text.len().saturating_add(2), format!("texts stand in double quotes: `\"{text}\"`"))
+            }
+            None => (1, "texts stand in double quotes: `\"...\"`".into()),
+        };
+        let place = start..start.saturating_add(end);
+        return fault("`'` begins no text".into(), place, "in single quotes", help);
+    }
+    let is_part = |c: char| c == '.' || c.is_alphanumeric();
+    let start = before.trim_end_matches(is_part).len();
+    let token = source.get(start..)?;
+    let token = token.get(..token.find(|c| !is_part(c)).unwrap_or(token.len()))?;
+    let goes_on = start.saturating_add(token.len()) > span.start;
+    if start < span.start
+        && goes_on
+        && matches!(error, Error::ExpectedComma)
+        && token.starts_with(|c: char| c.is_ascii_digit())
+    {
+        let meant = events::meant_delay(token);
+        let help = format!("write `\"{}\"`", meant.as_deref().unwrap_or(token));
+        let place = start..start.saturating_add(token.len());
+        return fault(format!("`{token}` stands without quotes"), place, "neither a number nor a text", help);
+    }
+    None
+}
+
+/// The fault, with the place where what is not closed was opened.
+fn with_opening(source: &str, found: &str, fault: Fault) -> Fault {
+    if fault.code != "ron-syntax" || !matches!(found, "" | ")" | "]" | "}") && fault.label != "before this" {
+        return fault;
+    }
+    let open = Open::before(source, fault.span.start);
+    let one = |at: usize| at..at.saturating_add(1);
+    let lines = open.text.filter(|text| source.get(text.clone()).is_some_and(|text| text.contains('\n')));
+    let (at, label) = match (open.quote, open.bracket, lines) {
+        (Some(quote), _, _) => (quote, "opened here"),
+        (None, _, Some(text)) if !found.is_empty() => {
+            let help = "a comma is missing, or the `\"` that should end the text some lines before";
+            let opened = Some((one(text.start), "the text before it was opened here"));
+            return Fault { opened, help: Some(help.into()), ..fault };
+        }
+        (None, Some((at, bracket)), _) => {
+            let wanted = match bracket {
+                b'(' => ")",
+                b'[' => "]",
+                _ => "}",
+            };
+            // A `:` in a list is a field behind a list that is not closed.
+            let closes = matches!(found, "" | ")" | "]" | "}") || (found == ":" && bracket == b'[');
+            if found == wanted || !closes {
+                return fault;
+            }
+            if !found.is_empty() {
+                let message = format!("`{wanted}` is missing");
+                return Fault { message, opened: Some((one(at), "opened here")), help: None, ..fault };
+            }
+            (at, "opened here")
+        }
+        (None, None, _) => return fault,
+    };
+    Fault { opened: Some((one(at), label)), ..fault }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "ron's enum, which may grow")]
@@ -89,6 +216,14 @@ pub(super) fn described(error: &Error, span: Range<usize>, found: &str) -> Fault
         ),
         Error::ExpectedNamedStructLike(_)
         | Error::ExpectedStructLike
+        | Error::ExpectedDifferentStructName { .. }
+            if found.starts_with('\u{feff}') =>
+        {
+            let help = "remove the byte order mark, which cannot be seen: save the file as UTF-8 without it";
+            ("file starts with a byte order mark (BOM)".into(), "expected `(` here", Some(help.into()))
+        }
+        Error::ExpectedNamedStructLike(_)
+        | Error::ExpectedStructLike
         | Error::ExpectedDifferentStructName { .. } => (
             "a job file is one pair of parentheses with fields in it".into(),
             "expected `(` here",
@@ -113,7 +248,7 @@ pub(super) fn described(error: &Error, span: Range<usize>, found: &str) -> Fault
         ),
         other => (lowered(&other.to_string()), "here", None),
     };
-    Fault { code: "ron-syntax", message, span, label, help }
+    Fault { code: "ron-syntax", message, span, label, opened: None, help }
 }
 
 /// Whether the last character but one is a slash.

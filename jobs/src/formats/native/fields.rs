@@ -1,7 +1,7 @@
 //! The table of fields, and those that say what a job is, whom it waits for and when it runs.
 
 use alloc::{boxed::Box, format, string::String, vec::Vec};
-use core::time::Duration;
+use core::{ops::Range, time::Duration};
 
 use events::{
     Condition, ConditionError, ConditionFault, Dialect, Key, MAX_LEAVES, Name, Template, Text, tokenize,
@@ -13,7 +13,7 @@ use super::{
     raw::{Node, Shape},
     setup,
 };
-use crate::{Again, Kind, Need, Provide, Require, SETTLE, StartMode, formats::Role};
+use crate::{Again, Kind, Need, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role};
 
 /// A field that a file may have.
 pub(super) struct Entry {
@@ -115,6 +115,7 @@ fn names(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Box<[Name]> {
         let Some(name) = draft.name(item) else { continue };
         if role == Role::Before {
             not_itself(draft, &name, item);
+            not_a_file(draft, &name, item);
         }
         draft.mention(role, &name, item.within(&(0..name.len())));
         found.push(name);
@@ -128,6 +129,26 @@ fn not_itself(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
         let report = draft.error("waits-for-itself", message, node.span.clone());
         draft.push(report.help("drop this name"));
     }
+}
+
+/// Warns of a job that is named by its file.
+fn not_a_file(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
+    let stem = name.strip_suffix(".ron").or_else(|| name.strip_suffix(".conf"));
+    let is_path = name.starts_with(['/', '.']) && name.contains('/');
+    if stem.is_none() && !is_path {
+        return;
+    }
+    let stem = stem.unwrap_or(name);
+    // A folder below the folder of jobs is part of the name; one above it is not.
+    let meant = match stem.strip_prefix("./") {
+        Some(below) => below,
+        None if is_path => stem.rsplit('/').next().unwrap_or(stem),
+        None => stem,
+    };
+    let message = format!("`{name}` looks like the name of a file");
+    let report = draft.error("name-of-file", message, node.span.clone());
+    let report = Report { severity: Severity::Warning, ..report };
+    draft.push(report.help(format!("write the job's name: `{meant}`")));
 }
 
 /// A name, alone or as the field `name` of a struct that may have the fields `known`.
@@ -171,6 +192,7 @@ fn requires(draft: &mut Draft<'_>, node: &Node<'_>) {
         let Some((node, record)) = named(draft, item, &known) else { continue };
         let Some(name) = draft.name(node) else { continue };
         not_itself(draft, &name, node);
+        not_a_file(draft, &name, node);
         let expected = expected(draft, record.as_ref());
         let optional = record.and_then(|record| record.get("optional"));
         let optional = optional.is_some_and(|optional| draft.truth(optional));
@@ -229,6 +251,7 @@ fn need(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<(Name, Args)> {
         }
     };
     not_itself_but_another(draft, &name, words.len(), node);
+    not_a_file(draft, &name, node);
     draft.mention(Role::Needs, &name, node.within(&first.span));
     let mut args = Vec::new();
     for word in words {
@@ -260,6 +283,11 @@ fn key_and_template(word: &str) -> Result<(Key, Template), String> {
 
 fn condition(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Option<Condition> {
     draft.forget(role);
+    if let Shape::List(items) = &node.shape {
+        let events: Vec<&str> = items.iter().take(8).filter_map(Node::label).collect();
+        let help = format!("write one text: `\"{}\"`", events.join(" or "));
+        return draft.wrong_with(node, "a condition is one text".into(), help);
+    }
     let text = draft.text(node)?;
     let dialect = if role == Role::While { Dialect::Levels } else { Dialect::Edges };
     match Condition::parse_located(text, dialect) {
@@ -268,11 +296,29 @@ fn condition(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Option<Condi
             Some(parsed.condition)
         }
         Err(error) => {
-            let report = draft.error(code_of(&error.fault), format!("{error}"), node.within(&error.span));
+            let mut report = draft.error(code_of(&error.fault), format!("{error}"), node.within(&error.span));
+            let opened =
+                if error.fault == ConditionFault::Parentheses { open_parenthesis(text) } else { None };
+            if let Some(opened) = opened.filter(|_| error.span.is_empty()) {
+                report = draft.beside(report, node.within(&opened), "opened here");
+            }
             draft.push(report.help(advice(&error)));
             None
         }
     }
+}
+
+/// Where the last `(` stands that is not closed.
+fn open_parenthesis(text: &str) -> Option<Range<usize>> {
+    let mut open = Vec::new();
+    for word in tokenize(text).ok()?.iter().filter(|word| !word.quoted) {
+        match word.text.as_str() {
+            "(" => open.push(word.span.clone()),
+            ")" => drop(open.pop()),
+            _ => {}
+        }
+    }
+    open.pop()
 }
 
 /// Notes the events or facts of a condition, and the jobs and modes that they name.
@@ -396,11 +442,21 @@ pub(super) fn surplus_value<T>(draft: &mut Draft<'_>, node: &Node<'_>) -> Option
 
 fn env(draft: &mut Draft<'_>, node: &Node<'_>) {
     let mut found = Vec::new();
-    if !node.is_nothing() {
+    let first = node.items().first().and_then(Node::label).and_then(|text| text.split_once('='));
+    if let (Shape::List(_), Some((key, value))) = (&node.shape, first) {
+        let help = format!("write `{{\"{key}\": \"{value}\"}}`");
+        draft.wrong_with::<()>(node, "`env` takes names with values".into(), help);
+    } else if !node.is_nothing() {
         for (key, value) in draft.pairs(node, "names with values, such as `{\"LANG\": \"C\"}`") {
             let Some(key) = draft.key(key) else { continue };
             if matches!(value.shape, Shape::Nothing) {
                 found.push((key, None));
+            } else if let Shape::Number(text) | Shape::Word(text) = value.shape {
+                let help = format!("write `\"{text}\"`");
+                draft.wrong_with::<()>(value, "a value in `env` is a text".into(), help);
+            } else if let Shape::Truth(truth) = value.shape {
+                let help = format!("write `\"{truth}\"`");
+                draft.wrong_with::<()>(value, "a value in `env` is a text".into(), help);
             } else if let Some(value) = draft.value(value) {
                 found.push((key, Some(value)));
             }

@@ -11,6 +11,7 @@ mod draft;
 mod fault;
 mod fields;
 mod life;
+mod open;
 mod raw;
 mod rules;
 mod setup;
@@ -125,7 +126,16 @@ fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Field<'s>
     let fields = match raw::read(&source.text) {
         Ok(fields) => fields,
         Err(fault) => {
-            let report = Report::error(fault.code, fault.message).at(&source.path, fault.span, fault.label);
+            let report = Report::error(fault.code, fault.message);
+            // What is wrong with a file as a whole cites none of it.
+            let report = match fault.code {
+                "file-too-large" => report.in_file(&source.path),
+                _ => report.at(&source.path, fault.span, fault.label),
+            };
+            let report = match fault.opened {
+                Some((span, label)) => report.at(&source.path, span, label),
+                None => report,
+            };
             reports.push(Report { help: fault.help, ..report });
             return Vec::new();
         }
@@ -189,6 +199,9 @@ fn advice(name: &str) -> String {
         ("setuid", "user"),
     ];
     let lower = name.to_ascii_lowercase();
+    if matches!(lower.as_str(), "enabled" | "enable" | "autostart" | "auto") {
+        return "a job is enabled where nothing else is said; `manual: true` is the opposite".into();
+    }
     let elsewhere = ELSEWHERE.iter().find(|(theirs, _)| *theirs == lower).map(|(_, ours)| *ours);
     match elsewhere.or_else(|| did_you_mean(&lower, field_names())) {
         Some(meant) => format!("did you mean `{meant}`?"),

@@ -123,6 +123,7 @@ pub(super) fn read(source: &str) -> Result<Vec<Field<'_>>, Fault> {
             message: format!("the file is {} bytes long, and {MAX_LENGTH} are allowed", source.len()),
             span: 0..0,
             label: "",
+            opened: None,
             help: Some("move long scripts into files of their own and `exec` them".into()),
         });
     }

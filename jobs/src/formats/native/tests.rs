@@ -41,6 +41,9 @@ fn check(text: &str, expected: &[(&str, &str, &str)]) {
         assert!(!report.message.ends_with('.'), "{said}");
         assert!(!report.message.starts_with(char::is_uppercase), "{said}");
     }
+    for place in reading.reports.iter().flat_map(|report| &report.places) {
+        assert!(place.span.clone().is_none_or(|span| text.get(span).is_some()), "{text}\n{place:?}");
+    }
     let refused = reading.reports.iter().any(|report| report.severity == Severity::Error);
     assert_eq!(reading.described.is_none(), refused, "{text}");
 }

@@ -1,5 +1,7 @@
 //! Wrong files, each with what is said of it.
 
+use alloc::{format, vec, vec::Vec};
+
 use super::check;
 
 #[test]
@@ -16,15 +18,52 @@ fn what_is_no_ron_is_cited_where_it_goes_wrong() {
         ("( start-on: \"a\" )", "ron-syntax", "start-on", "did you mean `start_on`?"),
         ("( \"exec\": \"a\" )", "ron-syntax", "\"", "without quotes"),
         ("{ exec: \"a\" }", "ron-syntax", "{", "one pair of parentheses"),
+        ("\u{feff}(exec: \"/x\")", "ron-syntax", "\u{feff}", "byte order mark"),
         ("[service]\nexec=a", "ron-syntax", "[", "one pair of parentheses"),
         ("exec /usr/sbin/food", "ron-syntax", "exec", "one pair of parentheses"),
         ("( exec: \"a\" ) ( exec: \"b\" )", "ron-syntax", "(", "one file describes one job"),
         ("( exec: \"a\\q\" )", "ron-syntax", "\\q", "raw text"),
         ("( exec: /usr/bin/a )", "ron-syntax", "/usr", "text stands in quotes"),
         ("( exec: \"a\", /* )", "ron-syntax", "", "a comment is not closed"),
-        ("( needs: [\"a\" )", "ron-syntax", ")", "`,` is missing"),
+        ("( needs: [\"a\" )", "ron-syntax", ")", "`]` is missing"),
+        ("( exec: \"a\", start_on: 'startup' )", "ron-syntax", "'startup'", "double quotes: `\"startup\"`"),
+        ("( exec: 'a b", "ron-syntax", "'", "texts stand in double quotes"),
+        ("( exec: 'a' )", "wrong-type", "'a'", "texts stand in double quotes"),
+        ("# comment\n( exec: \"a\" )", "ron-syntax", "#", "a comment begins with `//`"),
+        ("( exec: \"a\", # comment\n )", "ron-syntax", "#", "a comment begins with `//`"),
+        ("( exec: \"a\" #comment\n )", "ron-syntax", "#", "a comment begins with `//`"),
+        ("( exec: \"a\", respawn: (within: 5s) )", "ron-syntax", "5s", "write `\"5s\"`"),
+        ("( exec: \"a\", settle: 1h30min )", "ron-syntax", "1h30min", "write `\"1h30m\"`"),
+        ("\u{feff}( exec: \"a\" )", "byte-order-mark", "\u{feff}", "save the file without it"),
+        ("[Unit]\nDescription=a\n", "ron-syntax", "[Unit]", "systemd unit: a job is one pair of parentheses"),
+        ("# a\n[Service]\nExecStart=/a\n", "ron-syntax", "[Service]", "see docs/jobs.md"),
+        ("ExecStart=/a\n", "ron-syntax", "ExecStart=/a", "systemd unit"),
     ] {
         check(text, &[(code, cited, words)]);
+    }
+}
+
+/// What is not closed is shown twice: where it is missed, and where it was opened.
+#[test]
+fn what_is_not_closed_is_shown_where_it_was_opened() {
+    for (text, missed, opened, label) in [
+        ("( exec: \"a, )", 13, 8, "opened here"),
+        ("( exec: r#\"a\", )\n", 16, 8, "opened here"),
+        ("( exec: \"foo,\n start_on: \"x\",\n)", 26, 8, "the text before it was opened here"),
+        ("( exec: \"a\", needs: [\"b\",\n task: true )", 31, 20, "opened here"),
+        ("( exec: \"(\", // (\n respawn: (limit: 1", 37, 28, "opened here"),
+        ("( exec: \"a\", start_on: \"(b or c\" )", 31, 24, "opened here"),
+        ("( exec: \"a\", start_on: \"(b) and (c or (d)\" )", 41, 32, "opened here"),
+    ] {
+        let reading = super::read_one(text);
+        let places: Vec<_> = reading.reports.iter().flat_map(|report| &report.places).collect();
+        let starts: Vec<_> =
+            places.iter().filter_map(|place| place.span.as_ref().map(|span| span.start)).collect();
+        assert_eq!(
+            (starts, places.last().map(|place| place.label.as_str())),
+            (vec![missed, opened], Some(label)),
+            "{text}"
+        );
     }
 }
 
@@ -43,7 +82,23 @@ fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
         ("( exec: \"a\nb\" )", "command-of-lines", "\"a\nb\"", "script("),
         ("( exec: \"a\", pre_start: script )", "missing-value", "script", "script(\"...\")"),
         ("( exec: \"a\", task: \"true\" )", "wrong-type", "\"true\"", "`true` without quotes"),
-        ("( exec: \"a\", task: yes )", "wrong-type", "yes", "`true` or `false`"),
+        ("( exec: \"a\", task: yes )", "wrong-type", "yes", "takes `true` or `false`: write `true`"),
+        ("( exec: \"a\", main: 0 )", "wrong-type", "0", "write `false`"),
+        (
+            "( exec: \"a\", start_on: [\"b\", \"c\"] )",
+            "wrong-type",
+            "[\"b\", \"c\"]",
+            "one text: `\"b or c\"`",
+        ),
+        ("( exec: \"a\", description: [\"b\"] )", "wrong-type", "[\"b\"]", "write one text"),
+        ("( exec: \"a\", nice: \"ten\" )", "wrong-type", "\"ten\"", "write a number"),
+        (
+            "( exec: \"a\", respawn: \"yes\" )",
+            "wrong-type",
+            "\"yes\"",
+            "`true` or `(limit: 10, within: \"5s\")`",
+        ),
+        ("( exec: \"a\", enabled: true )", "unknown-field", "enabled", "`manual: true` is the opposite"),
         ("( exec: \"a\", nice: 20 )", "out-of-range", "20", "from -20 to 19"),
         ("( exec: \"a\", nice: \"5\" )", "wrong-type", "\"5\"", "write `5` without quotes"),
         ("( exec: \"a\", nice: 99999999999999999999 )", "out-of-range", "99999999999999999999", "from -20"),
@@ -61,7 +116,22 @@ fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
         ("( exec: \"a\", kill: (leave: some) )", "unknown-word", "some", "`all` or `none`"),
         ("( exec: \"a\", kill: (timeout: 5) )", "wrong-type", "5", "write `\"5s\"`"),
         ("( exec: \"a\", kill: (timeout: \"5\") )", "bad-delay", "\"5\"", "lacks its unit"),
-        ("( exec: \"a\", kill: (timeout: \"5 parsecs\") )", "bad-delay", "\"5 parsecs\"", "unknown unit"),
+        ("( exec: \"a\", kill: (timeout: \"5parsecs\") )", "bad-delay", "\"5parsecs\"", "unknown unit"),
+        ("( exec: \"a\", settle: \"5 minutes\" )", "bad-delay", "\"5 minutes\"", "write `\"5m\"`"),
+        (
+            "( exec: \"a\", settle: \"5 s\" )",
+            "bad-delay",
+            "\"5 s\"",
+            "no blank stands between number and unit",
+        ),
+        ("( exec: \"a\", settle: \"5sec\" )", "bad-delay", "\"5sec\"", "write `\"5s\"`"),
+        ("( exec: \"a\", settle: \"5min\" )", "bad-delay", "\"5min\"", "write `\"5m\"`"),
+        (
+            "( exec: \"a\", settle: \"99999999d\" )",
+            "out-of-range",
+            "\"99999999d\"",
+            "longer than 10,000 days",
+        ),
         ("( exec: \"a\", start_timeout: \"0s\" )", "out-of-range", "\"0s\"", "leave the field out"),
         ("( exec: \"a\", reload: signal(\"HPU\") )", "unknown-signal", "\"HPU\"", "did you mean `HUP`?"),
         ("( exec: \"a\", reload: signal )", "missing-value", "signal", "signal(\"USR1\")"),
@@ -112,10 +182,27 @@ fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
         ("( exec: \"a\", env: {\"A B\": \"x\"} )", "bad-key", "\"A B\"", "' '"),
         ("( exec: \"a\", env: {\"A\": 5} )", "wrong-type", "5", "write `\"5\"`"),
         ("( exec: \"a\", env: {\"A\": \"x\", \"A\": \"y\"} )", "duplicate-field", "\"A\"", "stands twice"),
-        ("( exec: \"a\", env: [\"A=x\"] )", "wrong-type", "[\"A=x\"]", "`{\"LANG\": \"C\"}`"),
+        ("( exec: \"a\", env: [\"A=x\"] )", "wrong-type", "[\"A=x\"]", "write `{\"A\": \"x\"}`"),
+        ("( exec: \"a\", env: [\"A\"] )", "wrong-type", "[\"A\"]", "`{\"LANG\": \"C\"}`"),
+        ("( exec: \"a\", env: {\"A\": 3} )", "wrong-type", "3", "a value in `env` is a text: write `\"3\"`"),
+        ("( exec: \"a\", env: {\"A\": true} )", "wrong-type", "true", "write `\"true\"`"),
+        ("( exec: \"a\", env: {\"1\": \"x\"} )", "bad-key", "\"1\"", "does not begin with a digit"),
         ("( exec: \"a\", description: \"a\\nb\" )", "bad-value", "\"a\\nb\"", "'\\n'"),
         ("( exec: \"a\", commands: (stop: \"b\") )", "verb-taken", "stop", "choose another"),
-        ("( exec: \"a\", provides: [\"a b\"] )", "bad-name", "\"a b\"", "' '"),
+        (
+            "( exec: \"a\", provides: [\"a b\"] )",
+            "bad-name",
+            "\"a b\"",
+            "write a text for each name: `[\"a\", \"b\"]`",
+        ),
+        ("( exec: \"a\", before: \"\" )", "bad-name", "\"\"", "leave the field out"),
+        ("( exec: \"a\", before: [\"\"] )", "bad-name", "\"\"", "leave the field out"),
+        (
+            "( exec: \"a\", requires: [\"dhcp INTERFACE=eth0\"] )",
+            "bad-name",
+            "\"dhcp INTERFACE=eth0\"",
+            "only `needs` can name an instance",
+        ),
         ("( exec: \"a\", provides: [(expected: \"5s\")] )", "missing-field", "(expected: \"5s\")", "`name`"),
         (
             "( exec: \"a\", provides: [(name: \"X\", expcted: \"5s\")] )",
@@ -184,6 +271,18 @@ fn a_condition_is_cited_within_its_text() {
 fn what_works_but_cannot_be_meant_is_warned_of() {
     check("()", &[("nothing-to-do", "(file)", "has nothing to do")]);
     check("( description: \"x\", stop_on: \"y\" )", &[("nothing-to-do", "(file)", "exec")]);
+    for (name, meant) in [
+        ("./dhcp.ron", "`dhcp`"),
+        ("./net/dhcp", "`net/dhcp`"),
+        ("net/dhcp.ron", "`net/dhcp`"),
+        ("/etc/onset/jobs/dhcp.ron", "`dhcp`"),
+        ("dhcp.conf", "`dhcp`"),
+    ] {
+        for field in ["requires", "needs", "before"] {
+            let cited = format!("\"{name}\"");
+            check(&format!("( exec: \"a\", {field}: [{cited}] )"), &[("name-of-file", &cited, meant)]);
+        }
+    }
     check("( exec: \"a\", again: queue )", &[("again-of-nothing", "queue", "add `start_on`")]);
     check("( start_on: \"a\", respawn: true )", &[("respawn-of-nothing", "true", "add `exec`")]);
     check(
