@@ -92,10 +92,8 @@ pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> 
 /// What is said of a file or folder that cannot be opened.
 pub(super) fn unreadable(what: &str, cause: &io::Error) -> Report {
     let report = Report::error("unreadable", format!("{what} cannot be read: {cause}"));
-    match cause.kind() {
-        io::ErrorKind::PermissionDenied => report.help("run as a user who may read it"),
-        _ => report,
-    }
+    let denied = cause.kind() == io::ErrorKind::PermissionDenied;
+    if denied { report.help("run as a user who may read it") } else { report }
 }
 
 /// Why a file cannot be read.

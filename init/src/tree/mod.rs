@@ -107,8 +107,8 @@ impl Walk {
                         Some(_) | None => return Err(error),
                     }
                 }
-                // A link in a ring, or through a file: looking into it says so.
-                Err(_) => known.push(folder),
+                // Its way leads through a file, or round in a ring: it is not there.
+                Err(_) => {}
             }
         }
         Ok(known)
