@@ -98,12 +98,12 @@ pub struct Graph {
     graph: StableDiGraph<Node, Edge>,
     events: Index,
     facts: Index,
-    /// All leaves, by what they look for; that stands in the node alone.
+    /// All leaves by what they look for, and provisions by name. Both stand in their nodes alone.
     leaves: HashTable<NodeIndex>,
+    provisions: HashTable<NodeIndex>,
     hasher: DefaultHashBuilder,
     gates: HashMap<Gate, NodeIndex>,
     jobs: HashMap<JobId, NodeIndex>,
-    provisions: HashMap<Name, NodeIndex>,
 }
 
 impl Graph {
@@ -224,7 +224,7 @@ impl Graph {
 
     /// The jobs that stand to the name as `edge` says: who provides, requires, needs it, or comes before it.
     pub fn related<'g>(&'g self, name: &str, edge: Edge) -> impl Iterator<Item = JobId> + use<'g> {
-        let node = self.provisions.get(name).copied();
+        let node = self.provision(name);
         let direction = if edge == Edge::Provides { Direction::Incoming } else { Direction::Outgoing };
         node.into_iter().flat_map(move |node| {
             let found =
@@ -243,11 +243,13 @@ impl Graph {
     }
 
     fn link(&mut self, job: NodeIndex, name: &Name, edge: Edge) {
-        let provision = match self.provisions.get(name) {
-            Some(&node) => node,
+        let provision = match self.provision(name) {
+            Some(node) => node,
             None => {
                 let node = self.graph.add_node(Node::Provision(name.clone()));
-                self.provisions.insert(name.clone(), node);
+                let Self { graph, hasher, provisions, .. } = self;
+                let hash = hasher.hash_one(name.as_str());
+                provisions.insert_unique(hash, node, |&node| hash_of(graph, hasher, node));
                 node
             }
         };
@@ -269,11 +271,16 @@ impl Graph {
         let pattern = Arc::new(pattern);
         let node = self.graph.add_node(Node::Leaf(sort, pattern.clone()));
         let Self { graph, hasher, leaves, .. } = self;
-        leaves.insert_unique(hash, node, |&node| match graph.node_weight(node) {
-            Some(Node::Leaf(sort, pattern)) => hasher.hash_one((*sort, &**pattern)),
-            Some(Node::Gate(_) | Node::Job(_) | Node::Provision(_)) | None => 0,
-        });
+        leaves.insert_unique(hash, node, |&node| hash_of(graph, hasher, node));
         (node, pattern)
+    }
+
+    fn provision(&self, name: &str) -> Option<NodeIndex> {
+        let bears = |&node: &NodeIndex| match self.graph.node_weight(node) {
+            Some(Node::Provision(known)) => known == name,
+            Some(Node::Leaf(..) | Node::Gate(_) | Node::Job(_)) | None => false,
+        };
+        self.provisions.find(self.hasher.hash_one(name), bears).copied()
     }
 
     fn is_leaf(&self, node: NodeIndex, sort: Sort, pattern: &Pattern) -> bool {
@@ -288,18 +295,30 @@ impl Graph {
         if self.graph.neighbors_undirected(node).next().is_some() {
             return;
         }
-        match self.graph.remove_node(node) {
-            Some(Node::Leaf(sort, pattern)) => {
-                let hash = self.hasher.hash_one((sort, &*pattern));
-                if let Ok(entry) = self.leaves.find_entry(hash, |known| *known == node) {
-                    entry.remove();
-                }
-            }
-            Some(Node::Provision(name)) => {
-                self.provisions.remove(&name);
-            }
-            Some(Node::Gate(_) | Node::Job(_)) | None => {}
+        let hash = hash_of(&self.graph, &self.hasher, node);
+        let table = match self.graph.remove_node(node) {
+            Some(Node::Leaf(..)) => &mut self.leaves,
+            Some(Node::Provision(_)) => &mut self.provisions,
+            Some(Node::Gate(_) | Node::Job(_)) | None => return,
+        };
+        if let Ok(entry) = table.find_entry(hash, |known| *known == node) {
+            entry.remove();
         }
+    }
+
+    /// Gives back the room that is not used, after many jobs have come in.
+    pub fn shrink(&mut self) {
+        self.graph.shrink_to_fit();
+    }
+}
+
+/// What the tables know a leaf or provision by.
+fn hash_of(graph: &StableDiGraph<Node, Edge>, hasher: &DefaultHashBuilder, node: NodeIndex) -> u64 {
+    match graph.node_weight(node) {
+        Some(Node::Leaf(sort, pattern)) => hasher.hash_one((*sort, &**pattern)),
+        Some(Node::Provision(name)) => hasher.hash_one(name.as_str()),
+        // These are in no such table.
+        Some(Node::Gate(_) | Node::Job(_)) | None => 0,
     }
 }
 

@@ -33,11 +33,13 @@ impl Engine {
         for job in jobs {
             changed.extend(self.put(job));
         }
+        self.graph.shrink();
+        self.saved.slots.shrink_to_fit();
         self.find_cycles();
         self.tell_watches(&watched_before);
         self.tell_all_up();
         let cause = self.saved.causes.add(self.saved.now, Happening::Reload, CauseId::NONE);
-        changed.sort_by_key(|id| self.slot(*id).map(|slot| slot.job.name.clone()));
+        changed.sort_by_cached_key(|id| self.slot(*id).map(|slot| slot.job.name.clone()));
         for id in changed {
             self.recheck_level(id, cause);
         }
