@@ -387,6 +387,18 @@ fn what_cannot_be_text_is_refused_and_not_fatal() {
 }
 
 #[test]
+fn what_is_no_text_to_look_at_is_not_shown() {
+    let tree = Tree::new(&[]);
+    tree.write("binary.ron", b"(\n  exec: \"a\0b\",\n)");
+    tree.write("huge.ron", &vec![b' '; 300 * 1024]);
+    let (status, out, _) = tree.run(&["check", "."]);
+    assert_eq!(status, 1);
+    assert!(out.contains("--> ./binary.ron:2\n"), "{out}");
+    assert!(out.contains("--> ./huge.ron\n"), "{out}");
+    assert!(!out.contains('\0') && !out.contains("|\n"), "{out}");
+}
+
+#[test]
 fn warnings_fail_only_if_asked_to() {
     let tree = Tree::new(&[("a", "#!/bin/sh\n# PROVIDE: a\n# REQUIRE: nope\n\necho\n")]);
     assert_eq!(tree.run(&["check", "."]).0, 0);
