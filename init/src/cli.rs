@@ -166,8 +166,8 @@ impl Loaded {
 }
 
 fn cannot_read(path: &Path, error: &io::Error) -> String {
-    let help =
-        if error.kind() == io::ErrorKind::PermissionDenied { ": run as a user who may read it" } else { "" };
+    let denied = error.kind() == io::ErrorKind::PermissionDenied;
+    let help = if denied { ": run as a user who may read it" } else { "" };
     format!("cannot read {}: {error}{help}", path.display())
 }
 

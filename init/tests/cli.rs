@@ -311,14 +311,16 @@ fn files_that_are_no_jobs_are_counted() {
         ("a.ron", "(start_on: \"startup\", exec: \"/bin/a\")"),
         ("b.Ron", "()"),
         ("c.ron.bak", "()"),
+        // Not a folder of a machine: it makes this no root.
+        ("etc", "etcetera"),
         ("foo.service", "[Unit]"),
     ]);
     let (status, out, _) = tree.run(&["check", "."]);
-    let expected = "1 job, 0 errors, 0 warnings; 3 files not read: b.Ron, c.ron.bak, foo.service\n";
+    let expected = "1 job, 0 errors, 0 warnings; 4 files not read: b.Ron, c.ron.bak, etc, foo.service\n";
     assert_eq!((status, out.as_str()), (0, expected));
     let (_, out, _) = tree.run(&["check", "--json", "."]);
     let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!(answer["unread"], serde_json::json!(["b.Ron", "c.ron.bak", "foo.service"]));
+    assert_eq!(answer["unread"], serde_json::json!(["b.Ron", "c.ron.bak", "etc", "foo.service"]));
     assert!(tree.run(&["check", "a.ron", "foo.service"]).1.ends_with("; 1 file not read: foo.service\n"));
 }
 
@@ -382,6 +384,18 @@ fn what_cannot_be_text_is_refused_and_not_fatal() {
         assert!(out.contains(line), "{out}");
     }
     assert!(out.ends_with("refused: latin, long\n"), "{out}");
+}
+
+#[test]
+fn what_is_no_text_to_look_at_is_not_shown() {
+    let tree = Tree::new(&[]);
+    tree.write("binary.ron", b"(\n  exec: \"a\0b\",\n)");
+    tree.write("huge.ron", &vec![b' '; 300 * 1024]);
+    let (status, out, _) = tree.run(&["check", "."]);
+    assert_eq!(status, 1);
+    assert!(out.contains("--> ./binary.ron:2\n"), "{out}");
+    assert!(out.contains("--> ./huge.ron\n"), "{out}");
+    assert!(!out.contains('\0') && !out.contains("|\n"), "{out}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn a_boot_is_played_to_its_end() {
 
 #[test]
 fn a_script_and_a_world_come_from_files() {
-    let script = ("script", "# a comment\n0 < event startup\n2s stop db\n");
+    let script = ("script", "# a comment\n0 < event startup # here\n2s stop db\n");
     let world = ("world", "db: ready 100ms\n\ndb: stops in 1s\n");
     let folder = Folder::new("files", &[DB, WEB, script, world]);
     let path = |name: &str| folder.0.join(name).to_str().unwrap().to_string();
@@ -97,9 +97,74 @@ fn what_is_wrong_is_said_and_the_rest_is_played() {
     check(&["simulate", path, "--do", "fly"], 2, &["`fly` is nothing that can happen"]);
     check(&["simulate", path, "--say", "db: explodes"], 2, &["`explodes` is nothing a process does"]);
     check(&["simulate", path, "--until", "5 parsecs"], 2, &["--until"]);
-    check(&["simulate", path, "--do", "exit web 1"], 2, &["no such process runs at 0 ms"]);
+    check(&["simulate", path, "--do", "exit db 1"], 2, &["no such process runs at 0 ms"]);
+    check(&["simulate", path, "--do", "5s"], 2, &["nothing stands behind the time `5s`"]);
+    check(&["simulate", path, "--event", "runlevel 2"], 2, &["`runlevel RUNLEVEL=2`"]);
+    check(&["simulate", path, "--say", "bd: exit 1"], 2, &["there is no job `bd`; did you mean `db`?"]);
+    check(&["simulate", path, "--say", "db pre-stop: exit 1"], 2, &["job `db` has no pre-stop; it has main"]);
+    check(&["simulate", path, "--event", "statrup"], 1, &["nothing waits for `statrup`; did you mean"]);
+    check(&["simulate", path, "--do", "gone link"], 1, &["it does not hold", "no `startup` was told to"]);
     check(&["simulate", "/no/such/place"], 2, &["/no/such/place"]);
     check(&["simulate", path, "--script", "/no/such/file"], 2, &["cannot read /no/such/file"]);
+}
+
+#[test]
+fn a_line_that_cannot_be_ends_the_play_where_it_stands() {
+    let folder = Folder::new("cannot", &[DB]);
+    let path = folder.0.to_str().unwrap();
+    for line in ["start bd", "exit bd 1", "why bd", "inside bd event x", "stop bd"] {
+        let told = format!("--do: `{line}`: there is no job `bd`; did you mean `db`?");
+        let doing = format!("9s {line}");
+        check(
+            &["simulate", path, "--event", "startup", "--do", &doing],
+            2,
+            &["      0 = spawned db main", &told],
+        );
+    }
+}
+
+#[test]
+fn errors_across_files_count() {
+    let shop = ("shop.ron", "(exec: \"/bin/shop\", needs: [\"databse\"])");
+    let folder = Folder::new("across", &[DB, shop]);
+    check(&["simulate", folder.0.to_str().unwrap()], 1, &["databse", "1 job up: db"]);
+}
+
+#[test]
+fn a_machine_that_is_down_stays_down() {
+    let folder = Folder::new("down", &[DB]);
+    let path = folder.0.to_str().unwrap();
+    let words =
+        ["simulate", path, "--event", "startup", "--do", "1s shutdown halt", "--do", "200s start db # late"];
+    let output = onsetctl(&words[..6]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("> down halt\n\nAfter 1000 ms, the machine is down (halt)"), "{text}");
+    check(&["simulate", path, "--do", "0 shutdown halt", "--do", "9s wait"], 0, &["not played: `wait`"]);
+}
+
+#[test]
+fn the_summary_tells_what_was_skipped_and_not_played() {
+    let late = ("late.ron", "(exec: \"/bin/late\", start_on: \"calendar AT=03:00\")");
+    let folder = Folder::new("summary", &[DB, late]);
+    let path = folder.0.to_str().unwrap();
+    let line = "not played: `calendar AT=03:00` (use --event 'calendar AT=03:00')";
+    check(&["simulate", path], 0, &[line]);
+    let output = onsetctl(&["simulate", path, "--event", "calendar AT=03:00"]);
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("not played"));
+    let folder = Folder::new("empty", &[]);
+    check(&["simulate", folder.0.to_str().unwrap()], 0, &["After 0 ms:\n  no jobs"]);
+}
+
+#[test]
+fn the_manual_names_every_word() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/onsetctl.md");
+    let manual = fs::read_to_string(manual).unwrap();
+    for (_, form) in jobs::simulate::ORDERS {
+        assert!(manual.contains(&format!("`{form}`")), "`{form}` is not in docs/onsetctl.md");
+    }
+    for word in jobs::simulate::WORDS {
+        assert!(manual.contains(&format!("`{word}`")), "`{word}` is not in docs/onsetctl.md");
+    }
 }
 
 #[test]
@@ -115,6 +180,9 @@ fn man_pages_and_completions_come_from_the_table() {
     check(&["completions", "bash"], 0, &["_onsetctl()", "simulate"]);
     check(&["completions", "tcsh"], 2, &["possible values"]);
     check(&["man"], 0, &[".TH onsetctl 1", "simulate"]);
+    check(&["man", "check"], 0, &[".TH onsetctl-check 1", ".SH EXAMPLES", ".SH EXIT STATUS"]);
+    check(&["man", "chekc"], 2, &["there is no command `chekc`; did you mean `check`?"]);
+    check(&["man", "--dir", "/no/such/folder"], 2, &["cannot make /no/such/folder"]);
     let folder = Folder::new("man", &[]);
     check(&["man", "--dir", folder.0.to_str().unwrap()], 0, &[]);
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::{CLEAN, Cli, Outcome};
 
-/// Print completions for a shell
+/// Prints completions for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -18,14 +18,18 @@ pub(super) struct Completions {
     shell: Shell,
 }
 
-/// Print the man page, or write all man pages into a folder
+/// Prints a man page, or writes all man pages into a folder
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   onsetctl man | man -l -
+  onsetctl man simulate | man -l -
   onsetctl man --dir /usr/share/man/man1")]
 pub(super) struct Man {
-    /// Write onsetctl.1 and a page for each command here
+    /// The command whose page it is; that of onsetctl if none is given
+    #[arg(value_name = "COMMAND", conflicts_with = "dir")]
+    command: Option<String>,
+    /// Write onsetctl.1 and a page for each command here; the folder is made if the one it lies in is there
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
@@ -42,10 +46,13 @@ impl Man {
     pub(super) fn run(&self) -> Result<Outcome, String> {
         let mut pages = pages().map_err(|error| format!("cannot make the pages: {error}"))?;
         let text = match &self.dir {
-            None => pages.swap_remove(0).1,
+            None => pages.swap_remove(self.place()?).1,
             Some(dir) => {
-                std::fs::create_dir_all(dir)
-                    .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+                // A folder whose parent is missing is more likely a slip than a wish.
+                if !dir.is_dir() {
+                    std::fs::create_dir(dir)
+                        .map_err(|error| format!("cannot make {}: {error}", dir.display()))?;
+                }
                 for (name, page) in &pages {
                     let path = dir.join(name);
                     std::fs::write(&path, page)
@@ -55,6 +62,18 @@ impl Man {
             }
         };
         Ok(Outcome { text, remarks: String::new(), code: CLEAN })
+    }
+
+    /// Which of the pages is meant.
+    fn place(&self) -> Result<usize, String> {
+        let Some(wanted) = &self.command else { return Ok(0) };
+        let cli = Cli::command();
+        let known = || cli.get_subcommands().map(clap::Command::get_name);
+        known().position(|name| name == wanted).map(|place| place.saturating_add(1)).ok_or_else(|| {
+            let meant = jobs::did_you_mean(wanted, known());
+            let help = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            format!("there is no command `{wanted}`{help}")
+        })
     }
 }
 
@@ -73,5 +92,10 @@ fn pages() -> std::io::Result<Vec<(String, String)>> {
 fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
     let mut bytes = Vec::new();
     clap_mangen::Man::new(command).title(name).section("1").manual("Onset").render(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let page = String::from_utf8_lossy(&bytes);
+    // The headings of what stands behind the options are headings of the page.
+    let page = page
+        .replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n")
+        .replace("\n\nExit status:\n", "\n.SH EXIT STATUS\n");
+    Ok(page)
 }

@@ -126,11 +126,8 @@ fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> 
 /// What is said of a file or folder that cannot be opened.
 pub(super) fn unreadable(what: &str, cause: &io::Error) -> Report {
     let report = Report::error("unreadable", format!("{what} cannot be read: {cause}"));
-    if cause.kind() == io::ErrorKind::PermissionDenied {
-        report.help("run as a user who may read it")
-    } else {
-        report
-    }
+    let denied = cause.kind() == io::ErrorKind::PermissionDenied;
+    if denied { report.help("run as a user who may read it") } else { report }
 }
 
 /// Why a file cannot be read.

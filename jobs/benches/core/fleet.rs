@@ -80,7 +80,7 @@ pub fn job(number: usize, conditions: Conditions) -> Arc<Job> {
         let name = Name::new(&format!("facility{}", n - 1)).unwrap();
         job.requires = [Require { name, expected: None, optional: false }].into();
     }
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         job.respawn = Some(Respawn::default());
     }
     Arc::new(job)

@@ -47,7 +47,7 @@ impl Order {
     pub fn of(self, count: usize) -> Vec<usize> {
         let mut numbers: Vec<usize> = (0..count).collect();
         if self == Self::AtRandom {
-            let mut random = Random::new();
+            let mut random = Random::from_start();
             for last in (1..count).rev() {
                 numbers.swap(last, random.below(last + 1));
             }
@@ -68,7 +68,7 @@ pub struct Random(u64);
 
 impl Random {
     /// From the start.
-    pub const fn new() -> Self {
+    pub const fn from_start() -> Self {
         Self(0x9e37_79b9_7f4a_7c15)
     }
 

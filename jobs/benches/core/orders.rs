@@ -42,7 +42,7 @@ fn scripts(count: usize) -> Vec<Script> {
     if count == freebsd.len() {
         return freebsd;
     }
-    let mut random = Random::new();
+    let mut random = Random::from_start();
     (0..count)
         .map(|number| {
             let asks = random.below(3) + 1;

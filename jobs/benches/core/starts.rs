@@ -25,9 +25,8 @@ fn outside(event: Event) -> Input {
 
 /// The lives whose main process is asked for.
 fn spawned(actions: &[Action]) -> impl Iterator<Item = Life> {
-    actions.iter().filter_map(|action| match action {
-        Action::Spawn { life, process: ProcessKind::Main, .. } => Some(*life),
-        _ => None,
+    actions.iter().filter_map(|action| {
+        if let Action::Spawn { life, process: ProcessKind::Main, .. } = action { Some(*life) } else { None }
     })
 }
 

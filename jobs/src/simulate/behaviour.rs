@@ -10,6 +10,24 @@ use events::parse_delay;
 
 use crate::{Exit, Job, ProcessKind, Ready, Signal};
 
+/// What may be said about a process, each with an example.
+pub const WORDS: [&str; 14] = [
+    "takes 5ms",
+    "runs 5s",
+    "runs on",
+    "ready 1s",
+    "ready never",
+    "exit 1",
+    "signal SEGV",
+    "fails WHY",
+    "ignores signals",
+    "stops in 2s",
+    "dies in 8s",
+    "leaves a daemon",
+    "leaves nothing",
+    "starved pids 3",
+];
+
 /// What a simulated process does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behaviour {
@@ -67,7 +85,10 @@ impl World {
             None => None,
             Some(word) => {
                 let known = ProcessKind::ALL.into_iter().find(|kind| kind.name() == word);
-                Some(known.ok_or_else(|| alloc::format!("`{word}` is no process of a job"))?)
+                Some(known.ok_or_else(|| {
+                    let known = ProcessKind::ALL.map(ProcessKind::name);
+                    alloc::format!("`{word}` is no process of a job; known are: {}", known.join(", "))
+                })?)
             }
         };
         let words: Vec<String> =
@@ -76,6 +97,12 @@ impl World {
         words.iter().try_for_each(|word| apply(&mut trial, word))?;
         self.0.push(Saying { job, process, words });
         Ok(())
+    }
+
+    /// Whose processes something is said about: the job, with `/INSTANCE` if only that one is meant, and the
+    /// process.
+    pub fn meant(&self) -> impl Iterator<Item = (&str, ProcessKind)> {
+        self.0.iter().map(|saying| (saying.job.as_str(), saying.process.unwrap_or(ProcessKind::Main)))
     }
 
     /// What a process of a job does.
@@ -157,9 +184,22 @@ fn apply(behaviour: &mut Behaviour, word: &str) -> Result<(), String> {
         ("leaves", "a daemon") => behaviour.leaves = true,
         ("leaves", "nothing") => (behaviour.leaves, behaviour.forks) = (false, false),
         _ => {
-            let known = "takes 5ms, runs 5s, runs on, ready 1s, ready never, exit 1, signal SEGV, fails WHY, ignores signals, stops in 2s, leaves a daemon, leaves nothing, dies in 8s, starved pids 3";
+            let known = WORDS.join(", ");
             return Err(alloc::format!("`{word}` is nothing a process does; known are: {known}"));
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_that_is_named_is_known() {
+        for word in WORDS {
+            let said = World::default().say(&alloc::format!("db: {word}"));
+            assert_eq!(said, Ok(()), "{word}");
+        }
+    }
 }

@@ -10,10 +10,10 @@ mod transcript;
 
 use alloc::{collections::BTreeMap, format, string::String, sync::Arc, vec::Vec};
 
-use events::{Name, Text, Time};
+use events::{Name, Pattern, Text, Time};
 
-pub use behaviour::{Behaviour, OnSignal, World};
-pub use script::{Order, ScriptError, parse_order};
+pub use behaviour::{Behaviour, OnSignal, WORDS, World};
+pub use script::{ORDERS, Order, ScriptError, parse_order};
 pub use transcript::{Line, Mark, notice_text, outcome_text};
 
 use crate::{
@@ -42,6 +42,8 @@ pub struct Simulation {
     starved: BTreeMap<(Name, Text, ProcessKind), u32>,
     asked: u64,
     down: Option<Shutdown>,
+    /// What the engine has had watched, in order.
+    watched: Vec<Pattern>,
     /// Actions, if somebody wants to look at them.
     kept: Option<Vec<Action>>,
 }
@@ -95,6 +97,7 @@ impl Simulation {
             starved: BTreeMap::new(),
             asked: 0,
             down: None,
+            watched: Vec::new(),
             kept: None,
         };
         simulation.step(Input::Reload { jobs, refused: Vec::new() });
@@ -111,6 +114,12 @@ impl Simulation {
     #[must_use]
     pub const fn down(&self) -> Option<Shutdown> {
         self.down
+    }
+
+    /// What Onset would have watched on a real machine: times, files, sockets. Nothing of it happens here by itself.
+    #[must_use]
+    pub fn watched(&self) -> &[Pattern] {
+        &self.watched
     }
 
     /// What was written down since the last call.
@@ -169,10 +178,10 @@ impl Simulation {
         true
     }
 
-    /// Lets time go on.
+    /// Lets time go on. On a machine that is down nothing happens any more.
     pub fn run_until(&mut self, until: Time) {
         let mut turns = 0_u32;
-        while turns < MOMENT_BOUND {
+        while turns < MOMENT_BOUND && self.down.is_none() {
             let due = self.due.first_key_value().map(|((time, _), _)| *time);
             let next = [due, self.wake].into_iter().flatten().min();
             let Some(next) = next.filter(|time| *time <= until) else { break };
@@ -248,7 +257,8 @@ impl Simulation {
                 self.replies.insert(reply, (self.now, outcome));
             }
             Action::Down(kind) => self.down = Some(kind),
-            Action::Watch(_) | Action::Unwatch(_) | Action::Again | Action::Tell(_) | Action::Note(_) => {}
+            Action::Watch(pattern) => self.watched.push(pattern),
+            Action::Unwatch(_) | Action::Again | Action::Tell(_) | Action::Note(_) => {}
         }
     }
 

@@ -3,11 +3,30 @@
 use alloc::{
     format,
     string::{String, ToString as _},
+    vec::Vec,
 };
 
 use events::{Args, Event, EventError, Fact, Name};
 
 use crate::{Exit, ProcessKind, Shutdown, Signal, Verb};
+
+/// What people may order, and how it is written.
+pub const ORDERS: [(&str, &str); 14] = [
+    ("event", "event NAME [KEY=VALUE ...]"),
+    ("fact", "fact NAME [KEY=VALUE ...]"),
+    ("gone", "gone NAME [KEY=VALUE ...]"),
+    ("start", "start JOB [KEY=VALUE ...]"),
+    ("stop", "stop JOB [KEY=VALUE ...]"),
+    ("restart", "restart JOB [KEY=VALUE ...]"),
+    ("reload", "reload JOB [KEY=VALUE ...]"),
+    ("exit", "exit JOB[/INSTANCE] [PROCESS] STATUS-or-SIGNAL"),
+    ("mode", "mode NAME"),
+    ("shutdown", "shutdown poweroff|reboot|halt|kexec"),
+    ("inside", "inside JOB event|fact|start|stop|restart|reload ..."),
+    ("wait", "wait"),
+    ("status", "status"),
+    ("why", "why JOB"),
+];
 
 /// What whoever plays wants to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,70 +76,110 @@ impl From<EventError> for ScriptError {
 
 /// The order that a line says.
 pub fn parse_order(line: &str) -> Result<Order, ScriptError> {
-    let mut words = line.split_whitespace();
-    let verb = words.next().unwrap_or("");
-    let rest = line.trim().get(verb.len()..).unwrap_or("").trim();
-    let name = |text: &str| Name::new(text).map_err(|fault| ScriptError(format!("`{text}`: {fault}")));
+    let (verb, rest) = split_word(line);
+    let name = |text: &str| match text {
+        "" => Err(expected(verb)),
+        text => Name::new(text).map_err(|fault| ScriptError(format!("`{text}`: {fault}"))),
+    };
     Ok(match verb {
-        "event" | "emit" => Order::Event(rest.parse()?),
-        "fact" | "set" => Order::Fact(fact(rest)?),
-        "gone" | "unset" => Order::Gone(fact(rest)?),
+        "event" | "emit" => Order::Event(event(verb, rest)?),
+        "fact" | "set" => Order::Fact(fact(verb, rest)?),
+        "gone" | "unset" => Order::Gone(fact(verb, rest)?),
         "inside" => {
-            let (job, what) =
-                rest.split_once(' ').ok_or_else(|| ScriptError("expected `inside JOB event ...`".into()))?;
+            let (job, what) = split_word(rest);
+            let job = name(job)?;
             // No recursion: what stands behind is never another `inside`.
-            let (verb, rest) = what.trim().split_once(' ').unwrap_or((what.trim(), ""));
-            match verb {
-                "event" | "emit" => Order::EventFrom(name(job)?, rest.parse()?),
-                "fact" | "set" => Order::FactFrom(name(job)?, fact(rest)?),
-                "start" | "stop" | "restart" | "reload" => {
+            match split_word(what) {
+                (verb @ ("event" | "emit"), rest) => Order::EventFrom(job, event(verb, rest)?),
+                (verb @ ("fact" | "set"), rest) => Order::FactFrom(job, fact(verb, rest)?),
+                (verb @ ("start" | "stop" | "restart" | "reload"), rest) => {
                     let (verb, other, args, _) = command(verb, rest)?;
-                    Order::CommandFrom(name(job)?, verb, other, args)
+                    Order::CommandFrom(job, verb, other, args)
                 }
-                _ => return Err(ScriptError("inside a job there are events, facts and commands".into())),
+                _ => return Err(expected(verb)),
             }
         }
-        "start" | "stop" | "restart" | "reload" if !rest.is_empty() && rest.parse::<u32>().is_err() => {
+        "reload" if rest.parse::<u32>().is_ok() => Order::Reload(rest.parse().unwrap_or(1)),
+        "start" | "stop" | "restart" | "reload" => {
             let (verb, job, args, force) = command(verb, rest)?;
             Order::Command(verb, job, args, force)
         }
-        "reload" => Order::Reload(rest.parse().unwrap_or(1)),
         "exit" => exit(rest)?,
         "mode" => Order::Mode(name(rest)?),
-        "shutdown" | "poweroff" | "reboot" | "halt" => Order::Shutdown(match (verb, rest) {
-            ("reboot", _) | (_, "reboot") => Shutdown::Reboot,
-            ("halt", _) | (_, "halt") => Shutdown::Halt,
-            (_, "kexec") => Shutdown::Kexec,
-            _ => Shutdown::Poweroff,
-        }),
+        "shutdown" => Order::Shutdown(
+            [Shutdown::Poweroff, Shutdown::Reboot, Shutdown::Halt, Shutdown::Kexec]
+                .into_iter()
+                .find(|kind| kind.name() == rest)
+                .ok_or_else(|| expected(verb))?,
+        ),
         "wait" => Order::Wait,
         "restore" => Order::Restore,
         "status" => Order::Status,
         "why" => Order::Why(name(rest)?),
         _ => {
-            return Err(ScriptError(format!(
-                "`{verb}` is nothing that can happen; known are: event, fact, gone, start, stop, restart, reload, exit, mode, shutdown, inside, wait, status, why"
-            )));
+            let known: Vec<&str> = ORDERS.iter().map(|(word, _)| *word).collect();
+            let help = match crate::did_you_mean(verb, known.iter().copied()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("known are: {}", known.join(", ")),
+            };
+            return Err(ScriptError(format!("`{verb}` is nothing that can happen; {help}")));
         }
     })
 }
 
+/// The first word, and what stands behind it.
+fn split_word(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim_start())
+}
+
+/// Says how an order is written.
+fn expected(verb: &str) -> ScriptError {
+    let word = match verb {
+        "emit" => "event",
+        "set" => "fact",
+        "unset" => "gone",
+        verb => verb,
+    };
+    let form = ORDERS.iter().find(|(known, _)| *known == word).map_or(word, |(_, form)| form);
+    ScriptError(format!("expected `{form}`"))
+}
+
 /// `JOB K=V ... [--force]`, behind a verb.
-fn command(verb: &str, rest: &str) -> Result<(Verb, Name, Args, bool), ScriptError> {
-    let verb = match verb {
+fn command(word: &str, rest: &str) -> Result<(Verb, Name, Args, bool), ScriptError> {
+    let verb = match word {
         "start" => Verb::Start,
         "stop" => Verb::Stop,
         "restart" => Verb::Restart,
         _ => Verb::Reload,
     };
     let mut words = rest.split_whitespace();
-    let job = Name::new(words.next().unwrap_or("")).map_err(|fault| ScriptError(fault.to_string()))?;
+    let job = words.next().ok_or_else(|| expected(word))?;
+    let job = Name::new(job).map_err(|fault| ScriptError(format!("`{job}`: {fault}")))?;
     let force = words.clone().any(|word| word == "--force");
     Ok((verb, job, Args::parse(words.filter(|word| *word != "--force"))?, force))
 }
 
-fn fact(text: &str) -> Result<Fact, ScriptError> {
-    let Event { name, args } = text.parse()?;
+fn event(verb: &str, text: &str) -> Result<Event, ScriptError> {
+    text.parse().map_err(|fault| match fault {
+        EventError::Missing => expected(verb),
+        EventError::NotKeyValue(value) => {
+            let (name, _) = split_word(text);
+            let key = if name == "runlevel" { "RUNLEVEL" } else { "KEY" };
+            let fault = EventError::NotKeyValue(value.clone());
+            ScriptError(format!("{fault}: it is written so: `{name} {key}={value}`"))
+        }
+        fault @ (EventError::Name(..)
+        | EventError::Key(..)
+        | EventError::Value(..)
+        | EventError::Quote
+        | EventError::TooManyArgs) => fault.into(),
+    })
+}
+
+fn fact(verb: &str, text: &str) -> Result<Fact, ScriptError> {
+    let Event { name, args } = event(verb, text)?;
     // Two objects of one name differ by ID, as a card that is put in again does.
     match args.get("ID").cloned() {
         Some(id) => Ok(Fact { name, identity: events::Identity(id.as_str().into()), args }),
@@ -131,7 +190,7 @@ fn fact(text: &str) -> Result<Fact, ScriptError> {
 /// `JOB[/INSTANCE] [PROCESS] STATUS-or-SIGNAL`.
 fn exit(text: &str) -> Result<Order, ScriptError> {
     let mut words = text.split_whitespace();
-    let usage = || ScriptError("expected `exit JOB[/INSTANCE] [PROCESS] STATUS-or-SIGNAL`".into());
+    let usage = || expected("exit");
     let who = words.next().ok_or_else(usage)?;
     let (job, instance) = who.split_once('/').unwrap_or((who, ""));
     let mut how = words.next().ok_or_else(usage)?;
@@ -153,4 +212,39 @@ fn exit(text: &str) -> Result<Order, ScriptError> {
         process,
         exit,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, fault: &str) {
+        assert_eq!(parse_order(line).unwrap_err().0, fault, "{line}");
+    }
+
+    #[test]
+    fn an_order_that_lacks_something_is_told_how_it_is_written() {
+        check("start", "expected `start JOB [KEY=VALUE ...]`");
+        check("reload", "expected `reload JOB [KEY=VALUE ...]`");
+        check("mode", "expected `mode NAME`");
+        check("event", "expected `event NAME [KEY=VALUE ...]`");
+        check("shutdown bla", "expected `shutdown poweroff|reboot|halt|kexec`");
+        check("shutdown", "expected `shutdown poweroff|reboot|halt|kexec`");
+        check("exit db", "expected `exit JOB[/INSTANCE] [PROCESS] STATUS-or-SIGNAL`");
+        check("inside db", "expected `inside JOB event|fact|start|stop|restart|reload ...`");
+        check(
+            "event runlevel 2",
+            "argument `2` is not of the form KEY=VALUE: it is written so: `runlevel RUNLEVEL=2`",
+        );
+        check("shutdwn halt", "`shutdwn` is nothing that can happen; did you mean `shutdown`?");
+    }
+
+    #[test]
+    fn every_order_that_is_named_is_known() {
+        for (word, form) in ORDERS {
+            assert_eq!(form.split(' ').next(), Some(word));
+            let fault = parse_order(word).map_or_else(|fault| fault.0, |_| String::new());
+            assert!(fault.is_empty() || fault == format!("expected `{form}`"), "{word}: {fault}");
+        }
+    }
 }

@@ -16,8 +16,8 @@ pub(super) struct Fault {
     pub message: String,
     pub span: Range<usize>,
     pub label: &'static str,
-    /// Where what is not closed was opened.
-    pub opened: Option<(Range<usize>, &'static str)>,
+    /// At which byte what is not closed was opened.
+    pub opened: Option<(usize, &'static str)>,
     pub help: Option<String>,
 }
 
@@ -158,13 +158,12 @@ fn with_opening(source: &str, found: &str, fault: Fault) -> Fault {
         return fault;
     }
     let open = Open::before(source, fault.span.start);
-    let one = |at: usize| at..at.saturating_add(1);
     let lines = open.text.filter(|text| source.get(text.clone()).is_some_and(|text| text.contains('\n')));
     let (at, label) = match (open.quote, open.bracket, lines) {
         (Some(quote), _, _) => (quote, "opened here"),
         (None, _, Some(text)) if !found.is_empty() => {
             let help = "a comma is missing, or the `\"` that should end the text some lines before";
-            let opened = Some((one(text.start), "the text before it was opened here"));
+            let opened = Some((text.start, "the text before it was opened here"));
             return Fault { opened, help: Some(help.into()), ..fault };
         }
         (None, Some((at, bracket)), _) => {
@@ -180,13 +179,13 @@ fn with_opening(source: &str, found: &str, fault: Fault) -> Fault {
             }
             if !found.is_empty() {
                 let message = format!("`{wanted}` is missing");
-                return Fault { message, opened: Some((one(at), "opened here")), help: None, ..fault };
+                return Fault { message, opened: Some((at, "opened here")), help: None, ..fault };
             }
             (at, "opened here")
         }
         (None, None, _) => return fault,
     };
-    Fault { opened: Some((one(at), label)), ..fault }
+    Fault { opened: Some((at, label)), ..fault }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "ron's enum, which may grow")]

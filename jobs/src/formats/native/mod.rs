@@ -133,7 +133,7 @@ fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Field<'s>
                 _ => report.at(&source.path, fault.span, fault.label),
             };
             let report = match fault.opened {
-                Some((span, label)) => report.at(&source.path, span, label),
+                Some((at, label)) => report.at(&source.path, at..at.saturating_add(1), label),
                 None => report,
             };
             reports.push(Report { help: fault.help, ..report });
