@@ -51,7 +51,7 @@ impl Engine {
 
     /// The job of this name, or else the first by name that provides it.
     pub(super) fn find_job(&self, name: &str) -> Option<JobId> {
-        self.saved.names.get(name).copied().or_else(|| self.providers(name).into_iter().next())
+        self.named(name).or_else(|| self.providers(name).into_iter().next())
     }
 
     pub(super) fn command_stop(

@@ -132,8 +132,8 @@ impl Engine {
             if self.is_expected(&slot.job) && !slot.started {
                 return true;
             }
-            match hook_of(&slot.job).and_then(|name| self.saved.names.get(name)) {
-                Some(&next) if next != at && next != whom && slot.instances.is_empty() => at = next,
+            match hook_of(&slot.job).and_then(|name| self.named(name)) {
+                Some(next) if next != at && next != whom && slot.instances.is_empty() => at = next,
                 _ => return false,
             }
         }

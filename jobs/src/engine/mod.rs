@@ -31,6 +31,7 @@
 //! | `facts` | conditions over facts rise and fall |
 //! | `clock` | timers |
 //! | `reload` | a new generation of jobs |
+//! | `names` | from a job's name to its place |
 //! | `machine` | modes and shutdown |
 //! | `view` | what people may ask |
 
@@ -54,6 +55,7 @@ mod lives;
 mod machine;
 mod matching;
 mod model;
+mod names;
 mod needs;
 mod relations;
 mod reload;
@@ -85,6 +87,7 @@ pub struct Engine {
     /// The place of each job in the start order, if loops make some edges void: these go backward in it.
     order: Vec<u32>,
     levels: HashMap<JobId, Arc<crate::Level>>,
+    names: names::Names,
     out: Vec<Action>,
     hits: Vec<Hit>,
 }
@@ -95,7 +98,6 @@ struct Saved {
     now: Time,
     slots: Vec<Option<Slot>>,
     free_slots: Vec<u32>,
-    names: HashMap<Name, JobId>,
     instances: Vec<Option<Instance>>,
     free_instances: Vec<u32>,
     living: usize,
@@ -327,8 +329,12 @@ impl Engine {
     fn rebuild(&mut self) {
         self.graph = Graph::default();
         self.levels = HashMap::new();
+        self.names = names::Names::default();
         for place in 0..self.saved.slots.len() {
             let id = JobId(u32::try_from(place).unwrap_or(u32::MAX));
+            if self.slot(id).is_some() {
+                self.add_name(id);
+            }
             if let Some(job) = self.slot(id).filter(|slot| !slot.gone).map(|slot| slot.job.clone()) {
                 self.graph.add_job(id, &job);
                 self.add_level(id, &job);

@@ -91,7 +91,7 @@ impl Engine {
     pub(super) fn providers(&self, name: &str) -> Vec<JobId> {
         let mut found: Vec<JobId> = self.graph.related(name, Edge::Provides).collect();
         if found.is_empty() {
-            found.extend(self.saved.names.get(name));
+            found.extend(self.named(name));
         }
         found.sort_by_key(|id| self.slot(*id).map(|slot| &slot.job.name));
         found
@@ -129,7 +129,7 @@ impl Engine {
 
     /// A job, and if it is a hook, the job whose, and so on: it is for these to say whether it is coming.
     pub(super) fn hook_chain(&self, id: JobId) -> Vec<JobId> {
-        let next = |id: &JobId| self.saved.names.get(hook_of(&self.slot(*id)?.job)?).copied();
+        let next = |id: &JobId| self.named(hook_of(&self.slot(*id)?.job)?);
         core::iter::successors(Some(id), next).take(MAX_HOOK_CHAIN).collect()
     }
 }

@@ -74,9 +74,9 @@ impl Engine {
 
     /// Takes a job in, in place of the one of its name; `None` if nothing is new.
     fn put(&mut self, job: Arc<Job>) -> Option<JobId> {
-        let Some(&id) = self.saved.names.get(&job.name) else {
+        let Some(id) = self.named(&job.name) else {
             let id = self.add_slot(Slot::new(job.clone()));
-            self.saved.names.insert(job.name.clone(), id);
+            self.add_name(id);
             self.graph.add_job(id, &job);
             self.add_level(id, &job);
             return Some(id);
@@ -128,8 +128,8 @@ impl Engine {
         if !gone {
             return;
         }
+        self.forget_name(id);
         let Some(slot) = self.saved.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
-        self.saved.names.remove(&slot.job.name);
         self.saved.free_slots.push(id.0);
         if let Some(last) = slot.last {
             self.saved.causes.release(last.cause);

@@ -98,7 +98,7 @@ impl Engine {
     /// A job without an instance: how its last life went, and which fact it waits for.
     fn idle(&self, slot: &Slot) -> Status {
         let job = &slot.job;
-        let level = self.saved.names.get(&job.name).and_then(|id| self.levels.get(id));
+        let level = self.named(&job.name).and_then(|id| self.levels.get(&id));
         let missing = level.filter(|_| slot.levels.is_empty() && job.instance.is_none());
         let missing =
             missing.and_then(|level| level.missing(&Args::new(), &self.saved.facts, self.saved.now));
@@ -294,14 +294,14 @@ impl Engine {
     /// The truth of each part of a job's start condition, in postfix order.
     #[must_use]
     pub fn start_truths(&self, job: &str) -> Option<Vec<bool>> {
-        let slot = self.slot(*self.saved.names.get(job)?)?;
+        let slot = self.slot(self.named(job)?)?;
         Some(slot.job.start_on.as_ref()?.truths(slot.tree.seen))
     }
 
     /// The truth of each part of an instance's stop condition, in postfix order.
     #[must_use]
     pub fn stop_truths(&self, job: &str, instance: &str) -> Option<Vec<bool>> {
-        let slot = self.slot(*self.saved.names.get(job)?)?;
+        let slot = self.slot(self.named(job)?)?;
         let instance = self.instance(slot.place_of(instance)?)?;
         Some(instance.job.stop_on.as_ref()?.truths(instance.tree.seen))
     }
