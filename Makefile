@@ -30,7 +30,7 @@ need = command -v $(1) >/dev/null || { \
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-23s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: setup
 setup: ## Install what building and testing needs
@@ -82,9 +82,24 @@ fuzz: setup ## Give every fuzz target hostile input (FUZZ_SECONDS=60, FUZZ_TARGE
 	@$(call need,c++,g++)
 	@CARGO_TARGET_DIR=$(OUT) vm-tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
+# $(call result,TARGET,COMMAND): writes what a command prints to docs/results, under how it came about.
+result = mkdir -p docs/results; { \
+	echo "\# $(1)"; echo; \
+	echo "\`make $(1)\`, $$(date -u +%F), $$(nproc) CPUs of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
+		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
+	echo; $(2); } | tee docs/results/$(1).md
+
 .PHONY: bench-core
-bench-core: setup ## Measure matching, the engine and the graph
-	cargo bench -p jobs --bench '*' --locked
+bench-core: setup ## Measure matching, the engine and the order (a few minutes; writes docs/results)
+	cargo build -p init --release --locked
+	cargo bench -p jobs --bench core --locked --no-run
+	@$(call result,bench-core,ONSETCTL=$(OUT)/release/onsetctl cargo bench -q -p jobs --bench core --locked)
+
+.PHONY: bench-core-instructions
+bench-core-instructions: setup ## Count the instructions of the same (the same on every load; writes docs/results)
+	@$(call need,valgrind,valgrind)
+	cargo bench -p jobs --bench core --locked --no-run
+	@$(call result,bench-core-instructions,cargo bench -q -p jobs --bench core --locked -- --instructions)
 
 .PHONY: doc
 doc: setup ## Build the documentation of the code (target/doc)

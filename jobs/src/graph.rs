@@ -188,10 +188,12 @@ impl Graph {
     pub fn remove_gate(&mut self, gate: Gate) {
         let Some(node) = self.gates.remove(&gate) else { return };
         let mut feeds = self.graph.neighbors_directed(node, Direction::Incoming).detach();
-        while let Some(leaf) = feeds.next_node(&self.graph) {
-            if let Some(Node::Leaf(sort, pattern)) = self.graph.node_weight(leaf) {
-                let (sort, pattern) = (*sort, pattern.clone());
-                self.index(sort).remove(&pattern, gate);
+        while let Some((edge, leaf)) = feeds.next(&self.graph) {
+            if let (Some(Node::Leaf(sort, pattern)), Some(Edge::Feeds(number))) =
+                (self.graph.node_weight(leaf), self.graph.edge_weight(edge))
+            {
+                let (sort, pattern, hit) = (*sort, pattern.clone(), Hit { gate, leaf: *number });
+                self.index(sort).remove(&pattern, hit);
             }
         }
         let leaves: Vec<NodeIndex> = self.graph.neighbors_directed(node, Direction::Incoming).collect();

@@ -10,7 +10,7 @@ use alloc::{sync::Arc, vec::Vec};
 use events::{Args, Match, MatchKey, Name, Pattern, Text, Value};
 use hashbrown::HashMap;
 
-use super::{Gate, Hit};
+use super::Hit;
 
 /// Places in conditions, by what they look for.
 #[derive(Debug, Clone, Default)]
@@ -48,12 +48,12 @@ impl Few {
         }
     }
 
-    /// Takes out all of a condition; `false` if nothing is left.
-    fn remove(&mut self, gate: Gate) -> bool {
+    /// Takes a place out; `false` if nothing is left.
+    fn remove(&mut self, hit: Hit) -> bool {
         match self {
-            Self::One(target) => target.hit.gate != gate,
+            Self::One(target) => target.hit != hit,
             Self::Many(targets) => {
-                take_out(targets, gate);
+                take_out(targets, hit);
                 !targets.is_empty()
             }
         }
@@ -68,8 +68,8 @@ impl Few {
 }
 
 /// Looks from the end, since what came last often goes first.
-fn take_out(targets: &mut Vec<Target>, gate: Gate) {
-    while let Some(at) = targets.iter().rposition(|target| target.hit.gate == gate) {
+fn take_out(targets: &mut Vec<Target>, hit: Hit) {
+    if let Some(at) = targets.iter().rposition(|target| target.hit == hit) {
         targets.swap_remove(at);
     }
 }
@@ -128,14 +128,14 @@ impl Index {
         }
     }
 
-    /// Forgets the places of a condition that look for `pattern`.
-    pub fn remove(&mut self, pattern: &Pattern, gate: Gate) {
+    /// Forgets a place that looks for `pattern`.
+    pub fn remove(&mut self, pattern: &Pattern, hit: Hit) {
         let Some(entry) = self.0.get_mut(&pattern.name) else { return };
         match pattern.selector() {
-            None => take_out(&mut entry.any, gate),
+            None => take_out(&mut entry.any, hit),
             Some((key, value)) => {
                 for (_, by_value) in entry.keyed.iter_mut().filter(|(known, _)| known == key) {
-                    if by_value.get_mut(value).is_some_and(|few| !few.remove(gate)) {
+                    if by_value.get_mut(value).is_some_and(|few| !few.remove(hit)) {
                         by_value.remove(value);
                     }
                 }
