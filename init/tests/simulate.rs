@@ -124,6 +124,19 @@ fn a_line_that_cannot_be_ends_the_play_where_it_stands() {
 }
 
 #[test]
+fn why_tells_what_a_job_waits_for() {
+    let dhcp = ("dhcp.ron", "(exec: \"/bin/dhcp\", instance: \"$IFACE\", ready: notify)");
+    let shop = ("shop.ron", "(exec: \"/bin/shop\", start_on: \"go\", needs: [\"dhcp IFACE=eth0\"])");
+    let folder = Folder::new("why", &[DB, dhcp, shop]);
+    let path = folder.0.to_str().unwrap();
+    let words = ["simulate", path, "--event", "go", "--say", "dhcp: ready never", "--do", "5s why shop"];
+    check(&words, 0, &["waits for dhcp (eth0) to be up", "event `go` from user 0"]);
+    let words = ["simulate", path, "--event", "startup", "--say", "db: exit 3", "--do", "5s why db"];
+    check(&words, 0, &["waits for the next: startup"]);
+    check(&["simulate", path, "--do", "why db"], 0, &["start_on still misses: startup"]);
+}
+
+#[test]
 fn errors_across_files_count() {
     let shop = ("shop.ron", "(exec: \"/bin/shop\", needs: [\"databse\"])");
     let folder = Folder::new("across", &[DB, shop]);
@@ -145,10 +158,11 @@ fn a_machine_that_is_down_stays_down() {
 #[test]
 fn the_summary_tells_what_was_skipped_and_not_played() {
     let late = ("late.ron", "(exec: \"/bin/late\", start_on: \"calendar AT=03:00\")");
-    let folder = Folder::new("summary", &[DB, late]);
+    let picky = ("picky.ron", "(exec: \"/bin/picky\", start_on: \"startup\", check: \"/bin/has-disks\")");
+    let folder = Folder::new("summary", &[DB, late, picky]);
     let path = folder.0.to_str().unwrap();
     let line = "not played: `calendar AT=03:00` (use --event 'calendar AT=03:00')";
-    check(&["simulate", path], 0, &[line]);
+    check(&["simulate", path, "--say", "picky check: exit 1"], 0, &[line, "1 job skipped: picky"]);
     let output = onsetctl(&["simulate", path, "--event", "calendar AT=03:00"]);
     assert!(!String::from_utf8(output.stdout).unwrap().contains("not played"));
     let folder = Folder::new("empty", &[]);

@@ -268,7 +268,7 @@ impl Engine {
 }
 
 /// The arguments that name the instance that is needed.
-fn need_args(need: &Need, instance: &Instance) -> Args {
+pub(super) fn need_args(need: &Need, instance: &Instance) -> Args {
     let expand = |(key, template): &(events::Key, events::Template)| {
         let text = template.expand(&|name| instance.value_of(name))?;
         Some((key.clone(), Value::new(&text).ok()?))

@@ -133,7 +133,7 @@ impl Engine {
             waits: self
                 .waits(place)
                 .into_iter()
-                .map(|wait| self.wait_text(wait))
+                .map(|wait| self.wait_text(place, wait))
                 .chain(self.other_waits(instance))
                 .collect(),
             last: None,
@@ -161,7 +161,7 @@ impl Engine {
         waits
     }
 
-    fn wait_text(&self, wait: Wait) -> String {
+    fn wait_text(&self, place: u32, wait: Wait) -> String {
         let job = |id: JobId| self.slot(id).map(|slot| slot.job.name.to_string()).unwrap_or_default();
         let event = |id| self.event(id).map(|live| live.event.to_string()).unwrap_or_default();
         let blockers = |id| {
@@ -169,6 +169,11 @@ impl Engine {
             let names =
                 places.into_iter().filter_map(|place| self.instance(place)).map(|it| it.job.name.to_string());
             names.collect::<Vec<_>>().join(", ")
+        };
+        // With the instance, if it is one that is on its way.
+        let needed = |id| match self.needed_instance(place, id) {
+            Some(key) if !key.is_empty() => format!("{} ({key})", job(id)),
+            Some(_) | None => job(id),
         };
         match wait {
             Wait::Stop(place) => {
@@ -178,10 +183,26 @@ impl Engine {
             Wait::Emit(id) => format!("its event `{}`, worked off by {}", event(id), blockers(id)),
             Wait::Hook(id) => format!("`{}`, worked off by {}", event(id), blockers(id)),
             Wait::Need(id) if self.slot(id).is_some_and(|slot| slot.job.task) => {
-                format!("{} to have ended well", job(id))
+                format!("{} to have ended well", needed(id))
             }
-            Wait::Need(id) => format!("{} to be up", job(id)),
+            Wait::Need(id) => format!("{} to be up", needed(id)),
         }
+    }
+
+    /// The instance of a job that the one at `place` needs and that is not up.
+    fn needed_instance(&self, place: u32, id: JobId) -> Option<&Text> {
+        let instance = self.instance(place)?;
+        let slot = self.slot(id)?;
+        let down = slot.instances.iter().filter_map(|(_, place)| self.instance(*place)).filter(|it| !it.up);
+        let down: Vec<&Instance> = down.collect();
+        let needs = instance.job.needs.iter();
+        let needs = needs.filter(|need| slot.job.provided_names().any(|name| *name == need.name));
+        let mut args = needs.map(|need| super::needs::need_args(need, instance));
+        args.find_map(|args| {
+            let fits =
+                |it: &&&Instance| args.iter().all(|(key, value)| it.value_of(key) == Some(value.as_str()));
+            down.iter().find(fits).map(|it| &it.key)
+        })
     }
 
     /// Why a job is as it is, or why it did not start.

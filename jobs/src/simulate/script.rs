@@ -21,8 +21,8 @@ pub const ORDERS: [(&str, &str); 14] = [
     ("reload", "reload JOB [KEY=VALUE ...]"),
     ("exit", "exit JOB[/INSTANCE] [PROCESS] STATUS-or-SIGNAL"),
     ("mode", "mode NAME"),
-    ("shutdown", "shutdown poweroff|reboot|halt|kexec"),
-    ("inside", "inside JOB event|fact|start|stop|restart|reload ..."),
+    ("shutdown", "shutdown poweroff/reboot/halt/kexec"),
+    ("inside", "inside JOB event/fact/start/stop/restart/reload ..."),
     ("wait", "wait"),
     ("status", "status"),
     ("why", "why JOB"),
@@ -228,10 +228,10 @@ mod tests {
         check("reload", "expected `reload JOB [KEY=VALUE ...]`");
         check("mode", "expected `mode NAME`");
         check("event", "expected `event NAME [KEY=VALUE ...]`");
-        check("shutdown bla", "expected `shutdown poweroff|reboot|halt|kexec`");
-        check("shutdown", "expected `shutdown poweroff|reboot|halt|kexec`");
+        check("shutdown bla", "expected `shutdown poweroff/reboot/halt/kexec`");
+        check("shutdown", "expected `shutdown poweroff/reboot/halt/kexec`");
         check("exit db", "expected `exit JOB[/INSTANCE] [PROCESS] STATUS-or-SIGNAL`");
-        check("inside db", "expected `inside JOB event|fact|start|stop|restart|reload ...`");
+        check("inside db", "expected `inside JOB event/fact/start/stop/restart/reload ...`");
         check(
             "event runlevel 2",
             "argument `2` is not of the form KEY=VALUE: it is written so: `runlevel RUNLEVEL=2`",

@@ -17,6 +17,7 @@ mod rules;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use alloc::{format, string::String, vec::Vec};
 

@@ -18,7 +18,6 @@ fn what_is_no_ron_is_cited_where_it_goes_wrong() {
         ("( start-on: \"a\" )", "ron-syntax", "start-on", "did you mean `start_on`?"),
         ("( \"exec\": \"a\" )", "ron-syntax", "\"", "without quotes"),
         ("{ exec: \"a\" }", "ron-syntax", "{", "one pair of parentheses"),
-        ("\u{feff}(exec: \"/x\")", "ron-syntax", "\u{feff}", "byte order mark"),
         ("[service]\nexec=a", "ron-syntax", "[", "one pair of parentheses"),
         ("exec /usr/sbin/food", "ron-syntax", "exec", "one pair of parentheses"),
         ("( exec: \"a\" ) ( exec: \"b\" )", "ron-syntax", "(", "one file describes one job"),
