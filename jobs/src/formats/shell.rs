@@ -212,6 +212,11 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// Whether two lines are joined here.
+    fn joins_lines(&self) -> bool {
+        self.text.get(self.at..).is_some_and(|rest| rest.starts_with("\\\n"))
+    }
+
     /// What stands behind a `$`.
     fn dollar(&mut self) -> Result<(), Unclosed> {
         match self.peek() {
@@ -230,8 +235,15 @@ impl<'t> Reader<'t> {
             Some(c) if c.is_ascii_alphabetic() || c == '_' => {
                 let name = name_at(self.text, self.at).unwrap_or_default();
                 self.at = self.at.saturating_add(name.len());
-                self.pieces.push(Piece::Variable { name, fallback: None });
+                // A shell joins the lines before it looks for the end of the name.
+                let goes_on = self.joins_lines();
+                self.pieces.push(if goes_on {
+                    Piece::Opaque
+                } else {
+                    Piece::Variable { name, fallback: None }
+                });
             }
+            Some('\\') if self.joins_lines() => self.pieces.push(Piece::Opaque),
             Some(c) if c.is_ascii_digit() || "@*#?-$!'".contains(c) => {
                 if c != '\'' {
                     self.take();
