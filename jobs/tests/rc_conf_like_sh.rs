@@ -6,7 +6,7 @@ use jobs::formats::{
     Source,
     rc_conf::{RcConf, Setting},
 };
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 /// Scraps of shell that run no program and write no file, whatever comes of them.
 const SCRAPS: [&str; 58] = [
@@ -87,7 +87,13 @@ fn in_a_shell(text: &str) -> Option<[String; 2]> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same texts in every run: others are tried by giving PROPTEST_CASES.
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000),
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(1),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn what_is_known_without_a_shell_is_what_a_shell_says(

@@ -269,6 +269,7 @@ impl<'t> Evaluation<'t, '_> {
                 word.span.clone(),
             );
         }
+        self.forget_defaults(before);
         match first.literal() {
             Some("export") if rest.iter().all(|word| self.is_plain(word)) => {
                 rest.iter().for_each(|word| self.assign(word));
