@@ -390,14 +390,14 @@ impl<'t> Evaluation<'t, '_> {
     }
 }
 
-/// The keyword that a word is; quoted ones are none, but nobody writes such.
+/// The keyword that a word is. One that is quoted, as its length tells, is a command of that name.
 fn keyword(word: &Word<'_>) -> Option<&'static str> {
     const KEYWORDS: [&str; 15] = [
         "if", "then", "else", "elif", "fi", "while", "until", "for", "do", "done", "case", "esac", "{", "}",
         "!",
     ];
     let text = word.literal()?;
-    KEYWORDS.iter().copied().find(|keyword| *keyword == text)
+    KEYWORDS.iter().copied().find(|keyword| *keyword == text && word.span.len() == keyword.len())
 }
 
 /// What ends a statement at the start of `rest`, and its length; no end for a redirection.
