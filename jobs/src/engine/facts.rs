@@ -254,14 +254,7 @@ impl Engine {
             return;
         }
         let cause = self.saved.causes.keep(cause);
-        let wish = StopWish {
-            env: Args::new(),
-            events: Vec::new(),
-            blocks: Vec::new(),
-            cause,
-            reply: None,
-            again: false,
-        };
+        let wish = StopWish::because(cause, false);
         self.stop(place, wish);
     }
 

@@ -36,6 +36,13 @@ pub struct StopWish {
     pub again: bool,
 }
 
+impl StopWish {
+    /// A wish that nobody waits for, with no variables. The cause is owned.
+    pub const fn because(cause: CauseId, again: bool) -> Self {
+        Self { env: Args::new(), events: Vec::new(), blocks: Vec::new(), cause, reply: None, again }
+    }
+}
+
 impl Engine {
     /// Whether the job may start at all now. Conditions that an instance has of its own are looked at later.
     pub(super) fn refusal(&self, job: &Job, cause: CauseId, force: bool) -> Option<Refusal> {

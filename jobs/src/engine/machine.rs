@@ -70,14 +70,7 @@ impl Engine {
                 self.saved.todo.push_back(Todo::Recheck(place));
             } else if goal == Goal::Start && !self.admits_mode(&job) {
                 let cause = self.saved.causes.keep(cause);
-                let wish = StopWish {
-                    env: Args::new(),
-                    events: Vec::new(),
-                    blocks: Vec::new(),
-                    cause,
-                    reply: None,
-                    again: true,
-                };
+                let wish = StopWish::because(cause, true);
                 self.stop(place, wish);
             }
         }
@@ -163,14 +156,7 @@ impl Engine {
 
     fn stop_because(&mut self, place: u32, cause: CauseId) {
         let cause = self.saved.causes.keep(cause);
-        let wish = StopWish {
-            env: Args::new(),
-            events: Vec::new(),
-            blocks: Vec::new(),
-            cause,
-            reply: None,
-            again: false,
-        };
+        let wish = StopWish::because(cause, false);
         self.stop(place, wish);
     }
 

@@ -217,14 +217,7 @@ impl Engine {
         for dependant in lost {
             let cause = self.instance(place).map_or(CauseId::NONE, |it| it.stop_cause);
             let cause = self.saved.causes.add(self.saved.now, Happening::Lost(job.name.clone()), cause);
-            let wish = StopWish {
-                env: Args::new(),
-                events: Vec::new(),
-                blocks: Vec::new(),
-                cause,
-                reply: None,
-                again: true,
-            };
+            let wish = StopWish::because(cause, true);
             if let Some(instance) = self.instance_mut(dependant) {
                 instance.rare_mut().lost = true;
             }
