@@ -153,8 +153,6 @@ pub enum Notice {
     StartTimedOut,
     /// Its start was refused.
     Refused(Refusal),
-    /// A start event came and did nothing, since it is up (`again: ignore`) or its queue is full.
-    Dropped,
     /// Waits formed a ring, and this one was let go.
     RingCut(String),
     /// An event waited too long for the rest of its condition, and was let go.
@@ -163,6 +161,4 @@ pub enum Notice {
     Starved(String),
     /// Its check says that it is not wanted.
     Skipped,
-    /// A new generation was refused.
-    ReloadRefused(String),
 }

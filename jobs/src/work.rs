@@ -158,6 +158,26 @@ pub enum Resource {
     Stack,
 }
 
+impl Resource {
+    /// All of them, by the names that job files of every format use.
+    pub const NAMES: [(&'static str, Self); 14] = [
+        ("as", Self::As),
+        ("core", Self::Core),
+        ("cpu", Self::Cpu),
+        ("data", Self::Data),
+        ("fsize", Self::Fsize),
+        ("memlock", Self::Memlock),
+        ("msgqueue", Self::Msgqueue),
+        ("nice", Self::Nice),
+        ("nofile", Self::Nofile),
+        ("nproc", Self::Nproc),
+        ("rss", Self::Rss),
+        ("rtprio", Self::Rtprio),
+        ("sigpending", Self::Sigpending),
+        ("stack", Self::Stack),
+    ];
+}
+
 /// A soft and a hard limit; `None` for unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limit {

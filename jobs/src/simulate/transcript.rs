@@ -144,13 +144,11 @@ pub fn notice_text(notice: &Notice) -> String {
         Notice::ComesBack(delay) => format!("has ended, and comes back in {}", format_delay(*delay)),
         Notice::StartTimedOut => "start timed out; those who wait for it go on".into(),
         Notice::Refused(refusal) => format!("not started: {}", crate::refusal_text(refusal)),
-        Notice::Dropped => "a start event did nothing, since it is up".into(),
         Notice::RingCut(ring) => format!("waits formed a ring, and one was let go: {ring}"),
         Notice::LetGo(event) => {
             format!("`{event}` is no longer held up by the rest of a condition; it is remembered")
         }
         Notice::Starved(what) => format!("waiting for {what}"),
         Notice::Skipped => "not started: its check says that it is not wanted".into(),
-        Notice::ReloadRefused(why) => format!("new job files refused: {why}"),
     }
 }

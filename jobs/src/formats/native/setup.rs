@@ -174,23 +174,6 @@ pub(super) fn oom(draft: &mut Draft<'_>, node: &Node<'_>) {
     };
 }
 
-const RESOURCES: [(&str, Resource); 14] = [
-    ("as", Resource::As),
-    ("core", Resource::Core),
-    ("cpu", Resource::Cpu),
-    ("data", Resource::Data),
-    ("fsize", Resource::Fsize),
-    ("memlock", Resource::Memlock),
-    ("msgqueue", Resource::Msgqueue),
-    ("nice", Resource::Nice),
-    ("nofile", Resource::Nofile),
-    ("nproc", Resource::Nproc),
-    ("rss", Resource::Rss),
-    ("rtprio", Resource::Rtprio),
-    ("sigpending", Resource::Sigpending),
-    ("stack", Resource::Stack),
-];
-
 /// `{"nofile": (1024, 4096), "core": unlimited}`.
 pub(super) fn limits(draft: &mut Draft<'_>, node: &Node<'_>) {
     draft.work.limits = Vec::new();
@@ -198,8 +181,8 @@ pub(super) fn limits(draft: &mut Draft<'_>, node: &Node<'_>) {
         return;
     }
     for (key, value) in draft.pairs(node, "limits by name, such as `(nofile: 1024)`") {
-        let known = RESOURCES.map(|(name, _)| name);
-        let resource = RESOURCES.iter().find(|(name, _)| key.label() == Some(name));
+        let known = Resource::NAMES.map(|(name, _)| name);
+        let resource = Resource::NAMES.iter().find(|(name, _)| key.label() == Some(name));
         let Some((_, resource)) = resource else {
             draft.unknown::<()>(key, "limit", &known);
             continue;

@@ -232,7 +232,7 @@ impl Reader<'_> {
     }
 
     fn limit(&mut self) -> Checked<()> {
-        let resource = self.choice(&values::RESOURCES)?;
+        let resource = self.choice(&crate::Resource::NAMES)?;
         let (soft, hard) = (self.word("a soft and a hard limit")?, self.word("a hard limit as well")?);
         self.lexer.end_line()?;
         let limit = values::limits(&soft, &hard)?;

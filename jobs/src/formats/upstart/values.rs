@@ -5,25 +5,7 @@ use alloc::{boxed::Box, format, string::String};
 use events::Token;
 
 use super::fault::{Checked, Fault};
-use crate::{Exit, Limit, Resource, Signal, did_you_mean};
-
-/// What may stand behind `limit`.
-pub(super) const RESOURCES: [(&str, Resource); 14] = [
-    ("as", Resource::As),
-    ("core", Resource::Core),
-    ("cpu", Resource::Cpu),
-    ("data", Resource::Data),
-    ("fsize", Resource::Fsize),
-    ("memlock", Resource::Memlock),
-    ("msgqueue", Resource::Msgqueue),
-    ("nice", Resource::Nice),
-    ("nofile", Resource::Nofile),
-    ("nproc", Resource::Nproc),
-    ("rss", Resource::Rss),
-    ("rtprio", Resource::Rtprio),
-    ("sigpending", Resource::Sigpending),
-    ("stack", Resource::Stack),
-];
+use crate::{Exit, Limit, Signal, did_you_mean};
 
 /// The fault that `word` is not `what`.
 fn illegal(code: &'static str, word: &Token, what: &str) -> Box<Fault> {
