@@ -1,8 +1,10 @@
-//! The world around the core: what reads folders and talks to people.
+//! The world around the core: what reads folders, makes processes and talks to people.
 //!
-//! The decisions are in `jobs`; here files are found and read, and what is to be said is shown.
+//! The decisions are in `jobs`; here they are carried out.
 
 pub mod cli;
 pub mod drawing;
+pub mod pid1;
 pub mod show;
+pub mod sys;
 pub mod tree;

@@ -8,7 +8,7 @@ use core::time::Duration;
 use events::{Condition, Key, Name, Template, Text, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::{Exit, ProcessSet, Signal};
+use crate::{Exit, ProcessSet, Signal, WorkId};
 
 /// How long after its start began those who wait for a job go on without it, if the job says nothing else.
 pub const SETTLE: Duration = Duration::from_secs(90);
@@ -78,6 +78,8 @@ pub struct Job {
     pub start_timeout: Option<Duration>,
     /// Whether its end is the end of the container that it is the purpose of.
     pub is_purpose: bool,
+    /// Where to find how its processes are made. A job whose commands change is another job.
+    pub work: WorkId,
 }
 
 /// The language that a job was written in.
@@ -271,6 +273,7 @@ impl Job {
             settle: SETTLE,
             start_timeout: None,
             is_purpose: false,
+            work: WorkId::default(),
         }
     }
 

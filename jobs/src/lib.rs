@@ -48,4 +48,4 @@ pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
 pub use state::{Cue, Ending, Failure, Goal, Hook, Main, Next, Phase, Pid, State};
-pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work};
+pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work, WorkId};

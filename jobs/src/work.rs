@@ -67,6 +67,19 @@ pub struct Work {
     pub reload_on: Vec<Text>,
 }
 
+/// The number of a [`Work`], made from what it says: equal works have equal numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct WorkId(pub u64);
+
+impl WorkId {
+    /// The number of a work that is written down as these bytes (FNV-1a).
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
+        Self(bytes.iter().fold(0xCBF2_9CE4_8422_2325, step))
+    }
+}
+
 /// What a process runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
