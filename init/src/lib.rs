@@ -6,5 +6,6 @@ pub mod cli;
 pub mod drawing;
 pub mod pid1;
 pub mod show;
+pub mod store;
 pub mod sys;
 pub mod tree;

@@ -2,4 +2,10 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod alloc;
+pub mod exec;
+pub mod fail;
+pub mod fault;
+pub mod memory;
 pub mod poll;
+pub mod spawn;
