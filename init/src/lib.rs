@@ -2,6 +2,7 @@
 //!
 //! The decisions are in `jobs`; here they are carried out.
 
+pub mod boot;
 pub mod cli;
 pub mod drawing;
 pub mod pid1;
