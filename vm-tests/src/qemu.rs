@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     os::{fd::AsFd as _, unix::net::{UnixListener, UnixStream}},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -332,28 +332,20 @@ fn end(qemu: &mut Child) {
 
 /// Waits until QEMU has connected. It closes its output if it ends before.
 fn accept(listener: &UnixListener, output: &Stream<ChildStdout>) -> Result<UnixStream> {
-    listener.set_nonblocking(true).doing("a socket")?;
     let limit = Limit::seconds(PATIENCE);
     loop {
-        match listener.accept() {
-            Ok((socket, _)) => return Ok(socket),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error).doing("a socket"),
-        }
         let left = limit.left().doing("it has not connected in time")?;
-        wait(&[listener.as_fd(), output.as_fd()], left)?;
-        if nix::poll::poll(
-            &mut [nix::poll::PollFd::new(output.as_fd(), nix::poll::PollFlags::POLLIN)],
-            nix::poll::PollTimeout::ZERO,
-        ) == Ok(1)
-            && nix::poll::poll(
-                &mut [nix::poll::PollFd::new(listener.as_fd(), nix::poll::PollFlags::POLLIN)],
-                nix::poll::PollTimeout::ZERO,
-            ) == Ok(0)
-        {
-            return Err(Failure::new("it has ended"));
+        match wait(&[listener.as_fd(), output.as_fd()], left)?.as_slice() {
+            [true, ..] => return listener.accept().map(|(socket, _)| socket).doing("a socket"),
+            [_, true] => return Err(Failure::new("it has ended")),
+            _ => {}
         }
     }
+}
+
+/// A path as a part of an option of QEMU, in which a comma ends it.
+fn value(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
 }
 
 fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
@@ -372,12 +364,12 @@ fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
     }
     add("-nodefaults -no-user-config -display none -no-reboot");
     add("-chardev stdio,id=serial,signal=off -serial chardev:serial");
-    for (option, value) in [
-        ("-qmp", format!("unix:{}", folder.join("qmp").display())),
-        ("-chardev", format!("socket,id=port,path={}", folder.join("port").display())),
+    for (option, socket) in [
+        ("-qmp", format!("unix:{}", value(&folder.join("qmp")))),
+        ("-chardev", format!("socket,id=port,path={}", value(&folder.join("port")))),
     ] {
         add(option);
-        add(&value);
+        add(&socket);
     }
     add("-device virtio-serial-pci -device virtserialport,chardev=port,name=onset.0");
     add("-device pvpanic-pci -action panic=pause");
@@ -387,7 +379,7 @@ fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
     }
     if let Some(disk) = &plan.disk {
         add("-drive");
-        add(&format!("file={},format=raw,if=none,id=disk", disk.display()));
+        add(&format!("file={},format=raw,if=none,id=disk", value(disk)));
         add("-device virtio-blk-pci,drive=disk");
     }
     let append = format!("console=ttyS0 panic=-1 {FAST} {}", plan.append);

@@ -78,13 +78,14 @@ impl<R: AsFd> AsFd for Stream<R> {
     }
 }
 
-/// Waits until one of these has something to read, or has ended, for so long at most.
-pub fn wait(sources: &[BorrowedFd<'_>], left: Duration) -> Result<()> {
+/// Waits until one of these has something to read, or has ended, for so long at most. Says which.
+pub fn wait(sources: &[BorrowedFd<'_>], left: Duration) -> Result<Vec<bool>> {
     let mut sources: Vec<PollFd<'_>> = sources.iter().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)).collect();
     // Rounded up, so that the last wait before a limit is not a busy one.
     let left = left.saturating_add(Duration::from_millis(1));
     match poll(&mut sources, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        Ok(_) => Ok(sources.iter().map(|source| source.any().unwrap_or(false)).collect()),
+        Err(nix::errno::Errno::EINTR) => Ok(vec![false; sources.len()]),
         Err(error) => Err(error).doing("poll"),
     }
 }
