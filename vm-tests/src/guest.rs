@@ -187,7 +187,7 @@ pub fn add_files(tree: &mut Tree, folder: &Path) -> Result<()> {
 
 /// Writes the image of a kernel's first root beside what is built. Two tests may write the same one.
 pub fn keep(tree: &Tree, name: &str) -> Result<PathBuf> {
-    let folder = programs::target().join("vm");
+    let folder = programs::target().join("machines");
     fs::create_dir_all(&folder).doing(folder.display())?;
     let path = folder.join(format!("{name}.cpio"));
     static COUNT: AtomicU32 = AtomicU32::new(0);
