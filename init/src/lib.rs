@@ -2,8 +2,10 @@
 //!
 //! The decisions are in `jobs`; here they are carried out.
 
+pub mod boot;
 pub mod cli;
 pub mod drawing;
+pub mod loader;
 pub mod pid1;
 pub mod show;
 pub mod sys;

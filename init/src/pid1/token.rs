@@ -30,8 +30,6 @@ pub enum Token {
     Keeper,
     /// A job has written its first output.
     Output(u32),
-    /// The loader has something to say.
-    Loader,
     /// A job file has changed.
     Files,
     /// A connection to a job's socket.

@@ -1,0 +1,7 @@
+//! The first moments of PID 1: descriptors, mounts, console. Nothing here may need anything to be there.
+
+mod console;
+mod mounts;
+
+pub use console::{active_console, open_standard_fds};
+pub use mounts::mount_what_is_missing;
