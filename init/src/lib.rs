@@ -8,5 +8,7 @@ pub mod drawing;
 pub mod loader;
 pub mod pid1;
 pub mod show;
+pub mod shutdown;
+pub mod sources;
 pub mod sys;
 pub mod tree;

@@ -32,6 +32,8 @@ pub enum Token {
     Output(u32),
     /// A job file has changed.
     Files,
+    /// The kernel tells of a device.
+    Kernel,
     /// A connection to a job's socket.
     Socket(u32),
 }

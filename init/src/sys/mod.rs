@@ -5,5 +5,7 @@
 pub mod own;
 pub mod page;
 pub mod poll;
+pub mod signals;
 pub mod spawn;
+pub mod swap;
 pub mod tty;
