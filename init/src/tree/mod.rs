@@ -9,6 +9,7 @@
 mod file;
 mod folders;
 mod links;
+mod watched;
 
 use std::{
     collections::HashSet,
@@ -25,6 +26,7 @@ use jobs::{
 pub use file::{MAX_FILE, Reach};
 use file::{Place, program, read};
 use folders::{FOLDERS, Folder, Names};
+pub use watched::{Watched, job_folders};
 
 /// The most files that are taken from one tree.
 pub const MAX_FILES: usize = 1 << 17;
