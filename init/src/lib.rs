@@ -5,7 +5,10 @@
 pub mod boot;
 pub mod cli;
 pub mod drawing;
+pub mod loader;
 pub mod pid1;
 pub mod show;
+pub mod shutdown;
+pub mod sources;
 pub mod sys;
 pub mod tree;

@@ -62,7 +62,7 @@ echo 'no init: up'
 poweroff -f
 ";
 
-/// Mounts the disk as root and goes on with the init that is there. `onset.init=` names another one.
+/// Mounts the disk as root and goes on with the init that is there. `vm.init=` names another one.
 const FROM_DISK: &str = "#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -74,7 +74,7 @@ init=/sbin/init
 for word in $(cat /proc/cmdline); do
     case $word in
     rw) mode=rw ;;
-    onset.init=*) init=${word#onset.init=} ;;
+    vm.init=*) init=${word#vm.init=} ;;
     esac
 done
 mount -t ext4 -o $mode /dev/vda /mnt || exec sh

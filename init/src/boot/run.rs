@@ -24,6 +24,8 @@ use nix::{
 };
 use serde_json::{Value, json};
 
+use crate::pid1::options::Options;
+
 /// The name of the port to the host.
 const PORT: &str = "onset.0";
 
@@ -70,7 +72,7 @@ pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
 /// The command of the kernel's command line; then the machine's end.
 fn once(mut host: Host) -> io::Result<()> {
     let line = fs::read_to_string("/proc/cmdline")?;
-    let command = option(&line, "onset.run").ok_or_else(|| io::Error::other("there is no onset.run="))?;
+    let command = Options::parse(&line, &[]).run.ok_or_else(|| io::Error::other("there is no onset.run="))?;
     let pending: Vec<String> =
         env::var("PENDING").unwrap_or_default().split_whitespace().map(String::from).collect();
     let ended = run(&command, &mut |text| host.say(&json!({ "id": 0, "out": text })));
@@ -206,19 +208,6 @@ fn port() -> Option<PathBuf> {
     Some(Path::new("/dev").join(ours.file_name()))
 }
 
-/// The value of an option of the kernel's command line. Quotes may stand around the value or around all of it.
-fn option(line: &str, name: &str) -> Option<String> {
-    let mut quoted = false;
-    let words = line.trim_end().split(|c: char| {
-        quoted ^= c == '"';
-        !quoted && c.is_whitespace()
-    });
-    let values = words.map(|word| word.replace('"', "")).filter_map(|word| {
-        word.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).map(String::from)
-    });
-    values.last()
-}
-
 /// Asks PID 1 to power off; where it cannot be asked, does so itself.
 fn power_off() -> io::Result<()> {
     let asked = UnixStream::connect("/run/onset/control").and_then(|mut control| {
@@ -237,20 +226,6 @@ fn power_off() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_command_is_found_on_the_command_line() {
-        for (line, expected) in [
-            ("quiet onset.run=true debug\n", Some("true")),
-            ("onset.run=\"echo a b\" quiet", Some("echo a b")),
-            ("quiet \"onset.run=exit 7\"", Some("exit 7")),
-            ("onset.run=one onset.run=two", Some("two")),
-            ("onset.runs=x quiet", None),
-            ("", None),
-        ] {
-            assert_eq!(option(line, "onset.run").as_deref(), expected, "{line}");
-        }
-    }
 
     #[test]
     fn a_command_gives_its_output_and_its_status() {
