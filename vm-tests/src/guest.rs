@@ -17,8 +17,8 @@ use crate::{
 
 /// Other names of `onsetctl`: what is called by them behaves as the command of that name always did.
 pub const NAMES: &[&str] = &[
-    "initctl", "start", "stop", "restart", "reload", "status", "telinit", "runlevel", "shutdown", "halt", "poweroff",
-    "reboot", "service",
+    "initctl", "start", "stop", "restart", "reload", "status", "telinit", "runlevel", "shutdown", "halt",
+    "poweroff", "reboot", "service",
 ];
 
 /// Where the drivers are in the machine; `order` is the list of them.
@@ -50,7 +50,8 @@ const AGENT_JOB: &str = r#"(
 )
 "#;
 
-/// Something that is PID 1 and does no more than run the agent: to test the machinery around Onset without it.
+/// Something that is PID 1 and does no more than run the agent (`rdinit=/sbin/no-init`): to test what is around
+/// Onset without it.
 const NO_INIT: &str = "#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -112,21 +113,13 @@ pub fn bare() -> Result<Tree> {
 pub fn machine(kernel: &Kernel) -> Result<Tree> {
     let mut tree = bare()?;
     drivers(&mut tree, kernel)?;
+    tree.script("sbin/no-init", NO_INIT);
     let stock = programs::workspace().join("init").join("stock");
     if stock.is_dir() {
         tree.add_folder("usr/lib/onset/jobs", &stock)?;
     }
     tree.text("usr/lib/onset/jobs/vm-drivers.ron", DRIVERS_JOB);
     tree.text("usr/lib/onset/jobs/vm-agent.ron", AGENT_JOB);
-    Ok(tree)
-}
-
-/// A machine that has no init, only the agent.
-pub fn without_init(kernel: &Kernel) -> Result<Tree> {
-    let mut tree = bare()?;
-    drivers(&mut tree, kernel)?;
-    tree.remove("sbin/init");
-    tree.script("sbin/init", NO_INIT);
     Ok(tree)
 }
 
@@ -139,14 +132,15 @@ pub fn starter(kernel: &Kernel) -> Result<Tree> {
     busybox(&mut tree)?;
     drivers(&mut tree, kernel)?;
     tree.device("dev/console", 0o600, 5, 1);
-    tree.remove("sbin/init");
-    tree.script("sbin/init", FROM_DISK);
+    // switch_root empties the first root, and does so only to one that has an /init.
+    tree.script("init", FROM_DISK);
     Ok(tree)
 }
 
 /// Busybox, under all names that it has and that Onset does not take.
 fn busybox(tree: &mut Tree) -> Result<()> {
-    let busybox = ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file());
+    let busybox =
+        ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file());
     let busybox = busybox.doing("there is no busybox (package busybox-static)")?;
     let names = Command::new(&busybox).arg("--list").output().doing(busybox.display())?;
     tree.copy("bin/busybox", &busybox)?;
@@ -174,8 +168,13 @@ fn drivers(tree: &mut Tree, kernel: &Kernel) -> Result<()> {
 /// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` under
 /// `/etc/onset/jobs`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
 pub fn add_files(tree: &mut Tree, folder: &Path) -> Result<()> {
-    let places =
-        [("jobs", "etc/onset/jobs"), ("conf", "etc/init"), ("rc.d", "etc/rc.d"), ("init.d", "etc/init.d"), ("root", "")];
+    let places = [
+        ("jobs", "etc/onset/jobs"),
+        ("conf", "etc/init"),
+        ("rc.d", "etc/rc.d"),
+        ("init.d", "etc/init.d"),
+        ("root", ""),
+    ];
     for (from, to) in places {
         let from = folder.join(from);
         if from.is_dir() {

@@ -187,7 +187,10 @@ mod tests {
         tree.text("/etc/onset/jobs/a.ron", "()");
         tree.link("sbin/init", "onset");
         let paths: Vec<&str> = tree.0.keys().map(String::as_str).collect();
-        assert_eq!(paths, ["etc", "etc/onset", "etc/onset/jobs", "etc/onset/jobs/a.ron", "sbin", "sbin/init"]);
+        assert_eq!(
+            paths,
+            ["etc", "etc/onset", "etc/onset/jobs", "etc/onset/jobs/a.ron", "sbin", "sbin/init"]
+        );
     }
 
     #[test]

@@ -17,5 +17,6 @@ pub mod modules;
 pub mod programs;
 pub mod qemu;
 pub mod qmp;
+pub mod scenario;
 pub mod session;
 pub mod stream;

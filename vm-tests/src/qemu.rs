@@ -7,7 +7,10 @@ use std::{
     env,
     fs::{self, File},
     io::Write as _,
-    os::{fd::AsFd as _, unix::net::{UnixListener, UnixStream}},
+    os::{
+        fd::AsFd as _,
+        unix::net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
@@ -384,7 +387,8 @@ fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
     }
     let append = format!("console=ttyS0 panic=-1 {FAST} {}", plan.append);
     let paths = [("-kernel", &plan.kernel), ("-initrd", &plan.initrd)];
-    arguments.extend(paths.into_iter().flat_map(|(option, path)| [option.to_owned(), path.display().to_string()]));
+    arguments
+        .extend(paths.into_iter().flat_map(|(option, path)| [option.to_owned(), path.display().to_string()]));
     arguments.extend(["-append".to_owned(), append]);
     arguments
 }
