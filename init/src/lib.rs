@@ -3,6 +3,7 @@
 //! The decisions are in `jobs`; here they are carried out.
 
 pub mod cli;
+pub mod control;
 pub mod drawing;
 pub mod pid1;
 pub mod show;
