@@ -2,4 +2,10 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod own;
+pub mod page;
 pub mod poll;
+pub mod signals;
+pub mod spawn;
+pub mod swap;
+pub mod tty;
