@@ -1,7 +1,7 @@
-//! What a forked child of PID 1 is known by.
+//! Making processes.
 
 use std::sync::atomic::AtomicBool;
 
-/// Whether this process is a forked child that has not executed anything yet. Set first of all in the child:
-/// from then on the panic hook and the fault handlers end the child, and never execute PID 1 again.
+/// Whether this process is a child that has not yet executed its program. It must never act as PID 1: the panic
+/// hook and the fault handlers look here first, and only end it.
 pub static IN_CHILD: AtomicBool = AtomicBool::new(false);
