@@ -14,3 +14,4 @@ pub mod signals;
 pub mod spawn;
 pub mod swap;
 pub mod tty;
+pub mod watchdog;
