@@ -2,4 +2,5 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod pass;
 pub mod poll;
