@@ -21,6 +21,7 @@ extern crate alloc;
 mod args;
 mod bus;
 mod condition;
+pub mod control;
 mod event;
 mod fact;
 mod glob;

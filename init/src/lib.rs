@@ -4,6 +4,7 @@
 
 pub mod boot;
 pub mod cli;
+pub mod control;
 pub mod drawing;
 pub mod loader;
 pub mod pid1;
