@@ -2,10 +2,16 @@
 //!
 //! The decisions are in `jobs`; here they are carried out.
 
+pub mod boot;
 pub mod cli;
+pub mod control;
 pub mod drawing;
+pub mod loader;
 pub mod logs;
 pub mod pid1;
 pub mod show;
+pub mod shutdown;
+pub mod sources;
+pub mod store;
 pub mod sys;
 pub mod tree;

@@ -2,5 +2,16 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod alloc;
+pub mod exec;
+pub mod fail;
+pub mod fault;
+pub mod memory;
+pub mod own;
+pub mod page;
 pub mod pass;
 pub mod poll;
+pub mod signals;
+pub mod spawn;
+pub mod swap;
+pub mod tty;
