@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod drawing;
+pub mod executor;
 pub mod pid1;
 pub mod show;
 pub mod sys;

@@ -2,4 +2,10 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod child;
+pub mod pidfd;
 pub mod poll;
+pub mod spawn;
+pub mod steps;
+pub mod wait;
+pub mod words;
