@@ -21,6 +21,7 @@ extern crate alloc;
 mod args;
 mod bus;
 mod condition;
+pub mod control;
 mod event;
 mod fact;
 mod glob;
@@ -28,6 +29,7 @@ mod pattern;
 mod template;
 mod text;
 mod time;
+mod uevent;
 
 pub use args::{Args, MAX_ARGS};
 pub use bus::{Bus, BusFull, Fold};
@@ -41,6 +43,7 @@ pub use pattern::{Match, MatchKey, Pattern, Want};
 pub use template::{Piece, Template, TemplateError};
 pub use text::{Key, Name, TextError, Value};
 pub use time::{DelayError, MAX_DELAY, Time, format_delay, meant_delay, parse_delay};
+pub use uevent::uevent;
 
 /// Text of any length that is cheap to clone when it is short (up to 24 bytes lie in place).
 pub use compact_str::CompactString as Text;

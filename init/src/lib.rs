@@ -2,10 +2,15 @@
 //!
 //! The decisions are in `jobs`; here they are carried out.
 
+pub mod boot;
 pub mod cli;
+pub mod control;
 pub mod drawing;
 pub mod executor;
+pub mod loader;
 pub mod pid1;
 pub mod show;
+pub mod shutdown;
+pub mod sources;
 pub mod sys;
 pub mod tree;

@@ -1,5 +1,9 @@
 //! What this run of PID 1 was asked to be: by the kernel's command line, its own arguments, and where it is.
 
+use std::time::Duration;
+
+use events::{Event, Name, parse_delay};
+
 /// What of the kernel is not used, so that the ways without it can be tested (`onset.without=`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Without {
@@ -11,6 +15,22 @@ pub struct Without {
     pub pidfd: bool,
 }
 
+/// What the boot leads to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Goal {
+    /// What the jobs say: `startup`, and run level 2.
+    #[default]
+    Default,
+    /// `startup`, and this run level.
+    RunLevel(char),
+    /// `startup` and what belongs to it, then a shell for one person.
+    Single,
+    /// A shell at once, before any job.
+    Emergency,
+    /// This job, with what it needs, in the place of `startup`.
+    Job(Name),
+}
+
 /// What this run of PID 1 was asked to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
@@ -18,12 +38,198 @@ pub struct Options {
     pub without: Without,
     /// Whether we are in a container: then job output also goes to our own, and there is no `reboot(2)`.
     pub container: bool,
+    /// Whether signals mean what they mean to busybox's init.
+    pub busybox: bool,
     /// Where job files are found: `/`, but for tests.
     pub root: String,
     /// `quiet`: nothing on the console but what is wrong.
     pub quiet: bool,
     /// `debug`: everything on the console.
     pub debug: bool,
+    /// What the boot leads to.
+    pub goal: Goal,
+    /// `onset.event=NAME,KEY=VALUE`: events that are emitted behind `startup`.
+    pub events: Vec<Event>,
+    /// `onset.run=`: the command to run when the boot has settled.
+    pub run: Option<String>,
+    /// `onset.settle=`: how long a boot may take to settle before it is said who holds it up.
+    pub settle: Option<Duration>,
+    /// `onset.watchdog=`: how often the hardware's watchdog must hear of us.
+    pub watchdog: Option<Duration>,
     /// `onset.fault=`: at which point to fail on purpose (builds with the feature `faults`).
     pub fault: Option<String>,
+    /// The command whose container this is (`onset -- CMD ARGS`).
+    pub command: Vec<String>,
+    /// What was asked for and not understood, in words.
+    pub remarks: Vec<String>,
+}
+
+impl Options {
+    /// What the kernel's command line and our own arguments ask for; the latter count where they differ.
+    #[must_use]
+    pub fn parse(command_line: &str, arguments: &[String]) -> Self {
+        let mut options = Self { root: "/".into(), ..Self::default() };
+        for word in words(command_line) {
+            options.kernel_word(&word);
+        }
+        let mut arguments = arguments.iter();
+        while let Some(word) = arguments.next() {
+            match word.as_str() {
+                "--" => {
+                    options.command = arguments.by_ref().cloned().collect();
+                }
+                // sysvinit's way to make room for a process's title.
+                "-z" => {
+                    arguments.next();
+                }
+                "--container" => options.container = true,
+                word => options.own_word(word),
+            }
+        }
+        options
+    }
+
+    /// A word of the kernel's command line: most are not for us.
+    fn kernel_word(&mut self, word: &str) {
+        match word {
+            "single" | "s" | "S" | "1" | "2" | "3" | "4" | "5" | "emergency" | "rescue" | "quiet"
+            | "debug" => self.own_word(word),
+            word if word.starts_with("onset.") || word.starts_with("systemd.unit=") => self.own_word(word),
+            _ => {}
+        }
+    }
+
+    fn own_word(&mut self, word: &str) {
+        match word {
+            "single" | "s" | "S" | "-s" | "1" | "rescue" | "systemd.unit=rescue.target" => {
+                self.goal = Goal::Single;
+            }
+            "2" | "3" | "4" | "5" => {
+                self.goal = word.chars().next().map_or(Goal::Default, Goal::RunLevel);
+            }
+            "emergency" | "-b" | "systemd.unit=emergency.target" => self.goal = Goal::Emergency,
+            "quiet" => self.quiet = true,
+            "debug" => self.debug = true,
+            "auto" | "-a" | "splash" => {}
+            word => match word.strip_prefix("onset.").and_then(|setting| setting.split_once('=')) {
+                Some((key, value)) => self.setting(key, value),
+                None => self.remarks.push(format!("`{word}` means nothing to onset")),
+            },
+        }
+    }
+
+    /// `onset.KEY=VALUE`.
+    fn setting(&mut self, key: &str, value: &str) {
+        let known = match key {
+            "goal" => Name::new(value).map(|name| self.goal = Goal::Job(name)).is_ok(),
+            "event" => event(value).map(|event| self.events.push(event)).is_some(),
+            "run" => {
+                self.run = Some(value.into());
+                true
+            }
+            "settle" => parse_delay(value).map(|delay| self.settle = Some(delay)).is_ok(),
+            "watchdog" => parse_delay(value).map(|delay| self.watchdog = Some(delay)).is_ok(),
+            "fault" => {
+                self.fault = Some(value.into());
+                true
+            }
+            "compat" => {
+                self.busybox = value == "busybox";
+                self.busybox
+            }
+            "without" => value.split(',').all(|what| self.without(what)),
+            _ => {
+                self.remarks.push(format!("`onset.{key}` is not known: {KNOWN}"));
+                return;
+            }
+        };
+        if !known {
+            self.remarks.push(format!("`{value}` is no value for `onset.{key}`"));
+        }
+    }
+
+    fn without(&mut self, what: &str) -> bool {
+        let switch = match what {
+            "clone3" => &mut self.without.clone3,
+            "cgroup2" => &mut self.without.cgroup2,
+            "pidfd" => &mut self.without.pidfd,
+            _ => return false,
+        };
+        *switch = true;
+        true
+    }
+}
+
+const KNOWN: &str = "goal, event, run, settle, watchdog, fault, compat and without are";
+
+/// `NAME,KEY=VALUE,...`
+fn event(text: &str) -> Option<Event> {
+    text.split(',').collect::<Vec<_>>().join(" ").parse().ok()
+}
+
+/// The words of a command line as the kernel splits it: at blanks that are not between double quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for letter in line.trim_end_matches(['\n', '\0']).chars() {
+        match letter {
+            '"' => quoted = !quoted,
+            letter if letter.is_whitespace() && !quoted => words.push(String::new()),
+            letter => {
+                if let Some(word) = words.last_mut() {
+                    word.push(letter);
+                }
+            }
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str, arguments: &[&str]) -> Options {
+        Options::parse(line, &arguments.iter().map(|&word| word.into()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_kernels_words_are_not_for_us() {
+        let read = options("BOOT_IMAGE=/vmlinuz root=/dev/vda ro console=ttyS0 quiet panic=-1\n", &[]);
+        assert_eq!(read, Options { root: "/".into(), quiet: true, ..Options::default() });
+    }
+
+    #[test]
+    fn a_goal_comes_from_either_side_and_our_own_arguments_count() {
+        for (line, arguments, goal) in [
+            ("single", &[][..], Goal::Single),
+            ("", &["-s"], Goal::Single),
+            ("3", &[], Goal::RunLevel('3')),
+            ("3", &["emergency"], Goal::Emergency),
+            ("systemd.unit=rescue.target", &[], Goal::Single),
+            ("onset.goal=shell", &[], Goal::Job(Name::new("shell").unwrap())),
+        ] {
+            assert_eq!(options(line, arguments).goal, goal, "{line} {arguments:?}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read_with_their_quotes() {
+        let read = options("onset.run=\"echo a b\" onset.event=net-up,IFACE=eth0 onset.settle=60s", &[]);
+        assert_eq!(read.run.as_deref(), Some("echo a b"));
+        assert_eq!(read.events[0].to_string(), "net-up IFACE=eth0");
+        assert_eq!(read.settle, Some(Duration::from_secs(60)));
+        let read = options("onset.without=clone3,pidfd", &["--", "sh", "-c", "exit 3"]);
+        assert!(read.without.clone3 && read.without.pidfd && !read.without.cgroup2);
+        assert_eq!(read.command, ["sh", "-c", "exit 3"]);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        for word in ["onset.gaol=x", "onset.settle=soon", "onset.without=wings", "onset.event="] {
+            assert_eq!(options(word, &[]).remarks.len(), 1, "{word}");
+        }
+        assert_eq!(options("", &["-z", "xxxx", "auto", "wibble"]).remarks.len(), 1);
+    }
 }

@@ -30,10 +30,10 @@ pub enum Token {
     Keeper,
     /// A job has written its first output.
     Output(u32),
-    /// The loader has something to say.
-    Loader,
     /// A job file has changed.
     Files,
+    /// The kernel tells of a device.
+    Kernel,
     /// A connection to a job's socket.
     Socket(u32),
 }

@@ -3,9 +3,14 @@
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
 pub mod child;
+pub mod own;
+pub mod page;
 pub mod pidfd;
 pub mod poll;
+pub mod signals;
 pub mod spawn;
 pub mod steps;
+pub mod swap;
+pub mod tty;
 pub mod wait;
 pub mod words;

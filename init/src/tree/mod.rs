@@ -9,6 +9,7 @@
 mod file;
 mod folders;
 mod links;
+mod watched;
 
 use std::{
     collections::HashSet,
@@ -25,6 +26,7 @@ use jobs::{
 pub use file::{MAX_FILE, Reach};
 use file::{Place, program, read};
 use folders::{FOLDERS, Folder, Names};
+pub use watched::{Watched, job_folders};
 
 /// The most files that are taken from one tree.
 pub const MAX_FILES: usize = 1 << 17;
@@ -45,6 +47,26 @@ pub struct Found {
 /// The files below `path` that say what runs. An error is that `path` itself cannot be read; what cannot be
 /// read below it is among the reports.
 pub fn read_tree(path: &Path, reach: Reach) -> io::Result<Found> {
+    read_watched(path, reach, &Anything)
+}
+
+/// Is told of each file before it is read, and may forbid it.
+pub trait Watch: Sync {
+    /// Whether the file may be read, which is then done at once.
+    fn admits(&self, path: &Path) -> bool;
+}
+
+/// Admits every file.
+struct Anything;
+
+impl Watch for Anything {
+    fn admits(&self, _: &Path) -> bool {
+        true
+    }
+}
+
+/// The same as [`read_tree`], under somebody's eyes.
+pub fn read_watched(path: &Path, reach: Reach, watch: &dyn Watch) -> io::Result<Found> {
     let metadata = fs::metadata(path)?;
     let mut walk = Walk { root: PathBuf::from("/"), ..Walk::default() };
     if metadata.is_dir() {
@@ -61,7 +83,7 @@ pub fn read_tree(path: &Path, reach: Reach) -> io::Result<Found> {
         }
         walk.single_file(path);
     }
-    Ok(walk.read(reach))
+    Ok(walk.read(reach, watch))
 }
 
 /// The files found so far.
@@ -250,11 +272,11 @@ impl Walk {
     }
 
     /// Reads what was found, in two halves at once.
-    fn read(mut self, reach: Reach) -> Found {
+    fn read(mut self, reach: Reach, watch: &dyn Watch) -> Found {
         links::leave_out(&self.root, &mut self.found, &mut self.reports);
         let root = &self.root;
         let read_all = |found: &[Candidate]| -> Vec<Option<TreeFile>> {
-            found.iter().map(|found| found.read(root, reach)).collect()
+            found.iter().map(|found| found.read(root, reach, watch)).collect()
         };
         let (one, other) = self.found.split_at(self.found.len() / 2);
         let files = std::thread::scope(|scope| {
@@ -276,7 +298,7 @@ impl Walk {
 
 impl Candidate {
     /// The file with what stands in it; `None` if that shows that it is no job at all.
-    fn read(&self, root: &Path, reach: Reach) -> Option<TreeFile> {
+    fn read(&self, root: &Path, reach: Reach, watch: &dyn Watch) -> Option<TreeFile> {
         let reach = if matches!(self.kind, Some(FileKind::Rcd) | None) { reach } else { Reach::Whole };
         let content = match self.kind {
             // Only its name counts.
@@ -285,6 +307,11 @@ impl Candidate {
                 text: String::new(),
                 executable: false,
             }),
+            Some(_) | None if !watch.admits(&self.path) => {
+                let report =
+                    Report::error("unreadable", "file could not be read in time, or ended whoever read it");
+                Content::Unreadable(report.in_file(&self.path.to_string_lossy()))
+            }
             Some(FileKind::Hook | FileKind::Syshook) => program(root, &self.path),
             Some(_) | None => read(root, &self.path, self.entry == Entry::File, reach),
         };

@@ -34,6 +34,7 @@
 //! | `names` | from a job's name to its place |
 //! | `machine` | modes and shutdown |
 //! | `view` | what people may ask |
+//! | `who` | from names, arguments and lives to instances |
 
 use alloc::{collections::BTreeMap, collections::VecDeque, sync::Arc, vec::Vec};
 
@@ -64,6 +65,7 @@ mod starvation;
 mod stops;
 mod told;
 mod view;
+mod who;
 
 use clock::{Timer, TimerId};
 use model::{Emitter, EventId, Instance, LiveEvent, Slot};

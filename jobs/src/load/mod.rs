@@ -134,17 +134,23 @@ enum Depth {
 /// What all files say together. `filter` says which KEYWORDs of rc.d scripts this machine is for.
 #[must_use]
 pub fn load(tree: &Tree, filter: &KeywordFilter) -> Generation {
-    load_to(tree, filter, Depth::Whole)
+    load_to(tree, filter, Depth::Whole, &|_| ())
+}
+
+/// The same, and `reads` is told the path of each file before it is parsed.
+#[must_use]
+pub fn load_watched(tree: &Tree, filter: &KeywordFilter, reads: &dyn Fn(&str)) -> Generation {
+    load_to(tree, filter, Depth::Whole, reads)
 }
 
 /// The same, but of an rc.d script only what its header says: enough for an order, and many times faster. Such
 /// a job does nothing, and is enabled whatever rc.conf says.
 #[must_use]
 pub fn load_headers(tree: &Tree) -> Generation {
-    load_to(tree, &KeywordFilter::default(), Depth::Header)
+    load_to(tree, &KeywordFilter::default(), Depth::Header, &|_| ())
 }
 
-fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth) -> Generation {
+fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth, reads: &dyn Fn(&str)) -> Generation {
     let mut files: Vec<&TreeFile> = tree.files.iter().collect();
     files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
     let mut loading = Loading::new(&files, filter, depth);
@@ -157,6 +163,7 @@ fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth) -> Generation {
         }
     }
     for (name, files) in by_name {
+        files.iter().rev().for_each(|file| reads(&file.path));
         loading.take(&name, &files);
     }
     loading.finish()

@@ -1,0 +1,303 @@
+//! `onsetctl status`, `why`, `show`, `facts`, `limits` and `version`: how things are.
+
+use std::{io::stdout, path::Path};
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::{
+    Outcome, colours,
+    connection::Connection,
+    exit::{DONE, FAILED, Trouble, clean},
+    say,
+};
+
+/// Which job.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct OneJob {
+    /// The job, or a name that jobs provide
+    #[arg(value_name = "JOB")]
+    job: String,
+    /// Variables that name its instance
+    #[arg(value_name = "KEY=VALUE")]
+    args: Vec<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which jobs.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct StatusCommand {
+    /// Jobs, and KEY=VALUE for all of them: variables that name an instance; all jobs if none is named
+    #[arg(value_name = "JOB|KEY=VALUE")]
+    words: Vec<String>,
+    /// Print one JSON object for each job
+    #[arg(long)]
+    json: bool,
+}
+
+/// Only a form of answer.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct Plain {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which facts.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct FactsCommand {
+    /// Only facts of this name
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Asks once more if Onset has executed itself again meanwhile: what only reads may be asked twice.
+pub(super) fn ask(socket: &Path, method: &str, parameters: &Value) -> Result<Value, Trouble> {
+    let answer = Connection::open(socket).and_then(|mut it| it.call(method, parameters.clone()));
+    match answer {
+        Err(trouble) if trouble.is_restart() => {
+            Connection::open_again(socket)?.call(method, parameters.clone())
+        }
+        answer => answer,
+    }
+}
+
+/// The same for a list that comes in parts: all of it as one answer.
+pub(super) fn ask_list(
+    socket: &Path,
+    method: &str,
+    parameters: &Value,
+    name: &str,
+) -> Result<Value, Trouble> {
+    let whole = |connection: Result<Connection, Trouble>| {
+        let mut things = Vec::new();
+        let mut take = |mut part: Value| {
+            if let Some(part) = part[name].as_array_mut() {
+                things.append(part);
+            }
+        };
+        connection?.call_parts(method, parameters, &mut take)?;
+        Ok(json!({ name: things }))
+    };
+    match whole(Connection::open(socket)) {
+        Err(trouble) if trouble.is_restart() => whole(Connection::open_again(socket)),
+        answer => answer,
+    }
+}
+
+/// A command's end: the answer as text or JSON, or what went wrong.
+pub(super) fn finish(
+    answer: Result<Value, Trouble>,
+    json: bool,
+    socket: &Path,
+    text: impl FnOnce(&Value) -> String,
+) -> Outcome {
+    match answer {
+        Ok(answer) => {
+            let text = if json { format!("{answer}\n") } else { text(&answer) };
+            Outcome { text, remarks: String::new(), code: DONE }
+        }
+        Err(trouble) => {
+            let remarks = format!("onsetctl: {}\n", clean(&say::with_guess(&trouble, socket)));
+            Outcome { text: String::new(), remarks, code: trouble.code() }
+        }
+    }
+}
+
+impl StatusCommand {
+    /// What plain words say.
+    pub(super) const fn plain(words: Vec<String>) -> Self {
+        Self { words, json: false }
+    }
+
+    pub(super) fn run(&self, socket: &Path) -> Outcome {
+        let (args, jobs): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|word| word.contains('='));
+        if jobs.is_empty() {
+            return Plain { json: self.json }.list(socket);
+        }
+        let mut outcome = Outcome { text: String::new(), remarks: String::new(), code: DONE };
+        for job in jobs {
+            let mut parameters = json!({ "job": job });
+            if !args.is_empty() {
+                parameters["args"] = json!(args);
+            }
+            let answer = ask(socket, "Status", &parameters);
+            let one = finish(answer, self.json, socket, |answer| described(&answer["status"]));
+            outcome.text.push_str(&one.text);
+            outcome.remarks.push_str(&one.remarks);
+            outcome.code = outcome.code.max(one.code);
+        }
+        outcome
+    }
+}
+
+/// A status with what is behind it.
+fn described(status: &Value) -> String {
+    let mut text = say::status_line(status) + "\n";
+    for wait in say::list(status, "waits").iter().filter_map(Value::as_str) {
+        text.push_str(&format!("\twaits for {}\n", clean(wait)));
+    }
+    if let Some(last) = status["last"].as_str() {
+        text.push_str(&format!("\tlast: {}\n", clean(last)));
+    }
+    text
+}
+
+impl Plain {
+    pub(super) fn list(&self, socket: &Path) -> Outcome {
+        let answer = ask_list(socket, "List", &json!({}), "jobs");
+        let colours = colours(&stdout());
+        finish(answer, self.json, socket, |answer| table(say::list(answer, "jobs"), colours))
+    }
+
+    pub(super) fn limits(&self, socket: &Path) -> Outcome {
+        finish(ask(socket, "Limits", &json!({})), self.json, socket, |answer| {
+            let mut text = String::new();
+            for limit in say::list(answer, "limits") {
+                let value = match limit["value"].as_u64() {
+                    Some(u64::MAX) | None => "-".into(),
+                    Some(value) => value.to_string(),
+                };
+                let used = limit["used"].as_u64().map(|used| format!("{used} of ")).unwrap_or_default();
+                let (name, what) = (say::text(limit, "name"), say::text(limit, "what"));
+                text.push_str(&format!("{name:24} {:>16}  {what}\n", used + &value));
+            }
+            for counter in say::list(answer, "counters") {
+                text.push_str(&format!("counted {:16} {:>16}\n", say::text(counter, "name"), counter["value"].to_string()));
+            }
+            text
+        })
+    }
+
+    pub(super) fn version(&self, socket: &Path) -> Outcome {
+        let ours = env!("CARGO_PKG_VERSION");
+        finish(ask(socket, "Version", &json!({})), self.json, socket, |answer| {
+            let theirs = say::text(answer, "version");
+            let other = if theirs == ours { String::new() } else { format!(" (onsetctl {ours})") };
+            format!("onset {}{other}\n", clean(theirs))
+        })
+    }
+}
+
+impl FactsCommand {
+    pub(super) fn run(&self, socket: &Path) -> Outcome {
+        let answer = ask_list(socket, "Facts", &json!({ "name": self.name }), "facts");
+        finish(answer, self.json, socket, |answer| {
+            let line = |fact: &Value| {
+                let args: Vec<&str> = say::list(fact, "args").iter().filter_map(Value::as_str).collect();
+                let words = format!("{} {}", say::text(fact, "name"), args.join(" "));
+                format!("{}  (since {} s)\n", clean(words.trim_end()), say::seconds(&fact["since"]))
+            };
+            say::list(answer, "facts").iter().map(line).collect()
+        })
+    }
+}
+
+impl OneJob {
+    fn parameters(&self) -> Value {
+        let mut parameters = json!({ "job": self.job });
+        if !self.args.is_empty() {
+            parameters["args"] = json!(self.args);
+        }
+        parameters
+    }
+
+    pub(super) fn why(&self, socket: &Path) -> Outcome {
+        finish(ask(socket, "Why", &self.parameters()), self.json, socket, |answer| {
+            let mut text = described(&answer["status"]);
+            for leaf in say::list(answer, "condition") {
+                let mark = if leaf["met"] == true { "came" } else { "has not come" };
+                text.push_str(&format!("\tstart on `{}`: {mark}\n", clean(say::text(leaf, "pattern"))));
+            }
+            match answer["dropped"].as_u64() {
+                None | Some(0) => {}
+                Some(1) => text.push_str("\t1 start event did nothing\n"),
+                Some(number) => text.push_str(&format!("\t{number} start events did nothing\n")),
+            }
+            for (number, moment) in say::list(answer, "chain").iter().enumerate() {
+                let because = if number == 0 { "because" } else { "   from" };
+                let time = say::seconds(&moment["time"]);
+                text.push_str(&format!("{because} {} (at {time} s)\n", clean(say::text(moment, "what"))));
+            }
+            text
+        })
+    }
+
+    pub(super) fn show(&self, socket: &Path) -> Outcome {
+        finish(ask(socket, "Show", &self.parameters()), self.json, socket, |answer| {
+            let mut text = described(&answer["status"]);
+            if let Some(file) = answer["file"].as_str() {
+                text.push_str(&format!("file: {}\n", clean(file)));
+            }
+            if let Some(job) = answer["job"].as_object() {
+                fields(job, 0, &mut text);
+            }
+            text
+        })
+    }
+}
+
+/// The fields of an object, one a line.
+fn fields(object: &Map<String, Value>, depth: usize, text: &mut String) {
+    let indent = "  ".repeat(depth);
+    for (key, value) in object {
+        match value {
+            // Deeper than this it is shown as it is.
+            Value::Object(inner) if depth < 3 => {
+                text.push_str(&format!("{indent}{}:\n", clean(key)));
+                fields(inner, depth.saturating_add(1), text);
+            }
+            Value::String(value) => text.push_str(&format!("{indent}{}: {}\n", clean(key), clean(value))),
+            Value::Array(items) if items.iter().all(Value::is_string) => {
+                let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                text.push_str(&format!("{indent}{}: {}\n", clean(key), clean(&items.join(" "))));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                text.push_str(&format!("{indent}{}: {}\n", clean(key), clean(&value.to_string())));
+            }
+        }
+    }
+}
+
+/// All jobs in columns.
+fn table(jobs: &[Value], colours: bool) -> String {
+    let state = |job: &Value| format!("{}/{}", say::text(job, "goal"), say::text(job, "state"));
+    let width = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or_default();
+    let names = width(&mut jobs.iter().map(|job| say::who(job).chars().count()));
+    let states = width(&mut jobs.iter().map(|job| state(job).len()));
+    let mut text = String::new();
+    for job in jobs {
+        let pids: Vec<String> = say::list(job, "processes").iter().map(|it| it["pid"].to_string()).collect();
+        let waits: Vec<&str> = say::list(job, "waits").iter().filter_map(Value::as_str).collect();
+        let more = match (waits.is_empty(), job["last"].as_str()) {
+            (false, _) => format!("waits for {}", waits.join("; ")),
+            (true, Some(last)) => format!("last: {last}"),
+            (true, None) => String::new(),
+        };
+        let colour = match (job["up"] == true, job["last"].is_string(), waits.is_empty()) {
+            (true, ..) => "32",
+            (false, true, _) => "31",
+            (false, false, false) => "33",
+            (false, false, true) => "0",
+        };
+        let state = state(job);
+        let state = match colours {
+            true => format!("\x1b[{colour}m{state:states$}\x1b[0m"),
+            false => format!("{state:states$}"),
+        };
+        let line = format!("{:names$}  {state}  {:7}  {}", say::who(job), pids.join(","), clean(&more));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Whether any job of a list has failed: for scripts that look at the exit status.
+pub(super) fn failed(jobs: &[Value]) -> u8 {
+    if jobs.iter().any(|job| job["last"].is_string()) { FAILED } else { DONE }
+}

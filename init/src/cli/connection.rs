@@ -1,0 +1,216 @@
+//! A connection to Onset: calls go out, answers come in.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    os::{
+        fd::AsFd as _,
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixStream},
+    },
+    path::{Path, PathBuf},
+};
+
+use core::time::Duration;
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{getsockopt, sockopt::PeerCredentials},
+    time::{ClockId, clock_gettime},
+};
+use serde_json::{Value, json};
+
+use super::exit::Trouble;
+use crate::control::abstract_name;
+
+/// How often who waits is told how far it is.
+const TICK: Duration = Duration::from_secs(1);
+/// How long an answer is waited for that Onset has at hand.
+pub const AT_ONCE: Duration = Duration::from_secs(20);
+/// How long Onset may take to execute itself again.
+const BACK: Duration = Duration::from_secs(10);
+
+/// Where Onset listens: what the command says, or the environment, or where it always does.
+pub fn socket_path(given: Option<&Path>) -> PathBuf {
+    let named = given.map(PathBuf::from).or_else(|| std::env::var_os("ONSET_CONTROL").map(PathBuf::from));
+    named.unwrap_or_else(|| events::control::PATH.into())
+}
+
+/// A connection to Onset.
+#[derive(Debug)]
+pub struct Connection {
+    stream: UnixStream,
+    input: Vec<u8>,
+}
+
+/// An answer, and whether more follow.
+#[derive(Debug)]
+pub struct Reply {
+    /// What was answered.
+    pub parameters: Value,
+    /// Whether more follow.
+    pub continues: bool,
+}
+
+impl Connection {
+    /// Connects to the Onset that listens at `path`.
+    pub fn open(path: &Path) -> Result<Self, Trouble> {
+        let stream = connect(path).map_err(|error| {
+            Trouble::Unreachable(format!("cannot reach Onset at {}: {}", path.display(), reason(&error)))
+        })?;
+        // Anybody may take an abstract name that is free.
+        let peer = getsockopt(&stream, PeerCredentials).map(|peer| peer.uid());
+        if peer != Ok(0) && peer != Ok(nix::unistd::geteuid().as_raw()) {
+            return Err(Trouble::Unreachable(format!("what listens at {} is not root's", path.display())));
+        }
+        Ok(Self { stream, input: Vec::new() })
+    }
+
+    /// The same, for as long as it may take until Onset is back.
+    pub fn open_again(path: &Path) -> Result<Self, Trouble> {
+        let begun = now();
+        loop {
+            match Self::open(path) {
+                Err(Trouble::Unreachable(_)) if now().saturating_sub(begun) < BACK => {
+                    nap(Duration::from_millis(50));
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    /// Calls a method of Onset's interface, and waits for the answer.
+    pub fn call(&mut self, method: &str, parameters: Value) -> Result<Value, Trouble> {
+        self.send(method, &parameters, false)?;
+        self.receive(Some(AT_ONCE), &mut |_| {}).map(|reply| reply.parameters)
+    }
+
+    /// Calls a method that may answer in parts, and gives each part to `each`.
+    pub fn call_parts(
+        &mut self,
+        method: &str,
+        parameters: &Value,
+        each: &mut dyn FnMut(Value),
+    ) -> Result<(), Trouble> {
+        self.send(method, parameters, true)?;
+        loop {
+            let reply = self.receive(Some(AT_ONCE), &mut |_| {})?;
+            each(reply.parameters);
+            if !reply.continues {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends a call.
+    pub fn send(&mut self, method: &str, parameters: &Value, more: bool) -> Result<(), Trouble> {
+        let mut call = json!({ "method": format!("org.onset.Manager.{method}"), "parameters": parameters });
+        if more {
+            call["more"] = true.into();
+        }
+        let mut message =
+            serde_json::to_vec(&call).map_err(|error| Trouble::Nonsense(error.to_string()))?;
+        message.push(0);
+        match self.stream.write_all(&message) {
+            Ok(()) => Ok(()),
+            // Onset may have said why before it hung up.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(_) => Err(Trouble::Cut),
+        }
+    }
+
+    /// The next answer. `limit` is how long it may take; `tick` is called every second with how long it has.
+    pub fn receive(
+        &mut self,
+        limit: Option<Duration>,
+        tick: &mut dyn FnMut(Duration),
+    ) -> Result<Reply, Trouble> {
+        let mut clock = None;
+        loop {
+            if let Some(end) = self.input.iter().position(|byte| *byte == 0) {
+                let rest = self.input.split_off(end.saturating_add(1));
+                let mut message = std::mem::replace(&mut self.input, rest);
+                message.truncate(end);
+                return read(&message);
+            }
+            self.wait(limit, &mut clock, tick)?;
+            let mut buffer = [0; 16_384];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(Trouble::Cut),
+                Ok(count) => self.input.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Trouble::Cut),
+            }
+        }
+    }
+
+    /// Waits until there is something to read.
+    fn wait(
+        &self,
+        limit: Option<Duration>,
+        clock: &mut Option<Duration>,
+        tick: &mut dyn FnMut(Duration),
+    ) -> Result<(), Trouble> {
+        loop {
+            let begun = *clock.get_or_insert_with(now);
+            let passed = now().saturating_sub(begun);
+            let left = limit.map_or(TICK, |limit| limit.saturating_sub(passed));
+            if left.is_zero() {
+                return Err(Trouble::TimedOut);
+            }
+            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+            let timeout = PollTimeout::try_from(left.min(TICK).as_millis().max(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut fds, timeout) {
+                Ok(0) => tick(now().saturating_sub(begun)),
+                Ok(_) => return Ok(()),
+                Err(nix::Error::EINTR) => {}
+                Err(_) => return Err(Trouble::Cut),
+            }
+        }
+    }
+}
+
+fn connect(path: &Path) -> io::Result<UnixStream> {
+    let first = match UnixStream::connect(path) {
+        Ok(stream) => return Ok(stream),
+        Err(error) => error,
+    };
+    let missing = matches!(first.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    if !missing {
+        return Err(first);
+    }
+    let address = SocketAddr::from_abstract_name(abstract_name(path))?;
+    // What is wrong with the path says more than that the other name is not there either.
+    UnixStream::connect_addr(&address).map_err(|_| first)
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => "it does not run here".into(),
+        _ => error.to_string(),
+    }
+}
+
+fn read(message: &[u8]) -> Result<Reply, Trouble> {
+    let mut message: Value =
+        serde_json::from_slice(message).map_err(|error| Trouble::Nonsense(error.to_string()))?;
+    let parameters = message.get_mut("parameters").map(Value::take).unwrap_or_default();
+    if let Some(error) = message.get("error") {
+        let name = error.as_str().unwrap_or_default();
+        let name = name.rsplit('.').next().unwrap_or_default();
+        return Err(Trouble::No(name.into(), parameters));
+    }
+    let continues = message.get("continues").and_then(Value::as_bool).unwrap_or_default();
+    Ok(Reply { parameters, continues })
+}
+
+/// How long this machine has been up, without sleep.
+pub fn now() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default()
+}
+
+/// Waits a little.
+pub fn nap(length: Duration) {
+    let timeout = PollTimeout::try_from(length.as_millis()).unwrap_or(PollTimeout::MAX);
+    // An interrupted nap is a shorter one.
+    let _ = poll(&mut [], timeout);
+}

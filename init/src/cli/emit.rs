@@ -1,0 +1,115 @@
+//! `onsetctl emit`, `set` and `unset`: what happens, and what holds.
+
+use std::path::Path;
+
+use core::time::Duration;
+
+use clap::Args;
+use events::parse_delay;
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    connection::{AT_ONCE, Connection},
+    exit::{DONE, Trouble},
+};
+
+/// Which event.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct Emit {
+    /// The event
+    #[arg(value_name = "EVENT")]
+    event: String,
+    /// What is known of it
+    #[arg(value_name = "KEY=VALUE")]
+    args: Vec<String>,
+    /// Do not wait until all that it causes is done
+    #[arg(short = 'n', long)]
+    no_wait: bool,
+    /// Wait until all that it causes is done, as without it
+    #[arg(long, conflicts_with = "no_wait")]
+    wait: bool,
+    /// Wait no longer than this (5s, 1m30s); what was begun goes on
+    #[arg(long, value_name = "TIME", value_parser = parse_delay, conflicts_with = "no_wait")]
+    timeout: Option<Duration>,
+}
+
+/// Which fact.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct FactCommand {
+    /// The fact's name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// What is known of it; it also tells facts of one name apart, unless --id does
+    #[arg(value_name = "KEY=VALUE")]
+    args: Vec<String>,
+    /// What tells it from others of its name
+    #[arg(long)]
+    id: Option<String>,
+}
+
+/// Which fact, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(super) struct SetFact {
+    #[command(flatten)]
+    fact: FactCommand,
+    /// Let it hold on when the job that sets it has ended
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Emit {
+    /// What plain words say; the first is the event.
+    pub(super) fn plain(words: Vec<String>) -> Option<Self> {
+        let mut words = words.into_iter();
+        let event = words.next()?;
+        Some(Self { event, args: words.collect(), no_wait: false, wait: false, timeout: None })
+    }
+
+    pub(super) fn run(&self, socket: &Path) -> Outcome {
+        let mut parameters = json!({ "event": self.event });
+        if !self.args.is_empty() {
+            parameters["args"] = json!(self.args);
+        }
+        if self.no_wait {
+            parameters["wait"] = false.into();
+        }
+        let limit = if self.no_wait { Some(AT_ONCE) } else { self.timeout };
+        let answer = Connection::open(socket).and_then(|mut connection| {
+            connection.send("Emit", &parameters, false)?;
+            connection.receive(limit, &mut |_| {})
+        });
+        end(answer.map(|_| ()))
+    }
+}
+
+impl FactCommand {
+    fn parameters(&self) -> Value {
+        json!({ "name": self.name, "args": self.args, "id": self.id })
+    }
+
+    pub(super) fn unset(&self, socket: &Path) -> Outcome {
+        tell(socket, "UnsetFact", self.parameters())
+    }
+}
+
+impl SetFact {
+    pub(super) fn run(&self, socket: &Path) -> Outcome {
+        let mut parameters = self.fact.parameters();
+        parameters["keep"] = self.keep.into();
+        tell(socket, "SetFact", parameters)
+    }
+}
+
+/// Tells Onset something that has no answer but that it was heard.
+pub(super) fn tell(socket: &Path, method: &str, parameters: Value) -> Outcome {
+    end(Connection::open(socket).and_then(|mut connection| connection.call(method, parameters)).map(|_| ()))
+}
+
+/// A command that says nothing if all is well.
+pub(super) fn end(answer: Result<(), Trouble>) -> Outcome {
+    match answer {
+        Ok(()) => Outcome { text: String::new(), remarks: String::new(), code: DONE },
+        Err(trouble) => trouble.outcome(),
+    }
+}

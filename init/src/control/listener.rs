@@ -1,0 +1,195 @@
+//! The socket that people connect to.
+
+use std::{
+    fs, io,
+    os::{
+        fd::AsRawFd as _,
+        linux::net::SocketAddrExt as _,
+        unix::{
+            fs::PermissionsExt as _,
+            net::{SocketAddr, UnixListener, UnixStream},
+        },
+    },
+    path::{Path, PathBuf},
+};
+
+use core::time::Duration;
+
+use events::{Time, control::ABSTRACT};
+use nix::sys::socket::{MsgFlags, send};
+
+use super::{
+    client::{Client, is_short},
+    clients::{Clients, refusal},
+    peer::Peer,
+};
+use crate::{
+    pid1::{shell::Shell, token::Token},
+    sys::poll::{Interest, Registration},
+};
+
+/// How many connections are taken in one turn.
+pub const ACCEPTS_PER_TURN: usize = 32;
+/// How long nobody is let in while there is no room for a descriptor.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// Where people can connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At this path.
+    Path(PathBuf),
+    /// Under an abstract name, since nothing can be made at the path.
+    Abstract(String),
+    /// Nowhere, and why.
+    Nowhere(String),
+}
+
+/// The socket that people connect to.
+#[derive(Debug)]
+pub struct Listener {
+    path: PathBuf,
+    place: Place,
+    socket: Option<(UnixListener, Registration)>,
+    /// Until when nobody is let in: there is no room for a descriptor.
+    short: Option<Time>,
+}
+
+impl Listener {
+    /// Listens at `path`, or under an abstract name.
+    pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
+        let mut listener =
+            Self { path: path.into(), place: Place::Nowhere(String::new()), socket: None, short: None };
+        listener.open(shell);
+        listener
+    }
+
+    /// Where we listen.
+    pub const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Listens anew.
+    pub fn open(&mut self, shell: &mut Shell<'_>) {
+        if let Some((socket, at)) = self.socket.take() {
+            shell.poll.remove(&socket, at);
+        }
+        self.short = None;
+        let opened = match bind(&self.path) {
+            Ok(socket) => Ok((socket, Place::Path(self.path.clone()))),
+            Err(error) => {
+                let why = format!("{}: {error}", self.path.display());
+                bind_abstract(&self.path)
+                    .map(|socket| (socket, Place::Abstract(why.clone())))
+                    .map_err(|error| format!("{why}; abstract: {error}"))
+            }
+        };
+        let registered = opened.and_then(|(socket, place)| {
+            let at = shell.poll.add(&socket, Interest::Read, Token::Listener);
+            at.map(|at| (socket, at, place)).map_err(|error| error.to_string())
+        });
+        match registered {
+            Ok((socket, at, place)) => {
+                self.socket = Some((socket, at));
+                self.place = place;
+            }
+            Err(why) => self.place = Place::Nowhere(why),
+        }
+    }
+
+    /// Lets in who waits outside.
+    pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some((socket, _)) = &self.socket else { return };
+            match socket.accept() {
+                Ok((stream, _)) => let_in(shell, clients, stream),
+                Err(error) if is_short(&error) => return self.pause(shell),
+                // Nobody is left, or whoever it was is gone.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// There is no room for a descriptor: the socket would wake the loop again and again for nothing.
+    fn pause(&mut self, shell: &mut Shell<'_>) {
+        self.short = Some(shell.now.after(SHORT));
+        self.listen_for(shell, Interest::Nothing);
+    }
+
+    /// There may be room again.
+    pub fn resume(&mut self, shell: &mut Shell<'_>) {
+        if self.short.take().is_some() {
+            self.listen_for(shell, Interest::Read);
+        }
+    }
+
+    fn listen_for(&self, shell: &mut Shell<'_>, interest: Interest) {
+        if let Some((socket, at)) = &self.socket {
+            // It fails only for a descriptor that is not waited for, and this one is.
+            let _ = shell.poll.change(socket, at, interest);
+        }
+    }
+
+    /// When it is tried again.
+    pub const fn deadline(&self) -> Option<Time> {
+        self.short
+    }
+
+    /// Tries again.
+    pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        if self.short.is_some_and(|until| until <= shell.now) {
+            self.resume(shell);
+        }
+    }
+}
+
+fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) {
+    // Who cannot be named is not let in.
+    let Ok(peer) = Peer::of(&stream) else { return };
+    match clients.admit(&peer) {
+        Err(reason) => {
+            // Told if it can be told at once; the connection ends in any case.
+            let _ = send(
+                stream.as_raw_fd(),
+                &refusal(reason),
+                MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
+            );
+            return;
+        }
+        Ok(Some(goes)) => clients.remove(shell, goes),
+        Ok(None) => {}
+    }
+    let number = clients.free_number();
+    if let Ok(at) = shell.poll.add(&stream, Interest::Read, Token::Client(number)) {
+        clients.add(number, Client::new(stream, at, peer, shell.now));
+    }
+}
+
+fn bind(path: &Path) -> io::Result<UnixListener> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    // One that an earlier run has left behind. That there is none is as well.
+    let _ = fs::remove_file(path);
+    let socket = UnixListener::bind(path)?;
+    // Everybody may ask; who may command is decided by who he is.
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// The abstract name: of the usual path the usual one, and of any other one made of it, so that two Onsets in one
+/// network namespace do not meet.
+pub fn abstract_name(path: &Path) -> Vec<u8> {
+    let mut name = ABSTRACT.to_vec();
+    if path != Path::new(events::control::PATH) {
+        name.extend_from_slice(path.as_os_str().as_encoded_bytes());
+    }
+    name.truncate(100);
+    name
+}
+
+fn bind_abstract(path: &Path) -> io::Result<UnixListener> {
+    let socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(abstract_name(path))?)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}

@@ -1,0 +1,349 @@
+//! Steering: PID 1's side of the control socket.
+//!
+//! Whoever connects is known by the kernel's word ([`Peer`]) before anything of him is read. Of what he sends at
+//! most one message is kept, of what he is to be told at most one answer and a bounded stretch of events: nobody
+//! can make PID 1 grow, and who does not read, or does not finish what he began to say, is left.
+//!
+//! What can be told from the engine is told at once. What jobs shall do goes on the bus with a number
+//! ([`ReplyId`]), under which the engine's answer comes back. What only the loop can do is given to it as an
+//! [`Order`]; its answer comes back under a number, too.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `listener` | the socket that people connect to |
+//! | `client` | one connection: its buffers, and what it waits for |
+//! | `clients` | how many may connect, and who has to go |
+//! | `serve` | what each request does |
+//! | `pages` | answers that come in parts |
+//! | `show` | how jobs are, as JSON |
+//! | `outcome` | answers of the engine, as JSON |
+//! | `limits` | every bound |
+
+mod client;
+mod clients;
+mod limits;
+mod listener;
+mod order;
+mod outcome;
+mod pages;
+mod peer;
+mod serve;
+mod show;
+mod watch;
+
+use std::{collections::BTreeMap, path::Path};
+
+use events::{
+    Args, Text, Time,
+    control::LogLevel,
+};
+use jobs::{Outcome, ReplyId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{
+    pid1::{shell::Shell, token::Token},
+    sys::poll::Ready,
+};
+use client::{Client, Doing};
+use clients::Clients;
+pub use limits::Limit;
+use listener::Listener;
+pub use listener::{Place, abstract_name};
+pub use order::{Loaded, Order, Views};
+use peer::Peer;
+
+/// How many turns a command that nobody waits for may take until it is answered: it is in line behind others.
+const TURNS: u8 = 8;
+
+/// PID 1's side of the control socket.
+#[derive(Debug)]
+pub struct Control {
+    listener: Listener,
+    clients: Clients,
+    pending: BTreeMap<ReplyId, Pending>,
+    records: Records,
+}
+
+/// What outlives a re-exec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    /// The number of the last question.
+    asked: u64,
+    /// When Onset first listened.
+    started: Time,
+    /// What is logged, by name.
+    level: String,
+    /// Variables of all jobs that somebody has set.
+    environment: Args,
+    /// Whether the boot has settled.
+    settled: bool,
+    /// Users who may not connect any more.
+    barred: Vec<u32>,
+}
+
+/// A question that has no answer yet.
+#[derive(Debug)]
+struct Pending {
+    /// Who asked.
+    client: u32,
+    asked: Asked,
+}
+
+/// What was asked.
+#[derive(Debug)]
+enum Asked {
+    /// That a job does something.
+    Act { job: Text, instance: Text, turns: Option<u8> },
+    /// That an event happens.
+    Emit(String),
+    /// Whether the boot has settled.
+    Settled,
+    /// Something that only the loop does.
+    Order,
+}
+
+impl Control {
+    /// Begins to listen at `path`, or under an abstract name if nothing can be made there.
+    pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
+        let records = Records {
+            asked: 0,
+            started: shell.now,
+            level: LogLevel::Message.name().into(),
+            environment: Args::new(),
+            settled: false,
+            barred: Vec::new(),
+        };
+        Self::resume(shell, path, records)
+    }
+
+    /// The same, going on where PID 1 was before it executed itself again. Whoever was connected then is gone.
+    pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records) -> Self {
+        let clients = Clients::new(records.barred.clone());
+        Self { listener: Listener::new(shell, path), clients, pending: BTreeMap::new(), records }
+    }
+
+    /// What must be kept over a re-exec.
+    #[must_use]
+    pub const fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// Where we listen.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        self.listener.place()
+    }
+
+    /// Listens anew: `/run` can be written now, or somebody has removed the socket.
+    pub fn listen_again(&mut self, shell: &mut Shell<'_>) {
+        self.listener.open(shell);
+    }
+
+    /// What is logged.
+    #[must_use]
+    pub fn level(&self) -> LogLevel {
+        self.records.level.parse().unwrap_or(LogLevel::Message)
+    }
+
+    /// Variables that every process of jobs gets besides its own.
+    #[must_use]
+    pub const fn environment(&self) -> &Args {
+        &self.records.environment
+    }
+
+    /// Somebody may not connect any more: what he sent has brought PID 1 down twice. Until the next boot.
+    pub fn bar(&mut self, uid: u32) {
+        if !self.records.barred.contains(&uid) {
+            self.records.barred.push(uid);
+        }
+        self.clients.bar(uid);
+    }
+
+    /// Something can be read or written.
+    #[must_use = "only the loop can carry these out"]
+    pub fn ready(
+        &mut self,
+        shell: &mut Shell<'_>,
+        views: &Views<'_>,
+        token: Token,
+        ready: Ready,
+    ) -> Vec<Order> {
+        let mut orders = Vec::new();
+        match token {
+            Token::Listener => self.listener.accept(shell, &mut self.clients),
+            Token::Client(number) => self.client_ready(shell, views, number, ready, &mut orders),
+            Token::Notify(_)
+            | Token::Status(_)
+            | Token::ReadyFd(_)
+            | Token::Signals
+            | Token::PidFd(_)
+            | Token::Inotify
+            | Token::Deadline
+            | Token::Calendar
+            | Token::Keeper
+            | Token::Output(_)
+            | Token::Loader
+            | Token::Files
+            | Token::Socket(_) => {}
+        }
+        orders
+    }
+
+    fn client_ready(
+        &mut self,
+        shell: &mut Shell<'_>,
+        views: &Views<'_>,
+        number: u32,
+        ready: Ready,
+        orders: &mut Vec<Order>,
+    ) {
+        let Some(client) = self.clients.get_mut(number) else { return };
+        if ready.write {
+            client.flush(shell.now);
+        }
+        if ready.read || ready.hung_up {
+            client.receive(shell.now, ready);
+        }
+        self.go_on(shell, views, number, orders);
+    }
+
+    /// Does what a client has asked for and can be done now, and waits for the rest of it.
+    fn go_on(&mut self, shell: &mut Shell<'_>, views: &Views<'_>, number: u32, orders: &mut Vec<Order>) {
+        for _ in 0..client::CALLS_PER_TURN {
+            let Some(client) = self.clients.get_mut(number) else { return };
+            if !client.has_room() || client.is_leaving() {
+                break;
+            }
+            if matches!(client.doing, Doing::Paging(_)) {
+                pages::turn(client, views, shell.now);
+                continue;
+            }
+            if !self.clients.may_ask(number, shell.now) {
+                break;
+            }
+            let Some(message) = self.clients.get_mut(number).and_then(Client::next_message) else { break };
+            orders.extend(self.message(shell, views, number, &message));
+        }
+        self.put_back(shell, number);
+    }
+
+    /// Waits for what a client may do next, or forgets it.
+    fn put_back(&mut self, shell: &mut Shell<'_>, number: u32) {
+        let Some(client) = self.clients.get_mut(number) else { return };
+        client.flush(shell.now);
+        if client.is_over() {
+            self.forget(shell, number);
+            return;
+        }
+        client.wait(shell);
+        if client.is_over() {
+            self.forget(shell, number);
+        }
+    }
+
+    /// A client is gone. What it asked for goes on.
+    fn forget(&mut self, shell: &mut Shell<'_>, number: u32) {
+        self.clients.remove(shell, number);
+        self.pending.retain(|_, pending| pending.client != number);
+        // There is a free descriptor again.
+        self.listener.resume(shell);
+    }
+
+    /// When [`tick`](Self::tick) must be called.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        [self.listener.deadline(), self.clients.deadline()].into_iter().flatten().min()
+    }
+
+    /// The deadline has come: who was too slow goes, and who asked too much may ask again.
+    #[must_use = "only the loop can carry these out"]
+    pub fn tick(&mut self, shell: &mut Shell<'_>, views: &Views<'_>) -> Vec<Order> {
+        let mut orders = Vec::new();
+        self.listener.tick(shell);
+        for number in self.clients.late(shell.now) {
+            self.forget(shell, number);
+        }
+        for number in self.clients.rested(shell.now) {
+            self.go_on(shell, views, number, &mut orders);
+        }
+        orders
+    }
+
+    /// The engine's answer.
+    pub fn reply(&mut self, shell: &mut Shell<'_>, reply: ReplyId, outcome: &Outcome, views: &Views<'_>) {
+        let Some(pending) = self.pending.remove(&reply) else { return };
+        let answer = match &pending.asked {
+            Asked::Act { job, instance, .. } => outcome::of_act(job, instance, outcome, views),
+            Asked::Emit(event) => outcome::of_emit(event, outcome),
+            Asked::Settled | Asked::Order => Ok(json!({})),
+        };
+        self.answer_client(shell, pending.client, answer);
+    }
+
+    /// The loop's answer: an order was carried out, or why not.
+    pub fn done(&mut self, shell: &mut Shell<'_>, reply: ReplyId, result: Result<(), String>) {
+        let Some(pending) = self.pending.remove(&reply) else { return };
+        let answer = result.map(|()| json!({})).map_err(|reason| outcome::refused(None, &reason));
+        self.answer_client(shell, pending.client, answer);
+    }
+
+    /// The loop's answer to [`Order::ReloadConfiguration`]: what was loaded.
+    pub fn loaded(&mut self, shell: &mut Shell<'_>, reply: ReplyId, loaded: &Loaded) {
+        let Some(pending) = self.pending.remove(&reply) else { return };
+        let answer = serde_json::to_value(loaded).map_err(|error| outcome::refused(None, &error.to_string()));
+        self.answer_client(shell, pending.client, answer);
+    }
+
+    /// The boot has settled.
+    pub fn settled(&mut self, shell: &mut Shell<'_>, views: &Views<'_>) {
+        self.records.settled = true;
+        let waiting = self.pending.extract_if(.., |_, pending| matches!(pending.asked, Asked::Settled));
+        for (_, pending) in waiting.collect::<Vec<_>>() {
+            let answer = show::settled(true, views);
+            self.answer_client(shell, pending.client, Ok(answer));
+        }
+    }
+
+    /// A turn is over: commands that nobody waits for are answered if the engine has seen them.
+    pub fn turned(&mut self, shell: &mut Shell<'_>, views: &Views<'_>) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let seen = shell.bus.is_empty();
+        let mut over = Vec::new();
+        for (reply, pending) in &mut self.pending {
+            if let Asked::Act { turns: Some(turns), .. } = &mut pending.asked {
+                *turns = turns.saturating_sub(1);
+                if seen || *turns == 0 {
+                    over.push(*reply);
+                }
+            }
+        }
+        for reply in over {
+            self.reply(shell, reply, &Outcome::Done, views);
+        }
+    }
+
+    /// PID 1 is about to execute itself: who waits is told to ask again.
+    pub fn farewell(&mut self, now: Time) {
+        let restarted = outcome::error("Restarted", json!({}));
+        for pending in std::mem::take(&mut self.pending).into_values() {
+            if let Some(client) = self.clients.get_mut(pending.client) {
+                client.answer(Err(restarted.clone()), now);
+            }
+        }
+        self.clients.farewell(&restarted, now);
+    }
+
+    fn answer_client(
+        &mut self,
+        shell: &mut Shell<'_>,
+        number: u32,
+        answer: Result<Value, Value>,
+    ) {
+        let Some(client) = self.clients.get_mut(number) else { return };
+        client.answer(answer, shell.now);
+        self.put_back(shell, number);
+    }
+}

@@ -1,0 +1,193 @@
+//! What the loader hands over: all jobs that could be read, as compact bytes with a checksum.
+
+use std::{fs::File, io, os::unix::fs::FileExt as _};
+
+use events::Name;
+use jobs::{Job, Report, Severity, WorkId};
+use serde::{Deserialize, Serialize};
+
+use crate::pid1::works::{Index, Piece, Works};
+
+/// The first bytes; the number at the end is that of the format.
+const MAGIC: [u8; 8] = *b"onsetg01";
+const HEAD: usize = 32;
+/// The longest generation that is taken.
+const MAX: u64 = 256 << 20;
+
+/// What is to be said of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Whether the file is refused for it.
+    pub is_error: bool,
+    /// What `docs/errors.md` explains.
+    pub code: String,
+    /// The file.
+    pub path: String,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// The same with the line it is about, as a person reads it.
+    pub text: String,
+}
+
+/// What stands at the beginning of a generation.
+#[derive(Debug, Serialize, Deserialize)]
+struct Body {
+    jobs: Vec<Job>,
+    refused: Vec<Name>,
+    remarks: Vec<Remark>,
+    index: Index,
+}
+
+/// A generation as PID 1 takes it.
+#[derive(Debug)]
+pub struct Generation {
+    /// The jobs, by name.
+    pub jobs: Vec<Job>,
+    /// Jobs whose files were refused: whoever has one of this name keeps it.
+    pub refused: Vec<Name>,
+    /// What is to be said.
+    pub remarks: Vec<Remark>,
+    /// How the jobs make their processes.
+    pub works: Works,
+}
+
+impl Remark {
+    /// What a report says; `text` is the same as a person reads it.
+    #[must_use]
+    pub fn new(report: &Report, text: String) -> Self {
+        Self {
+            is_error: report.severity == Severity::Error,
+            code: report.code.into(),
+            path: report.places.first().map(|place| place.path.clone()).unwrap_or_default(),
+            message: report.message.clone(),
+            text,
+        }
+    }
+}
+
+/// Writes a generation to `file`. Each job is given the number of its piece.
+pub fn write(
+    file: &File,
+    jobs: Vec<(Job, Piece)>,
+    refused: Vec<Name>,
+    remarks: Vec<Remark>,
+) -> io::Result<()> {
+    let mut index = Index::new();
+    let mut pieces = Vec::new();
+    let mut named = Vec::with_capacity(jobs.len());
+    for (mut job, piece) in jobs {
+        let bytes = postcard::to_allocvec(&piece).map_err(io::Error::other)?;
+        job.work = WorkId::of(&bytes);
+        let place = (to_u32(pieces.len())?, to_u32(bytes.len())?);
+        pieces.extend_from_slice(&bytes);
+        index.insert(job.work, place);
+        named.push(job);
+    }
+    let body = Body { jobs: named, refused, remarks, index };
+    let body = postcard::to_allocvec(&body).map_err(io::Error::other)?;
+    let mut head = Vec::with_capacity(HEAD);
+    head.extend(MAGIC);
+    head.extend((body.len() as u64).to_le_bytes());
+    head.extend((pieces.len() as u64).to_le_bytes());
+    head.extend(checksum(&[&body, &pieces]).to_le_bytes());
+    file.write_all_at(&head, 0)?;
+    file.write_all_at(&body, HEAD as u64)?;
+    file.write_all_at(&pieces, (HEAD as u64).saturating_add(body.len() as u64))
+}
+
+/// Reads what [`write`] wrote.
+pub fn read(file: File) -> io::Result<Generation> {
+    let damaged = || io::Error::other("the loader's bytes are damaged");
+    let length = file.metadata()?.len();
+    if length > MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut bytes, 0)?;
+    let (head, rest) = bytes.split_at_checked(HEAD).ok_or_else(damaged)?;
+    let number = |at: usize| {
+        let bytes = head.get(at..at.saturating_add(8))?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    let (Some(body), Some(pieces), Some(sum)) = (number(8), number(16), number(24)) else {
+        return Err(damaged());
+    };
+    let body_length = usize::try_from(body).map_err(io::Error::other)?;
+    let (body, tail) = rest.split_at_checked(body_length).ok_or_else(damaged)?;
+    if head.get(..8) != Some(&MAGIC[..]) || tail.len() as u64 != pieces || checksum(&[body, tail]) != sum {
+        return Err(damaged());
+    }
+    let base = to_u32(HEAD.saturating_add(body.len()))?;
+    let Body { jobs, refused, remarks, mut index } = postcard::from_bytes(body).map_err(io::Error::other)?;
+    index.values_mut().for_each(|(at, _)| *at = at.saturating_add(base));
+    let end = u32::try_from(length).map_err(io::Error::other)?;
+    Ok(Generation { jobs, refused, remarks, works: Works::new(file, index, end) })
+}
+
+fn to_u32(length: usize) -> io::Result<u32> {
+    u32::try_from(length).map_err(io::Error::other)
+}
+
+/// Tells damage, not malice: both sides are us. Eight bytes at a time, since there may be megabytes.
+fn checksum(parts: &[&[u8]]) -> u64 {
+    let mut sum = 0x9E37_79B9_7F4A_7C15_u64;
+    for part in parts {
+        let (words, rest) = part.as_chunks::<8>();
+        for word in words {
+            sum = (sum ^ u64::from_le_bytes(*word)).wrapping_mul(0x0100_0000_01B3).rotate_left(23);
+        }
+        for byte in rest {
+            sum = (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3).rotate_left(23);
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use jobs::{Format, ProcessKind, Work};
+
+    use super::*;
+    use crate::sys::own::memory_file;
+
+    fn written() -> File {
+        let file = memory_file(c"generation").unwrap();
+        let piece = |line: &str| Piece {
+            work: Work {
+                processes: vec![(ProcessKind::Main, jobs::Command::Exec(line.into()))],
+                ..Work::default()
+            },
+            path: "/etc/onset/jobs/x.ron".into(),
+        };
+        let job = |name: &str| Job::new(Name::new(name).unwrap(), Format::Native);
+        let jobs = vec![(job("a"), piece("/bin/a")), (job("b"), piece("/bin/b"))];
+        write(&file, jobs, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_generation_comes_back_with_every_jobs_piece() {
+        let back = read(written()).unwrap();
+        assert_eq!(back.refused, ["c"]);
+        for (job, line) in back.jobs.iter().zip(["/bin/a", "/bin/b"]) {
+            let piece = back.works.piece(job.work).unwrap();
+            assert_eq!(piece.work.processes[0].1, jobs::Command::Exec(line.into()));
+        }
+    }
+
+    #[test]
+    fn damage_at_any_byte_is_seen() {
+        let whole = written();
+        let length = whole.metadata().unwrap().len();
+        for at in 0..length {
+            let file = written();
+            let mut byte = [0];
+            file.read_exact_at(&mut byte, at).unwrap();
+            file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
+            assert!(read(file).is_err(), "byte {at}");
+            let file = written();
+            file.set_len(at).unwrap();
+            assert!(read(file).is_err(), "cut at {at}");
+        }
+    }
+}

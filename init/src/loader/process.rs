@@ -1,0 +1,86 @@
+//! What runs in the loader's own process.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Mutex,
+};
+
+use jobs::{Report, formats::rcd::KeywordFilter, load::load_watched};
+
+use super::generation::{Remark, write};
+use crate::{
+    pid1::works::Piece,
+    show::{Texts, to_text},
+    sys::{own::descriptor, page::Page},
+    tree::{Found, Reach, Watch, read_watched},
+};
+
+/// The descriptor of the memfd for the result.
+pub(super) const RESULT: i32 = 3;
+/// The descriptor of the page that names what is being read.
+pub(super) const BEACON: i32 = 4;
+
+/// Says which file is read next, and knows those that must not be.
+struct Beacon {
+    page: Mutex<(Page, u32)>,
+    left_out: Vec<PathBuf>,
+}
+
+impl Beacon {
+    fn show(&self, path: &Path) {
+        use std::os::unix::ffi::OsStrExt as _;
+        let Ok(mut page) = self.page.lock() else { return };
+        let (page, count) = &mut *page;
+        *count = count.wrapping_add(1);
+        let mut line = count.to_le_bytes().to_vec();
+        line.extend(path.as_os_str().as_bytes().iter().take(3_000));
+        line.push(0);
+        page.write(&line);
+    }
+}
+
+impl Watch for Beacon {
+    fn admits(&self, path: &Path) -> bool {
+        if self.left_out.iter().any(|left_out| left_out == path) {
+            return false;
+        }
+        self.show(path);
+        true
+    }
+}
+
+/// The loader's `main`: reads the tree in the first word, without the files in the others.
+#[must_use]
+pub fn run(words: &[String]) -> ExitCode {
+    match load(words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn load(words: &[String]) -> io::Result<()> {
+    let (Some(result), Some(beacon)) = (descriptor(RESULT), descriptor(BEACON)) else {
+        return Err(io::ErrorKind::NotFound.into());
+    };
+    let (result, beacon) = (File::from(result), File::from(beacon));
+    let (root, left_out) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let left_out: Vec<PathBuf> = left_out.iter().map(PathBuf::from).collect();
+    let watch = Beacon { page: Mutex::new((Page::map(&beacon, 0)?, 0)), left_out };
+    // A root that cannot be read has no jobs, and says so.
+    let found = read_watched(Path::new(root), Reach::Whole, &watch).unwrap_or_else(|error| Found {
+        reports: vec![Report::error("unreadable", format!("{root} cannot be read: {error}"))],
+        ..Found::default()
+    });
+    let generation =
+        load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
+    let texts = Texts::new(&found.tree);
+    let reports = found.reports.iter().chain(&generation.reports);
+    let remarks = reports.map(|report| Remark::new(report, to_text(report, &texts, false))).collect();
+    let jobs = generation.jobs.into_iter();
+    let jobs = jobs.map(|it| (it.job, Piece { work: it.work, path: it.path })).collect();
+    let refused = generation.refused.into_iter().map(|refused| refused.name).collect();
+    write(&result, jobs, refused, remarks)
+}

@@ -1,0 +1,394 @@
+//! A virtual machine: QEMU with a serial console, one port to the guest, and room to plug things in.
+//!
+//! Whatever is waited for is an event: a line on the console, a message from the guest, something QEMU says,
+//! or its end. A guest whose kernel panics ends every wait at once, so no test needs its limit to see that.
+
+use std::{
+    env,
+    fs::{self, File},
+    io::Write as _,
+    os::{
+        fd::AsFd as _,
+        unix::net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    failure::{Doing, Failure, Result},
+    folder::Folder,
+    limit::Limit,
+    qmp::Qmp,
+    stream::{Stream, wait},
+};
+
+/// What makes a cloud kernel boot fast where nothing real is behind it.
+const FAST: &str = "no_timer_check tsc=reliable cryptomgr.notests random.trust_cpu=on rcupdate.rcu_expedited=1 \
+                    mitigations=off nokaslr i8042.noaux i8042.nokbd 8250.nr_uarts=1";
+
+/// How many empty slots there are to plug into.
+const SLOTS: u8 = 4;
+
+/// How long QEMU may take to answer, on a machine that is very busy.
+const PATIENCE: u64 = 60;
+
+/// How many of the console's last bytes a failure shows.
+const TAIL: usize = 3000;
+
+/// What a machine is made of.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The archive of its first root.
+    pub initrd: PathBuf,
+    /// A disk, as `/dev/vda`.
+    pub disk: Option<PathBuf>,
+    /// More words on the kernel's command line.
+    pub append: String,
+    /// Memory in MiB.
+    pub memory: u32,
+    /// Processors.
+    pub processors: u32,
+    /// Time in the guest is instructions executed, whatever else this machine is doing.
+    pub counted: bool,
+}
+
+/// A running machine; killed when it is dropped.
+#[derive(Debug)]
+pub struct Machine {
+    qemu: Child,
+    serial: Stream<ChildStdout>,
+    keyboard: ChildStdin,
+    port: Stream<UnixStream>,
+    qmp: Qmp,
+    /// Messages from the guest that nobody has taken.
+    messages: Vec<Value>,
+    /// All that the console has shown.
+    console: String,
+    /// How much of the console has been looked at.
+    seen: usize,
+    /// Whether a panic is what is waited for.
+    panic_wanted: bool,
+    slots: Vec<Option<String>>,
+    folder: Folder,
+}
+
+impl Machine {
+    /// Starts QEMU; the kernel boots while we go on.
+    pub fn start(plan: &Plan) -> Result<Self> {
+        let folder = Folder::new("vm")?;
+        // QEMU connects to us, so nobody has to wait for a socket to appear.
+        let qmp = UnixListener::bind(folder.join("qmp")).doing("QEMU's socket")?;
+        let port = UnixListener::bind(folder.join("port")).doing("the port's socket")?;
+        let errors = File::create(folder.join("qemu.log")).doing("qemu.log")?;
+        let mut qemu = Command::new("qemu-system-x86_64")
+            .args(arguments(plan, &folder))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .doing("qemu-system-x86_64 (package qemu-system-x86)")?;
+        let (keyboard, serial) = (qemu.stdin.take(), qemu.stdout.take());
+        let serial = Stream::new(serial.doing("QEMU has no output")?)?;
+        let connected = accept(&qmp, &serial).and_then(|qmp| Ok((qmp, accept(&port, &serial)?)));
+        let (qmp, port) = match connected {
+            Ok(connected) => connected,
+            Err(failure) => {
+                end(&mut qemu);
+                let said = fs::read_to_string(folder.join("qemu.log")).unwrap_or_default();
+                return Err(Failure(format!("QEMU does not start: {failure}\n{said}")));
+            }
+        };
+        Ok(Self {
+            qemu,
+            serial,
+            keyboard: keyboard.doing("QEMU has no input")?,
+            port: Stream::new(port)?,
+            qmp: Qmp::new(qmp)?,
+            messages: Vec::new(),
+            console: String::new(),
+            seen: 0,
+            panic_wanted: false,
+            slots: vec![None; usize::from(SLOTS)],
+            folder,
+        })
+    }
+
+    /// All that the console has shown so far.
+    #[must_use]
+    pub fn console(&self) -> &str {
+        &self.console
+    }
+
+    /// What of the console nobody has been shown yet, for those who show it to people.
+    pub fn new_output(&mut self) -> String {
+        let new = self.console.get(self.seen..).unwrap_or_default().to_owned();
+        self.seen = self.console.len();
+        new
+    }
+
+    /// Waits until something has happened, and takes it in. Fails when the limit has passed.
+    pub fn pump(&mut self, limit: Limit) -> Result<()> {
+        let left = limit.left().ok_or_else(|| Failure::new("in time"))?;
+        let mut sources = vec![self.serial.as_fd()];
+        if !self.port.has_ended() {
+            sources.push(self.port.as_fd());
+        }
+        if !self.qmp.stream.has_ended() {
+            sources.push(self.qmp.stream.as_fd());
+        }
+        wait(&sources, left)?;
+        self.qmp.fill();
+        self.port.fill();
+        self.serial.fill();
+        self.console.push_str(&String::from_utf8_lossy(&self.serial.take()));
+        while let Some(line) = self.port.line() {
+            // Half a line is what a guest leaves that ends in the middle of one.
+            self.messages.extend(serde_json::from_str::<Value>(&line));
+        }
+        Ok(())
+    }
+
+    /// Waits until `look` finds what it looks for. Fails when the limit has passed, when the guest's kernel
+    /// panics, and when the machine ends.
+    pub fn until<T>(
+        &mut self,
+        what: &str,
+        limit: Limit,
+        mut look: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Result<T> {
+        loop {
+            if let Some(found) = look(self) {
+                return Ok(found);
+            }
+            if self.qmp.has_seen("GUEST_PANICKED") && !self.panic_wanted {
+                return Err(self.told(&format!("waiting for {what}: the kernel has panicked")));
+            }
+            if self.serial.has_ended() {
+                return Err(self.told(&format!("waiting for {what}: the machine has ended")));
+            }
+            if let Err(Failure(why)) = self.pump(limit) {
+                return Err(self.told(&format!("{what} did not come: {why}")));
+            }
+        }
+    }
+
+    /// The failure, with the end of the console.
+    fn told(&self, what: &str) -> Failure {
+        let mut from = self.console.len().saturating_sub(TAIL);
+        while !self.console.is_char_boundary(from) {
+            from = from.saturating_add(1);
+        }
+        let log = fs::read_to_string(self.folder.join("qemu.log")).unwrap_or_default();
+        let tail = self.console.get(from..).unwrap_or_default().replace('\r', "");
+        Failure(format!("{what}\n--- the end of the console:\n{tail}\n--- {log}"))
+    }
+
+    /// Waits until the console shows this text, behind what was waited for before.
+    pub fn until_console(&mut self, text: &str, limit: Limit) -> Result<()> {
+        self.until(&format!("`{text}` on the console"), limit, |machine| {
+            let at = machine.console.get(machine.seen..)?.find(text)?;
+            machine.seen = machine.seen.saturating_add(at).saturating_add(text.len());
+            Some(())
+        })
+    }
+
+    /// Waits for a message from the guest that `pick` takes.
+    pub fn until_message<T>(
+        &mut self,
+        what: &str,
+        limit: Limit,
+        pick: impl Fn(&Value) -> Option<T>,
+    ) -> Result<T> {
+        self.until(what, limit, |machine| {
+            let (at, found) = machine.messages.iter().enumerate().find_map(|(at, m)| Some((at, pick(m)?)))?;
+            machine.messages.remove(at);
+            Some(found)
+        })
+    }
+
+    /// All messages from the guest that nobody has taken yet.
+    pub fn messages(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Sends a message to the guest.
+    pub fn send(&mut self, message: &Value) -> Result<()> {
+        self.port.source().write_all(format!("{message}\n").as_bytes()).doing("the port")
+    }
+
+    /// Types on the console.
+    pub fn type_in(&mut self, bytes: &[u8]) -> Result<()> {
+        self.keyboard.write_all(bytes).and_then(|()| self.keyboard.flush()).doing("the console")
+    }
+
+    /// Tells QEMU something, and waits for its answer.
+    pub fn tell(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        let number = self.qmp.send(command, arguments)?;
+        let answer = self.until(command, Limit::seconds(PATIENCE), |machine| machine.qmp.answer(number))?;
+        answer.map_err(|why| Failure(format!("{command}: {why}")))
+    }
+
+    /// Plugs a network card in. It is connected to nothing; the guest gives it its name.
+    pub fn plug_card(&mut self, id: &str) -> Result<()> {
+        let slot = self.take_slot(id)?;
+        self.tell("netdev_add", json!({ "type": "hubport", "id": format!("net-{id}"), "hubid": 0 }))?;
+        let device = json!({
+            "driver": "virtio-net-pci", "id": id, "netdev": format!("net-{id}"), "bus": slot,
+        });
+        self.tell("device_add", device).map(drop)
+    }
+
+    /// Plugs an empty disk in, whose serial number is `id`.
+    pub fn plug_disk(&mut self, id: &str) -> Result<()> {
+        let slot = self.take_slot(id)?;
+        let node = json!({ "driver": "null-co", "node-name": format!("node-{id}"), "size": 1 << 20 });
+        self.tell("blockdev-add", node)?;
+        let device = json!({
+            "driver": "virtio-blk-pci", "id": id, "drive": format!("node-{id}"), "serial": id, "bus": slot,
+        });
+        self.tell("device_add", device).map(drop)
+    }
+
+    /// Pulls out what was plugged in under this name, and waits until it is gone.
+    pub fn unplug(&mut self, id: &str) -> Result<()> {
+        self.tell("device_del", json!({ "id": id }))?;
+        let is_it = |event: &Value| event.pointer("/data/device").and_then(Value::as_str) == Some(id);
+        let limit = Limit::seconds(PATIENCE);
+        self.until("DEVICE_DELETED", limit, |machine| machine.qmp.event("DEVICE_DELETED", is_it))?;
+        // What was behind it: a card's end of the wire, or a disk's content.
+        if self.tell("netdev_del", json!({ "id": format!("net-{id}") })).is_err() {
+            self.tell("blockdev-del", json!({ "node-name": format!("node-{id}") }))?;
+        }
+        for slot in &mut self.slots {
+            slot.take_if(|holder| holder == id);
+        }
+        Ok(())
+    }
+
+    fn take_slot(&mut self, id: &str) -> Result<String> {
+        let number = self.slots.iter().position(Option::is_none).doing("no slot is free")?;
+        if let Some(slot) = self.slots.get_mut(number) {
+            *slot = Some(id.to_owned());
+        }
+        Ok(format!("slot{number}"))
+    }
+
+    /// Pushes the power button.
+    pub fn push_power(&mut self) -> Result<()> {
+        self.tell("system_powerdown", Value::Null).map(drop)
+    }
+
+    /// Raises a non-maskable interrupt; a kernel with `unknown_nmi_panic` panics.
+    pub fn raise_nmi(&mut self) -> Result<()> {
+        self.panic_wanted = true;
+        self.tell("inject-nmi", Value::Null).map(drop)
+    }
+
+    /// Waits for the guest's kernel to panic, without taking it for a failure.
+    pub fn until_panic(&mut self, limit: Limit) -> Result<()> {
+        self.panic_wanted = true;
+        self.until("a panic", limit, |machine| machine.qmp.event("GUEST_PANICKED", |_| true)).map(drop)
+    }
+
+    /// Waits until the machine has been powered off (or, with `-no-reboot`, reset) by its guest, and QEMU has
+    /// ended. Says which of them it was.
+    pub fn until_end(&mut self, limit: Limit) -> Result<String> {
+        let gone = |machine: &mut Self| machine.serial.has_ended().then_some(());
+        self.until("the machine's end", limit, gone)?;
+        self.qemu.wait().doing("QEMU")?;
+        self.qmp.fill();
+        let event = self.qmp.event("SHUTDOWN", |_| true);
+        let reason = event.as_ref().and_then(|event| event.pointer("/data/reason")).and_then(Value::as_str);
+        reason.map(String::from).ok_or_else(|| self.told("QEMU ended by itself"))
+    }
+
+    /// The descriptors that `pump` waits for, for those who wait for more.
+    #[must_use]
+    pub fn sources(&self) -> [std::os::fd::BorrowedFd<'_>; 3] {
+        [self.serial.as_fd(), self.port.as_fd(), self.qmp.stream.as_fd()]
+    }
+
+    /// Whether QEMU has ended.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.serial.has_ended()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        end(&mut self.qemu);
+    }
+}
+
+/// Ends a QEMU that may have ended already.
+fn end(qemu: &mut Child) {
+    // It fails only if it has ended and was waited for, which is what is wanted.
+    let _ = qemu.kill();
+    let _ = qemu.wait();
+}
+
+/// Waits until QEMU has connected. It closes its output if it ends before.
+fn accept(listener: &UnixListener, output: &Stream<ChildStdout>) -> Result<UnixStream> {
+    let limit = Limit::seconds(PATIENCE);
+    loop {
+        let left = limit.left().doing("it has not connected in time")?;
+        match wait(&[listener.as_fd(), output.as_fd()], left)?.as_slice() {
+            [true, ..] => return listener.accept().map(|(socket, _)| socket).doing("a socket"),
+            [_, true] => return Err(Failure::new("it has ended")),
+            _ => {}
+        }
+    }
+}
+
+/// A path as a part of an option of QEMU, in which a comma ends it.
+fn value(path: &Path) -> String {
+    path.display().to_string().replace(',', ",,")
+}
+
+fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
+    let mut arguments: Vec<String> = Vec::new();
+    let mut add = |words: &str| arguments.extend(words.split(' ').map(String::from));
+    let accelerator = if plan.counted {
+        "tcg,thread=single"
+    } else if env::var("ONSET_ACCEL").is_ok_and(|accelerator| accelerator == "kvm") {
+        "kvm"
+    } else {
+        "tcg,tb-size=128"
+    };
+    add(&format!("-accel {accelerator} -M q35 -cpu max -m {} -smp {}", plan.memory, plan.processors));
+    if plan.counted {
+        add("-icount shift=1,sleep=off");
+    }
+    add("-nodefaults -no-user-config -display none -no-reboot");
+    add("-chardev stdio,id=serial,signal=off -serial chardev:serial");
+    for (option, socket) in [
+        ("-qmp", format!("unix:{}", value(&folder.join("qmp")))),
+        ("-chardev", format!("socket,id=port,path={}", value(&folder.join("port")))),
+    ] {
+        add(option);
+        add(&socket);
+    }
+    add("-device virtio-serial-pci -device virtserialport,chardev=port,name=onset.0");
+    add("-device pvpanic-pci -action panic=pause");
+    for slot in 0..SLOTS {
+        let chassis = u16::from(slot).saturating_add(1);
+        add(&format!("-device pcie-root-port,id=slot{slot},chassis={chassis},slot={chassis}"));
+    }
+    if let Some(disk) = &plan.disk {
+        add("-drive");
+        add(&format!("file={},format=raw,if=none,id=disk", value(disk)));
+        add("-device virtio-blk-pci,drive=disk");
+    }
+    let append = format!("console=ttyS0 panic=-1 {FAST} {}", plan.append);
+    let paths = [("-kernel", &plan.kernel), ("-initrd", &plan.initrd)];
+    arguments
+        .extend(paths.into_iter().flat_map(|(option, path)| [option.to_owned(), path.display().to_string()]));
+    arguments.extend(["-append".to_owned(), append]);
+    arguments
+}
