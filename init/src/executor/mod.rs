@@ -163,25 +163,16 @@ impl Executor {
 
     /// Something that the executor waits for is ready.
     pub fn ready(&mut self, shell: &mut Shell<'_>, token: Token, ready: Ready) {
-        match token {
-            Token::Status(place) => self.status(shell, place),
-            Token::ReadyFd(place) => self.ready_fd(shell, place),
-            Token::PidFd(place) => self.stranger_ended(shell, place),
-            Token::Inotify => self.files_changed(shell),
-            Token::Notify(_) => {
-                let _ = ready;
-            }
-            // The others' own.
-            Token::Signals
-            | Token::Deadline
-            | Token::Calendar
-            | Token::Listener
-            | Token::Client(_)
-            | Token::Keeper
-            | Token::Output(_)
-            | Token::Loader
-            | Token::Files
-            | Token::Socket(_) => {}
+        let _ = ready;
+        // Only these are ours.
+        if let Token::Status(place) = token {
+            self.status(shell, place);
+        } else if let Token::ReadyFd(place) = token {
+            self.ready_fd(shell, place);
+        } else if let Token::PidFd(place) = token {
+            self.stranger_ended(shell, place);
+        } else if token == Token::Inotify {
+            self.files_changed(shell);
         }
     }
 

@@ -269,7 +269,7 @@ impl Executor {
     }
 
     /// Whether somebody may send messages that must be heard before an end is told.
-    pub(super) const fn hears_messages(&self) -> bool {
+    pub(super) fn hears_messages(&self) -> bool {
         !self.ready_fds.is_empty()
     }
 

@@ -1,9 +1,12 @@
 //! How processes are ended: signals, kills, what is left aside and what is forgotten.
 
+use std::collections::VecDeque;
+
 use jobs::{Input, Life, ProcessKind, Signal};
 
 use super::{
     Executor, kill,
+    launch::Start,
     life::{Owes, Role},
     sessions,
 };
@@ -125,10 +128,13 @@ impl Executor {
 
     /// Takes what is in line for a life out of it, and tells so.
     fn unqueue(&mut self, shell: &mut Shell<'_>, life: Life, process: Option<ProcessKind>) {
-        let is_meant = |start: &super::Start| {
+        let is_meant = |start: &Start| {
             start.life == life && process.is_none_or(|process| process == start.process)
         };
-        for start in self.queue.extract_if(.., |start| is_meant(start)) {
+        let (out, kept) = std::mem::take(&mut self.queue).into_iter().partition(is_meant);
+        self.queue = kept;
+        let out: VecDeque<Start> = out;
+        for start in out {
             let why = "killed before it was made".into();
             shell.report(Input::Unspawned { life, process: start.process, why });
         }
