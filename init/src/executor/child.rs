@@ -60,7 +60,8 @@ fn set_up(plan: &mut Plan, post: &Post<'_>) -> Result<Infallible, Fault> {
     }
     begin(Step::Limits);
     for (place, (resource, soft, hard)) in (0..).zip(&plan.limits) {
-        child::limit(*resource, *soft, *hard).map_err(|error| Fault { place, ..Fault::new(Step::Limits, &error) })?;
+        child::limit(*resource, *soft, *hard)
+            .map_err(|error| Fault { place, ..Fault::new(Step::Limits, &error) })?;
     }
     child::umask(plan.umask);
     if let Some(priority) = plan.nice {

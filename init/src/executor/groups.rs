@@ -257,7 +257,8 @@ impl Executor {
     pub(super) fn life_of_marked(&self, pid: i32) -> Option<u64> {
         sessions::life_of(pid).or_else(|| {
             let stat = sessions::Stat::of(pid)?;
-            let led = |body: &&Body| body.leaders.contains(&stat.session) || body.leaders.contains(&stat.group);
+            let led =
+                |body: &&Body| body.leaders.contains(&stat.session) || body.leaders.contains(&stat.group);
             self.lives.values().find(led).map(|body| body.life.number)
         })
     }

@@ -98,8 +98,7 @@ impl Executor {
         }
         let group = group.map(|(group, _)| group);
         let by = |step: &'static str| move |error: Errno| Unmade::by(step, &error.into());
-        let (status, told) =
-            pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(by("pipe"))?;
+        let (status, told) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(by("pipe"))?;
         let told = if told.as_raw_fd() > plan.last_place() {
             told
         } else {
@@ -117,7 +116,12 @@ impl Executor {
         };
         self.pids.insert(pid, life.number);
         if let Some(body) = self.lives.get_mut(&life.number) {
-            body.processes.push(Process { role: Role::SetUp(process, place), pid, pidfd, is_stranger: false });
+            body.processes.push(Process {
+                role: Role::SetUp(process, place),
+                pid,
+                pidfd,
+                is_stranger: false,
+            });
             if group.is_none() {
                 body.leaders.push(pid);
             }
@@ -201,7 +205,12 @@ impl Executor {
         };
         self.pids.insert(pid, life.number);
         if let Some(body) = self.lives.get_mut(&life.number) {
-            body.processes.push(Process { role: Role::Running(group.process), pid, pidfd: None, is_stranger: false });
+            body.processes.push(Process {
+                role: Role::Running(group.process),
+                pid,
+                pidfd: None,
+                is_stranger: false,
+            });
         }
         self.tell_spawned(shell, life, group.process, pid);
         true

@@ -41,7 +41,7 @@ use std::{
 };
 
 use events::{Args, Text, Time};
-use jobs::{Input, Job, Life, ProcessKind};
+use jobs::{Exit, Input, Job, Life, ProcessKind};
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl, open},
     sys::{
@@ -103,6 +103,8 @@ pub struct Executor {
     dying: VecDeque<groups::Group>,
     reserve: Vec<OwnedFd>,
     warnings: Vec<String>,
+    /// Ends of processes that belong to no job.
+    others: Vec<(i32, Exit)>,
 }
 
 impl Executor {
@@ -111,7 +113,11 @@ impl Executor {
     pub fn new(shell: &mut Shell<'_>, cgroups: &Path) -> std::io::Result<Self> {
         let without = shell.options.without;
         let mut warnings = Vec::new();
-        let tree = if without.cgroup2 { None } else { Tree::new(cgroups).map_err(|e| warnings.push(format!("no cgroups: {e}"))).ok() };
+        let tree = if without.cgroup2 {
+            None
+        } else {
+            Tree::new(cgroups).map_err(|e| warnings.push(format!("no cgroups: {e}"))).ok()
+        };
         let inotify = watch_files(shell).map_err(|error| warnings.push(format!("inotify: {error}"))).ok();
         let mut executor = Self {
             tree,
@@ -131,6 +137,7 @@ impl Executor {
             dying: VecDeque::new(),
             reserve: Vec::new(),
             warnings,
+            others: Vec::new(),
         };
         executor.hold_back();
         Ok(executor)
@@ -147,7 +154,8 @@ impl Executor {
         env: &Args,
         output: Output,
     ) {
-        let body = self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance, &piece.work));
+        let body =
+            self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance, &piece.work));
         body.again(job, process);
         let plan = self
             .extra(shell, life, job, piece, process)
@@ -187,7 +195,8 @@ impl Executor {
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.advance(shell);
         let now = shell.now;
-        let due: Vec<u64> = self.due.iter().filter(|(_, time)| **time <= now).map(|(life, _)| *life).collect();
+        let due: Vec<u64> =
+            self.due.iter().filter(|(_, time)| **time <= now).map(|(life, _)| *life).collect();
         for number in due {
             self.due.remove(&number);
             self.look_at(shell, number);
@@ -203,6 +212,17 @@ impl Executor {
             None => self.life_of_marked(pid),
         };
         self.lives.get(&number?).map(|body| body.life)
+    }
+
+    /// Ends of processes that belong to no job, since the last call.
+    pub fn take_others(&mut self) -> Vec<(i32, Exit)> {
+        std::mem::take(&mut self.others)
+    }
+
+    /// How many processes wait to be made.
+    #[must_use]
+    pub fn in_line(&self) -> usize {
+        self.queue.len()
     }
 
     /// What people should know and no job is to blame for, since the last call.

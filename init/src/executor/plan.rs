@@ -39,18 +39,7 @@ const OURS: [&str; 7] = [
 /// Room for a pid that only the child knows.
 const DIGITS: &str = "0000000000";
 
-/// Where a process's output goes.
-#[derive(Debug)]
-pub enum Output {
-    /// Nowhere.
-    Null,
-    /// Into this pipe.
-    Pipe(OwnedFd),
-    /// To the console.
-    Console,
-    /// To the console, which becomes its controlling terminal and is its input, too.
-    Owner,
-}
+pub use crate::logs::Output;
 
 /// What of the console a child takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +127,9 @@ impl Plan {
     ) -> Result<Self, Unmade> {
         let work = &piece.work;
         let command = work.processes.iter().find(|(kind, _)| *kind == process);
-        let Some((_, command)) = command else { return Err(Unmade::Fault(format!("the job has no {process}"))) };
+        let Some((_, command)) = command else {
+            return Err(Unmade::Fault(format!("the job has no {process}")));
+        };
         let mut argv = command.argv();
         if job.format == Format::Hook {
             argv.extend(event_values(env));
@@ -180,7 +171,8 @@ impl Plan {
         };
         if let Some(names) = &work.capabilities {
             let set = capabilities::set(names);
-            plan.capabilities = Some(set.map_err(|name| Unmade::Fault(format!("capabilities: there is no `{name}`")))?);
+            plan.capabilities =
+                Some(set.map_err(|name| Unmade::Fault(format!("capabilities: there is no `{name}`")))?);
         }
         plan.place_all(command, output, extra, base)?;
         Ok(plan)
@@ -262,7 +254,8 @@ impl Plan {
 
     /// Notes which descriptors are not the child's: all but those in their places and `kept`.
     pub(super) fn close_all_but(&mut self, kept: &[RawFd]) {
-        let mut open: Vec<RawFd> = self.places.iter().map(|(_, target)| *target).chain(kept.iter().copied()).collect();
+        let mut open: Vec<RawFd> =
+            self.places.iter().map(|(_, target)| *target).chain(kept.iter().copied()).collect();
         open.sort_unstable();
         let mut next = 0;
         for fd in open {

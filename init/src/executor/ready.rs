@@ -141,7 +141,12 @@ impl Executor {
                 let pid = read_pid(&format!("{root}{path}"));
                 pid.filter(|pid| self.is_of(*pid, number)).map(Some)
             }
-            Ready::Spawned | Ready::Forked | Ready::Stopped | Ready::Notify | Ready::Fd(_) | Ready::Socket => return,
+            Ready::Spawned
+            | Ready::Forked
+            | Ready::Stopped
+            | Ready::Notify
+            | Ready::Fd(_)
+            | Ready::Socket => return,
         };
         match found {
             Some(Some(pid)) if began => {
@@ -167,7 +172,8 @@ impl Executor {
         if body.main().is_some_and(|main| main.pid == pid) {
             return;
         }
-        for process in body.processes.iter_mut().filter(|known| known.role.kind() == Some(ProcessKind::Main)) {
+        for process in body.processes.iter_mut().filter(|known| known.role.kind() == Some(ProcessKind::Main))
+        {
             process.role = Role::Over;
         }
         let old = body.stranger.take();

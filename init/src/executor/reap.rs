@@ -99,7 +99,10 @@ impl Executor {
 
     /// A process has ended.
     pub(super) fn ended(&mut self, shell: &mut Shell<'_>, pid: i32, exit: Exit) {
-        let Some(number) = self.pids.remove(&pid) else { return self.orphan_ended(shell) };
+        let Some(number) = self.pids.remove(&pid) else {
+            self.others.push((pid, exit));
+            return self.orphan_ended(shell);
+        };
         let Some(body) = self.lives.get_mut(&number) else { return };
         let Some(at) = body.processes.iter().position(|known| known.pid == pid) else { return };
         let Process { role, .. } = body.processes.swap_remove(at);
@@ -182,8 +185,12 @@ impl Executor {
         if self.tree.is_some() {
             return;
         }
-        let owed: Vec<u64> =
-            self.lives.iter().filter(|(_, body)| body.owes != Owes::Nothing).map(|(number, _)| *number).collect();
+        let owed: Vec<u64> = self
+            .lives
+            .iter()
+            .filter(|(_, body)| body.owes != Owes::Nothing)
+            .map(|(number, _)| *number)
+            .collect();
         for number in owed {
             self.pay(shell, number);
         }

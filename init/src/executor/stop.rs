@@ -109,7 +109,8 @@ impl Executor {
                 }
             }
             None if body.is_left => {
-                let hooks = body.processes.iter().filter(|known| known.role.kind() != Some(ProcessKind::Main));
+                let hooks =
+                    body.processes.iter().filter(|known| known.role.kind() != Some(ProcessKind::Main));
                 hooks.for_each(|hook| kill(hook.pid, 9));
             }
             None => self.kill_groups(life.number),
@@ -128,9 +129,8 @@ impl Executor {
 
     /// Takes what is in line for a life out of it, and tells so.
     fn unqueue(&mut self, shell: &mut Shell<'_>, life: Life, process: Option<ProcessKind>) {
-        let is_meant = |start: &Start| {
-            start.life == life && process.is_none_or(|process| process == start.process)
-        };
+        let is_meant =
+            |start: &Start| start.life == life && process.is_none_or(|process| process == start.process);
         let (out, kept) = std::mem::take(&mut self.queue).into_iter().partition(is_meant);
         self.queue = kept;
         let out: VecDeque<Start> = out;

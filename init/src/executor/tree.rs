@@ -151,7 +151,8 @@ impl Tree {
             let entries = Dir::openat(self.branch(branch), folder.as_str(), flags, Mode::empty());
             for entry in entries.into_iter().flatten().flatten() {
                 let Ok(entry_name) = entry.file_name().to_str() else { continue };
-                let is_group = entry.file_type() == Some(Type::Directory) && !matches!(entry_name, "." | "..");
+                let is_group =
+                    entry.file_type() == Some(Type::Directory) && !matches!(entry_name, "." | "..");
                 if is_group && found.len() < DEEP {
                     found.push(format!("{folder}/{entry_name}"));
                 }
@@ -272,7 +273,8 @@ impl Tree {
     /// Whether a group has as many processes as it may have.
     #[must_use]
     pub fn is_full(&self, branch: Branch, name: &str) -> bool {
-        let number = |file: &str| self.read(branch, &format!("{name}/{file}")).ok()?.trim().parse::<u64>().ok();
+        let number =
+            |file: &str| self.read(branch, &format!("{name}/{file}")).ok()?.trim().parse::<u64>().ok();
         number("pids.max").zip(number("pids.current")).is_some_and(|(max, current)| current >= max)
     }
 
@@ -303,7 +305,6 @@ fn make(path: &Path) -> io::Result<()> {
 fn directory(path: &Path) -> io::Result<OwnedFd> {
     Ok(open(path, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?)
 }
-
 
 /// The name of the group of a life: by job, instance and number, with `%XX` for what may not stand there, and a
 /// sum in place of what is too long.

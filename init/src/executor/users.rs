@@ -65,7 +65,11 @@ impl Room {
         lines(&mut self.buffer, "/etc/passwd", |line| {
             let [user, _, uid, gid, _, _, _] = fields(line)?;
             let (uid, gid) = (id(uid)?, id(gid)?);
-            if if number.is_some() { number != Some(uid) } else { user != wanted.as_bytes() || user.is_empty() } {
+            if if number.is_some() {
+                number != Some(uid)
+            } else {
+                user != wanted.as_bytes() || user.is_empty()
+            } {
                 return None;
             }
             name.get_mut(..user.len())?.copy_from_slice(user);

@@ -159,7 +159,7 @@ impl Logs {
             | Token::Calendar
             | Token::Listener
             | Token::Client(_)
-            | Token::Loader
+            | Token::Kernel
             | Token::Files
             | Token::Socket(_) => {}
         }

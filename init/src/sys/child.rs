@@ -197,9 +197,9 @@ pub fn ignored_signals() -> u64 {
 
 /// Gives these signals their default action; handlers go by themselves at `execve`.
 pub fn default_signals(signals: u64) {
-    for signal in (1..=64_u32).filter(|signal| {
-        signals.checked_shr(signal.saturating_sub(1)).unwrap_or(0) & 1 == 1
-    }) {
+    for signal in
+        (1..=64_u32).filter(|signal| signals.checked_shr(signal.saturating_sub(1)).unwrap_or(0) & 1 == 1)
+    {
         let Ok(signal) = i32::try_from(signal) else { continue };
         // SAFETY: the default action needs no function.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -237,4 +237,3 @@ pub fn execute_by_shell(program: &CString, words: &mut Words, environment: &Word
     unsafe { libc::execve(shell.as_ptr(), pointers, environment.pointers()) };
     io::Error::last_os_error()
 }
-

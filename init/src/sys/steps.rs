@@ -42,9 +42,7 @@ impl Steps {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let raw = std::os::fd::AsRawFd::as_raw_fd(&fd);
         // SAFETY: a new mapping at an address of the kernel's choice. The file is ours and is never made shorter.
-        let page = unsafe {
-            libc::mmap(std::ptr::null_mut(), PLACES, protection, libc::MAP_SHARED, raw, 0)
-        };
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), PLACES, protection, libc::MAP_SHARED, raw, 0) };
         if page == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }

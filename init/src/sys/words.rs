@@ -39,7 +39,9 @@ impl Words {
     /// Writes a number over the digits at the end of the word that begins with `start`: what only the child
     /// knows, its own id.
     pub fn set_number(&mut self, start: &[u8], number: u32) {
-        let Some(at) = self.bytes.windows(start.len().max(1)).position(|window| window == start) else { return };
+        let Some(at) = self.bytes.windows(start.len().max(1)).position(|window| window == start) else {
+            return;
+        };
         let digits = self.bytes.get_mut(at.saturating_add(start.len())..).unwrap_or_default();
         let room = digits.iter().position(|byte| *byte == 0).unwrap_or(0);
         // Written as if there were no other digits: zeros in front would make it octal for some readers.
