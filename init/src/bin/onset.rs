@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-fn main() {}
-=======
 //! PID 1, and, when it is called so, what PID 1 starts of itself.
 
 use std::process::ExitCode;
@@ -12,4 +9,3 @@ fn main() -> ExitCode {
         _ => ExitCode::FAILURE,
     }
 }
->>>>>>> main

@@ -146,22 +146,10 @@ impl Logs {
 
     /// A descriptor of ours is ready.
     pub fn ready(&mut self, shell: &mut Shell<'_>, token: Token, ready: Ready) {
-        match token {
-            Token::Output(number) => self.output(shell, number, ready),
-            Token::Keeper => self.hear(shell),
-            Token::Notify(_)
-            | Token::Status(_)
-            | Token::ReadyFd(_)
-            | Token::Signals
-            | Token::PidFd(_)
-            | Token::Inotify
-            | Token::Deadline
-            | Token::Calendar
-            | Token::Listener
-            | Token::Client(_)
-            | Token::Loader
-            | Token::Files
-            | Token::Socket(_) => {}
+        if let Token::Output(number) = token {
+            self.output(shell, number, ready);
+        } else if token == Token::Keeper {
+            self.hear(shell);
         }
     }
 
