@@ -6,7 +6,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
     os::fd::{AsFd as _, OwnedFd},
-    process::ExitCode,
 };
 
 use nix::{
@@ -40,7 +39,7 @@ const PAUSE: u64 = 50;
 
 /// Keeps logs until PID 1 is gone or says that it is enough. Its standard input is the channel to PID 1.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run() -> u8 {
     // Nobody but PID 1 ends us, and it says so on the channel; only KILL cannot be helped. A reader of our standard
     // output that goes away is an error of a write, and no signal.
     let _ = SigSet::all().thread_block();
@@ -49,9 +48,9 @@ pub fn run() -> ExitCode {
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
     let keeper = io::stdin().as_fd().try_clone_to_owned().and_then(Keeper::new);
     match keeper.and_then(|mut keeper| keeper.keep()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         // PID 1 sees that we are gone, and starts another keeper.
-        Err(_) => ExitCode::FAILURE,
+        Err(_) => 1,
     }
 }
 
