@@ -20,10 +20,12 @@ use super::{
     link::{Leaving, Logs},
     message::{PACKET, ToKeeper, ToPid1},
     pipes::Stage,
+    records::CHANNEL,
     watch::{PATIENCE, Watch},
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::{Kept, Label},
     sys::{
         pass::{receive, send},
         poll::{Interest, Registration},
@@ -46,7 +48,7 @@ pub(super) enum Keeper {
 
 #[derive(Debug)]
 pub(super) struct Present {
-    pub(super) channel: OwnedFd,
+    pub(super) channel: Kept,
     at: Registration,
     pub(super) pid: i32,
     watch: Watch,
@@ -65,7 +67,8 @@ impl Logs {
     /// A log keeper runs, at the other end of `channel`.
     pub fn keeper_started(&mut self, shell: &mut Shell<'_>, channel: OwnedFd, pid: i32) {
         self.part(shell, shell.now);
-        if let Err(error) = self.meet(shell, channel, pid) {
+        let label = Label { role: CHANNEL, place: 0, number: u64::from(pid.unsigned_abs()) };
+        if let Err(error) = self.meet(shell, Kept::new(channel, label), pid) {
             self.say(shell.now, Level::Error, &format!("the log keeper cannot be used: {error}"));
             return;
         }
@@ -90,7 +93,7 @@ impl Logs {
         self.hand_over(shell);
     }
 
-    pub(super) fn meet(&mut self, shell: &mut Shell<'_>, channel: OwnedFd, pid: i32) -> io::Result<()> {
+    pub(super) fn meet(&mut self, shell: &mut Shell<'_>, channel: Kept, pid: i32) -> io::Result<()> {
         let watch = Watch::new(shell)?;
         let at = match shell.poll.add(&channel, Interest::Read, Token::Keeper) {
             Ok(at) => at,
@@ -301,7 +304,7 @@ impl Logs {
     }
 }
 
-fn tell(channel: &OwnedFd, message: &ToKeeper) -> io::Result<()> {
+fn tell(channel: &Kept, message: &ToKeeper) -> io::Result<()> {
     let bytes = postcard::to_allocvec(message).unwrap_or_default();
     if bytes.len() > PACKET {
         return Err(Errno::EMSGSIZE.into());

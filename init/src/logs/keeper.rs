@@ -189,6 +189,15 @@ impl Keeper {
                 (Some(pipe), Some(stem)) => self.take(number, pipe, stem, lost)?,
                 (None | Some(_), None | Some(_)) => self.unsaid.push_back(ToPid1::Refused { number }),
             },
+            ToKeeper::Anew => {
+                for tap in std::mem::take(&mut self.taps).into_values() {
+                    // It is closed next, which takes it out too, but for PID 1's duplicate.
+                    let _ = self.epoll.delete(&tap);
+                    self.shelf.close(tap.stem());
+                }
+                self.begun.clear();
+                self.unsaid.clear();
+            }
             ToKeeper::Writable => self.shelf.may_last(now()),
             ToKeeper::LeaveLasting => {
                 self.work(usize::MAX);
@@ -283,15 +292,7 @@ fn first_settings(channel: &OwnedFd) -> io::Result<Settings> {
     nix::poll::poll(&mut ready, nix::poll::PollTimeout::NONE)?;
     let mut buffer = vec![0; PACKET];
     let (length, _) = receive(channel, &mut buffer)?;
-    match buffer.get(..length).and_then(|bytes| postcard::from_bytes(bytes).ok()) {
-        Some(ToKeeper::Settings(settings)) => Ok(settings),
-        Some(
-            ToKeeper::Take { .. }
-            | ToKeeper::Writable
-            | ToKeeper::LeaveLasting
-            | ToKeeper::Ping
-            | ToKeeper::Finish,
-        )
-        | None => Err(io::ErrorKind::InvalidData.into()),
-    }
+    let message = buffer.get(..length).and_then(|bytes| postcard::from_bytes(bytes).ok());
+    let Some(ToKeeper::Settings(settings)) = message else { return Err(io::ErrorKind::InvalidData.into()) };
+    Ok(settings)
 }

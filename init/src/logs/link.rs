@@ -5,6 +5,7 @@ use std::io;
 use events::Time;
 use jobs::Life;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use serde::{Deserialize, Serialize};
 
 use super::{
     handover::Keeper,
@@ -13,12 +14,14 @@ use super::{
     name::Stem,
     output::Output,
     pipes::{Pipe, Pipes, Stage},
+    records::{OUTPUT, OWN},
     trace,
     voice::{Voice, shown},
     watch::PATIENCE,
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::Label,
     sys::poll::Ready,
 };
 
@@ -30,7 +33,7 @@ const ENDED: usize = 256;
 pub struct Logs {
     pub(super) settings: Settings,
     pub(super) pipes: Pipes,
-    voice: Voice,
+    pub(super) voice: Voice,
     pub(super) keeper: Keeper,
     /// Nothing is handed over, and no pipe emptied, before this time.
     pub(super) hold: Time,
@@ -41,7 +44,7 @@ pub struct Logs {
 }
 
 /// Whether the lasting folder is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Leaving {
     No,
     Asked,
@@ -55,11 +58,16 @@ impl Logs {
     #[must_use]
     pub fn new(shell: &mut Shell<'_>) -> Self {
         let mut logs = Self::silent(shell);
-        // Without a log of its own Onset still has the kernel's, and the console.
-        if let Ok(Some(number)) = logs.pipe(shell, Stem::new("onset", "")) {
-            logs.give_voice(shell, number);
-        }
+        logs.speak_up(shell);
         logs
+    }
+
+    /// Makes a log of Onset's own messages. Without it there still are the kernel's log, and the console.
+    pub(super) fn speak_up(&mut self, shell: &mut Shell<'_>) {
+        let label = Label { role: OWN, place: 0, number: 0 };
+        if let Ok(Some(number)) = self.pipe(shell, Stem::new("onset", ""), label) {
+            self.give_voice(shell, number);
+        }
     }
 
     /// Logs without any pipe.
@@ -82,7 +90,7 @@ impl Logs {
     }
 
     /// Onset's own messages go into this pipe, too.
-    pub(super) fn give_voice(&mut self, shell: &mut Shell<'_>, number: u32) {
+    fn give_voice(&mut self, shell: &mut Shell<'_>, number: u32) {
         let writing = self.pipes.get(number).and_then(|pipe| pipe.writing.as_ref());
         let own = writing.and_then(|writing| {
             fcntl(writing, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
@@ -100,7 +108,10 @@ impl Logs {
     pub fn output_for(&mut self, shell: &mut Shell<'_>, life: Life, job: &str, instance: &str) -> Output {
         let made = match self.pipes.of(life) {
             Some(number) => Ok(Some(number)),
-            None => self.pipe(shell, Stem::new(job, instance)),
+            None => {
+                let label = Label { role: OUTPUT, place: life.place, number: life.number };
+                self.pipe(shell, Stem::new(job, instance), label)
+            }
         };
         let writing = made.and_then(|number| {
             let Some(number) = number else { return Err(io::ErrorKind::OutOfMemory.into()) };
@@ -118,8 +129,8 @@ impl Logs {
     }
 
     /// A new pipe that waits for its first output.
-    fn pipe(&mut self, shell: &mut Shell<'_>, stem: Stem) -> io::Result<Option<u32>> {
-        let Some(number) = self.pipes.insert(Pipe::new(stem)?) else { return Ok(None) };
+    fn pipe(&mut self, shell: &mut Shell<'_>, stem: Stem, label: Label) -> io::Result<Option<u32>> {
+        let Some(number) = self.pipes.insert(Pipe::new(stem, label)?) else { return Ok(None) };
         if let Err(error) = self.pipes.register(number, shell, Stage::Silent) {
             self.pipes.close(number, shell);
             return Err(error);
@@ -146,22 +157,10 @@ impl Logs {
 
     /// A descriptor of ours is ready.
     pub fn ready(&mut self, shell: &mut Shell<'_>, token: Token, ready: Ready) {
-        match token {
-            Token::Output(number) => self.output(shell, number, ready),
-            Token::Keeper => self.hear(shell),
-            Token::Notify(_)
-            | Token::Status(_)
-            | Token::ReadyFd(_)
-            | Token::Signals
-            | Token::PidFd(_)
-            | Token::Inotify
-            | Token::Deadline
-            | Token::Calendar
-            | Token::Listener
-            | Token::Client(_)
-            | Token::Kernel
-            | Token::Files
-            | Token::Socket(_) => {}
+        if let Token::Output(number) = token {
+            self.output(shell, number, ready);
+        } else if token == Token::Keeper {
+            self.hear(shell);
         }
     }
 

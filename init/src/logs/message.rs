@@ -54,6 +54,8 @@ pub enum ToKeeper {
         /// How many bytes were thrown away before this, since nobody was there to keep them.
         lost: u64,
     },
+    /// PID 1 has executed itself again: forget all pipes, those that matter come once more.
+    Anew,
     /// The lasting folder may be writable from now on.
     Writable,
     /// Nothing must be written to the lasting folder any more: its file system goes away.

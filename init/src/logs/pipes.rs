@@ -17,6 +17,7 @@ use nix::{
 use super::name::Stem;
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::{Kept, Label},
     sys::{
         pass::waiting,
         poll::{Interest, Registration},
@@ -49,7 +50,7 @@ pub struct Pipe {
     /// Which log it belongs to.
     pub stem: Stem,
     /// The end that is read.
-    pub reading: OwnedFd,
+    pub reading: Kept,
     /// The end that is written, as long as there may be further processes that get it.
     pub writing: Option<OwnedFd>,
     /// What becomes of what is in it.
@@ -70,9 +71,10 @@ pub struct Pipes {
 
 impl Pipe {
     /// A new pipe, of which neither end is inherited and the reading end never waits.
-    pub fn new(stem: Stem) -> Result<Self, Errno> {
+    pub fn new(stem: Stem, label: Label) -> Result<Self, Errno> {
         let (reading, writing) = pipe2(OFlag::O_CLOEXEC)?;
         fcntl(&reading, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let reading = Kept::new(reading, label);
         Ok(Self { stem, reading, writing: Some(writing), stage: Stage::Waiting, lost: 0 })
     }
 
@@ -122,20 +124,6 @@ impl Pipes {
         Some(number)
     }
 
-    /// Puts pipes in under numbers that they have had before.
-    pub fn restore(&mut self, pipes: impl IntoIterator<Item = (u32, Pipe)>) {
-        for (number, pipe) in pipes {
-            while self.slots.len() <= number as usize {
-                self.slots.push(None);
-            }
-            if let Some(slot) = self.slots.get_mut(number as usize) {
-                *slot = Some(pipe);
-            }
-        }
-        let empty = self.slots.iter().enumerate().filter(|(_, slot)| slot.is_none());
-        self.free = empty.filter_map(|(number, _)| u32::try_from(number).ok()).collect();
-    }
-
     /// The pipe of this number.
     pub fn get(&self, number: u32) -> Option<&Pipe> {
         self.slots.get(number as usize)?.as_ref()
@@ -152,9 +140,10 @@ impl Pipes {
         pipes.filter_map(|(number, slot)| Some((u32::try_from(number).ok()?, slot.as_ref()?)))
     }
 
-    /// The number of a life's pipe.
+    /// The number of a life's pipe, if further processes can write into it.
     pub fn of(&self, life: Life) -> Option<u32> {
-        self.lives.get(&life).copied()
+        let number = self.lives.get(&life).copied();
+        number.filter(|number| self.get(*number).is_some_and(|pipe| pipe.writing.is_some()))
     }
 
     /// A life's pipe has this number.
@@ -165,11 +154,6 @@ impl Pipes {
     /// A life is over: the number of its pipe.
     pub fn end(&mut self, life: Life) -> Option<u32> {
         self.lives.remove(&life)
-    }
-
-    /// All lives with their pipes.
-    pub fn lives(&self) -> impl Iterator<Item = (Life, u32)> {
-        self.lives.iter().map(|(life, number)| (*life, *number))
     }
 
     /// Takes a pipe out and closes it.
@@ -191,6 +175,14 @@ impl Pipes {
             Stage::Waiting => return,
         }
         self.queue.push_back(number);
+    }
+
+    /// A pipe that somebody has left us: whether it has something in it shows what becomes of it.
+    pub fn adopt(&mut self, number: u32, shell: &mut Shell<'_>) {
+        let Some(pipe) = self.get(number) else { return };
+        if pipe.look().0 || self.register(number, shell, Stage::Silent).is_err() {
+            self.queue.push_back(number);
+        }
     }
 
     /// The first that the keeper must get.
@@ -228,5 +220,13 @@ impl Pipes {
         let at = shell.poll.add(&pipe.reading, Interest::Read, Token::Output(number))?;
         pipe.stage = stage(at);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Pipes {
+    /// All reading ends, as an exec leaves them.
+    pub fn into_kept(self) -> Vec<Kept> {
+        self.slots.into_iter().flatten().map(|pipe| pipe.reading).collect()
     }
 }

@@ -96,12 +96,6 @@ impl Shelf {
         shelf
     }
 
-    /// How to work.
-    #[must_use]
-    pub const fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
     /// When [`Shelf::look`] wants to be called, if at all.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {

@@ -39,19 +39,6 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Optio
     Ok((message.bytes, fd))
 }
 
-/// The descriptor of this number, which was kept open for us when PID 1 executed itself again; `None` if there is
-/// none.
-#[must_use]
-pub fn adopt(raw: RawFd) -> Option<OwnedFd> {
-    // SAFETY: it is only looked at, by a call that fails for a number that is none.
-    let flags = unsafe { nix::libc::fcntl(raw, nix::libc::F_GETFD) };
-    if flags < 0 {
-        return None;
-    }
-    // SAFETY: it is open, and the record that named it is the only thing that knows of it.
-    Some(unsafe { OwnedFd::from_raw_fd(raw) })
-}
-
 /// How many bytes wait in a pipe.
 #[must_use]
 pub fn waiting(pipe: impl AsFd) -> usize {
