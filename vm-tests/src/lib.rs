@@ -14,6 +14,7 @@ pub mod image;
 pub mod kernel;
 pub mod limit;
 pub mod modules;
+pub mod namespace;
 pub mod plan;
 pub mod programs;
 pub mod qemu;

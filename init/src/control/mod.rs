@@ -183,7 +183,7 @@ impl Control {
             | Token::Calendar
             | Token::Keeper
             | Token::Output(_)
-            | Token::Loader
+            | Token::Kernel
             | Token::Files
             | Token::Socket(_) => {}
         }
