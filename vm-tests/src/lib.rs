@@ -5,6 +5,7 @@
 //! machine depends on this crate.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod cpio;
 pub mod failure;
 pub mod folder;
