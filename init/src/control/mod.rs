@@ -33,10 +33,7 @@ mod watch;
 
 use std::{collections::BTreeMap, path::Path};
 
-use events::{
-    Args, Text, Time,
-    control::LogLevel,
-};
+use events::{Args, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -50,7 +47,7 @@ use clients::Clients;
 pub use limits::Limit;
 use listener::Listener;
 pub use listener::{Place, abstract_name};
-pub use order::{Loaded, Order, Views};
+pub use order::{Fault, Loaded, Order, Views};
 use peer::Peer;
 
 /// How many turns a command that nobody waits for may take until it is answered: it is in line behind others.
@@ -336,12 +333,7 @@ impl Control {
         self.clients.farewell(&restarted, now);
     }
 
-    fn answer_client(
-        &mut self,
-        shell: &mut Shell<'_>,
-        number: u32,
-        answer: Result<Value, Value>,
-    ) {
+    fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {
         let Some(client) = self.clients.get_mut(number) else { return };
         client.answer(answer, shell.now);
         self.put_back(shell, number);
