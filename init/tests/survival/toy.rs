@@ -262,6 +262,11 @@ impl Toy {
             "gobble" => loop {
                 vec![1_u8; 1_000].leak();
             },
+            "child" => child(rest),
+            "words" => {
+                let words = exec::words().iter().skip(1).map(|word| word.to_str().unwrap());
+                words.collect::<Vec<_>>().join(" ")
+            }
             "reap" => {
                 self.reap();
                 self.turns(Vec::new());
@@ -384,6 +389,28 @@ impl Toy {
                 let (_, life, process) = self.rest.processes.remove(place);
                 self.queue.push(Input::Exited { life, process, exit, left: false });
             }
+        }
+    }
+}
+
+/// A forked child dies; how that looks.
+fn child(how: &str) -> String {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    let (kind, is_marked) = match how.strip_prefix("marked ") {
+        Some(kind) => (kind, true),
+        None => (how, false),
+    };
+    // SAFETY: this process has one thread.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
+            WaitStatus::Exited(_, code) => format!("exit {code}"),
+            WaitStatus::Signaled(_, signal, _) => signal.to_string(),
+            other => format!("{other:?}"),
+        },
+        nix::unistd::ForkResult::Child => {
+            init::sys::spawn::IN_CHILD.store(is_marked, std::sync::atomic::Ordering::Relaxed);
+            faults::trigger(kind.parse().unwrap());
+            std::process::exit(0);
         }
     }
 }
