@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, colours,
     connection::Connection,
-    exit::{DONE, FAILED, Trouble, clean},
+    exit::{DONE, Trouble, clean},
     say,
 };
 
@@ -74,7 +74,7 @@ pub(super) fn ask_list(
     parameters: &Value,
     name: &str,
 ) -> Result<Value, Trouble> {
-    let whole = |connection: Result<Connection, Trouble>| {
+    let whole = |connection: Result<Connection, Trouble>| -> Result<Value, Trouble> {
         let mut things = Vec::new();
         let mut take = |mut part: Value| {
             if let Some(part) = part[name].as_array_mut() {
@@ -295,9 +295,4 @@ fn table(jobs: &[Value], colours: bool) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Whether any job of a list has failed: for scripts that look at the exit status.
-pub(super) fn failed(jobs: &[Value]) -> u8 {
-    if jobs.iter().any(|job| job["last"].is_string()) { FAILED } else { DONE }
 }
