@@ -52,8 +52,8 @@ impl<W: Write> Cpio<W> {
         let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         let name = u32::try_from(path.len().saturating_add(1)).map_err(io::Error::other)?;
         // inode, mode, uid, gid, links, time, size, major and minor of where it is, of what it is, name, sum.
-        let fields =
-            [self.entries, mode, 0, 0, 1, 0, size, 0, 0, device.0, device.1, name, 0].map(|f| format!("{f:08X}"));
+        let fields = [self.entries, mode, 0, 0, 1, 0, size, 0, 0, device.0, device.1, name, 0]
+            .map(|f| format!("{f:08X}"));
         let header = format!("070701{}{path}\0", fields.concat());
         self.padded(header.as_bytes())?;
         self.padded(bytes)
@@ -99,6 +99,9 @@ mod tests {
                 format!("{} {}", words[0], words[5..].join(" "))
             })
             .collect();
-        assert_eq!(said, ["drwxr-xr-x etc", "-rw-r--r-- etc/motd", "lrwxrwxrwx bin -> usr/bin", "crw-rw-rw- null"]);
+        assert_eq!(
+            said,
+            ["drwxr-xr-x etc", "-rw-r--r-- etc/motd", "lrwxrwxrwx bin -> usr/bin", "crw-rw-rw- null"]
+        );
     }
 }

@@ -17,8 +17,8 @@ use crate::{
 
 /// Other names of `onsetctl`: what is called by them behaves as the command of that name always did.
 pub const NAMES: &[&str] = &[
-    "initctl", "start", "stop", "restart", "reload", "status", "telinit", "runlevel", "shutdown", "halt", "poweroff",
-    "reboot", "service",
+    "initctl", "start", "stop", "restart", "reload", "status", "telinit", "runlevel", "shutdown", "halt",
+    "poweroff", "reboot", "service",
 ];
 
 /// Where the drivers are in the machine; `order` is the list of them.
@@ -41,6 +41,9 @@ const DRIVERS_JOB: &str = r#"(
 )
 "#;
 
+/// What the agent's job says where a job loads the drivers.
+const REQUIRES: &str = "    requires: [\"vm-drivers\"],\n";
+
 /// The job that does what the host says.
 const AGENT_JOB: &str = r#"(
     description: "Runs what the host sends over the port onset.0",
@@ -50,7 +53,8 @@ const AGENT_JOB: &str = r#"(
 )
 "#;
 
-/// Something that is PID 1 and does no more than run the agent: to test the machinery around Onset without it.
+/// Something that is PID 1 and does no more than run the agent, or the command that was asked for (`rdinit=/sbin/no-init`): to test what is around
+/// Onset without it.
 const NO_INIT: &str = "#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -58,12 +62,15 @@ mount -t devtmpfs devtmpfs /dev 2>/dev/null
 exec </dev/console >/dev/console 2>&1
 echo 'no init: up'
 /lib/modules/onset-vm/load
-/sbin/onset onset-run --agent
+case $(cat /proc/cmdline) in
+*onset.run=*) /sbin/onset onset-run ;;
+*) /sbin/onset onset-run --agent ;;
+esac
 poweroff -f
 ";
 
 /// Mounts the disk as root and goes on with the init that is there. `vm.init=` names another one.
-const FROM_DISK: &str = "#!/bin/sh
+const FROM_DISK: &str = r#"#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
@@ -77,12 +84,21 @@ for word in $(cat /proc/cmdline); do
     vm.init=*) init=${word#vm.init=} ;;
     esac
 done
-mount -t ext4 -o $mode /dev/vda /mnt || exec sh
+mount -t ext4 -o rw /dev/vda /mnt || exec sh
+if [ -d /add ]; then
+    # What the root may lack, file by file, because a folder of it may be a link to another one.
+    cd /add
+    find . -type d | while read -r folder; do mkdir -p "/mnt/$folder"; done
+    find . ! -type d | while read -r file; do rm -f "/mnt/$file"; cp -a "$file" "/mnt/$file"; done
+    cd /
+    mkdir -p /mnt/proc /mnt/sys /mnt/dev /mnt/run
+fi
+mount -o remount,$mode /mnt
 for folder in proc sys dev; do
     mount -o move /$folder /mnt/$folder || umount -l /$folder
 done
 exec switch_root /mnt $init
-";
+"#;
 
 /// A bare root in which Onset is `/sbin/init`: without jobs, drivers or stock.
 pub fn bare() -> Result<Tree> {
@@ -99,34 +115,45 @@ pub fn bare() -> Result<Tree> {
     tree.text("etc/os-release", "NAME=\"Onset test machine\"\nID=onset-vm\n");
     tree.device("dev/console", 0o600, 5, 1);
     tree.device("dev/null", 0o666, 1, 3);
+    onset(&mut tree)?;
+    Ok(tree)
+}
+
+/// Onset as `/sbin/init`, and what steers it.
+pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.link("sbin/init", "onset");
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
     for name in NAMES {
         tree.link(&format!("sbin/{name}"), "onsetctl");
     }
-    Ok(tree)
+    Ok(())
+}
+
+/// The stock jobs, which stand in the repository as they stand on a machine below `/usr/lib/onset`.
+pub fn stock(tree: &mut Tree) -> Result<()> {
+    let stock = programs::workspace().join("init").join("stock");
+    if stock.is_dir() { tree.add_folder("usr/lib/onset", &stock) } else { Ok(()) }
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.
 pub fn machine(kernel: &Kernel) -> Result<Tree> {
     let mut tree = bare()?;
     drivers(&mut tree, kernel)?;
-    let stock = programs::workspace().join("init").join("stock");
-    if stock.is_dir() {
-        tree.add_folder("usr/lib/onset/jobs", &stock)?;
-    }
+    tree.script("sbin/no-init", NO_INIT);
+    stock(&mut tree)?;
     tree.text("usr/lib/onset/jobs/vm-drivers.ron", DRIVERS_JOB);
     tree.text("usr/lib/onset/jobs/vm-agent.ron", AGENT_JOB);
     Ok(tree)
 }
 
-/// A machine that has no init, only the agent.
-pub fn without_init(kernel: &Kernel) -> Result<Tree> {
-    let mut tree = bare()?;
-    drivers(&mut tree, kernel)?;
-    tree.remove("sbin/init");
-    tree.script("sbin/init", NO_INIT);
+/// What is put on a root that somebody brought: Onset, what steers it, and the stock jobs. The drivers are
+/// loaded before that root is there.
+pub fn added() -> Result<Tree> {
+    let mut tree = Tree::default();
+    onset(&mut tree)?;
+    stock(&mut tree)?;
+    tree.text("usr/lib/onset/jobs/vm-agent.ron", &AGENT_JOB.replace(REQUIRES, ""));
     Ok(tree)
 }
 
@@ -139,14 +166,15 @@ pub fn starter(kernel: &Kernel) -> Result<Tree> {
     busybox(&mut tree)?;
     drivers(&mut tree, kernel)?;
     tree.device("dev/console", 0o600, 5, 1);
-    tree.remove("sbin/init");
-    tree.script("sbin/init", FROM_DISK);
+    // switch_root empties the first root, and does so only to one that has an /init.
+    tree.script("init", FROM_DISK);
     Ok(tree)
 }
 
 /// Busybox, under all names that it has and that Onset does not take.
 fn busybox(tree: &mut Tree) -> Result<()> {
-    let busybox = ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file());
+    let busybox =
+        ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file());
     let busybox = busybox.doing("there is no busybox (package busybox-static)")?;
     let names = Command::new(&busybox).arg("--list").output().doing(busybox.display())?;
     tree.copy("bin/busybox", &busybox)?;
@@ -174,8 +202,13 @@ fn drivers(tree: &mut Tree, kernel: &Kernel) -> Result<()> {
 /// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` under
 /// `/etc/onset/jobs`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
 pub fn add_files(tree: &mut Tree, folder: &Path) -> Result<()> {
-    let places =
-        [("jobs", "etc/onset/jobs"), ("conf", "etc/init"), ("rc.d", "etc/rc.d"), ("init.d", "etc/init.d"), ("root", "")];
+    let places = [
+        ("jobs", "etc/onset/jobs"),
+        ("conf", "etc/init"),
+        ("rc.d", "etc/rc.d"),
+        ("init.d", "etc/init.d"),
+        ("root", ""),
+    ];
     for (from, to) in places {
         let from = folder.join(from);
         if from.is_dir() {
@@ -196,4 +229,12 @@ pub fn keep(tree: &Tree, name: &str) -> Result<PathBuf> {
     tree.write_cpio(&half)?;
     fs::rename(&half, &path).doing(path.display())?;
     Ok(path)
+}
+
+/// Fills a folder with a root that has a shell, and a script for an init.
+pub fn write_no_init(folder: &Path) -> Result<()> {
+    let mut tree = Tree::default();
+    busybox(&mut tree)?;
+    tree.script("sbin/no-init", NO_INIT);
+    tree.write_folder(folder)
 }

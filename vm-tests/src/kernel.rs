@@ -44,7 +44,10 @@ impl Kernel {
     /// The kernel in the cache, or the one that the environment names; fetched if there is none yet.
     pub fn find() -> Result<Self> {
         if let Some(image) = env::var_os("ONSET_KERNEL") {
-            return Self::at(PathBuf::from(image), env::var_os("ONSET_MODULES").map(PathBuf::from).as_deref());
+            return Self::at(
+                PathBuf::from(image),
+                env::var_os("ONSET_MODULES").map(PathBuf::from).as_deref(),
+            );
         }
         let cache = programs::target().join("tools").join("kernel");
         fs::create_dir_all(&cache).doing(cache.display())?;
@@ -55,7 +58,8 @@ impl Kernel {
             fetch(&cache)?;
         }
         let folder = newest(&cache).doing(format!("no kernel in {}", cache.display()))?;
-        let image = entries(&folder.join("boot")).into_iter().find(|path| named(path).starts_with("vmlinuz-"));
+        let image =
+            entries(&folder.join("boot")).into_iter().find(|path| named(path).starts_with("vmlinuz-"));
         let image = image.doing(format!("no vmlinuz in {}", folder.display()))?;
         Self::at(image, Some(&folder.join("lib").join("modules")))
     }
@@ -146,7 +150,8 @@ fn output(program: &str, arguments: &[&str], folder: &Path) -> Result<String> {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let read = fs::read_dir(folder).into_iter().flatten();
-    let mut paths: Vec<PathBuf> = read.filter_map(std::result::Result::ok).map(|entry| entry.path()).collect();
+    let mut paths: Vec<PathBuf> =
+        read.filter_map(std::result::Result::ok).map(|entry| entry.path()).collect();
     paths.sort();
     paths
 }

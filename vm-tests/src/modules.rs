@@ -17,7 +17,8 @@ pub fn in_order(modules: &BTreeMap<String, PathBuf>, drivers: &[&str]) -> Result
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
     // A module stands on the stack twice: first to be opened, then, under what it depends on, to be taken.
-    let mut stack: Vec<(String, bool)> = drivers.iter().rev().map(|name| ((*name).to_owned(), false)).collect();
+    let mut stack: Vec<(String, bool)> =
+        drivers.iter().rev().map(|name| ((*name).to_owned(), false)).collect();
     while let Some((name, opened)) = stack.pop() {
         let Some(path) = modules.get(&name) else { continue };
         if opened {

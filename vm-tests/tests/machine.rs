@@ -12,12 +12,13 @@ use vm_tests::{
 
 fn plan(append: &str) -> Plan {
     let kernel = Kernel::find().unwrap();
-    let tree = guest::without_init(&kernel).unwrap();
+    let tree = guest::machine(&kernel).unwrap();
     Plan {
         initrd: guest::keep(&tree, "machine").unwrap(),
         kernel: kernel.image,
         disk: None,
-        append: format!("rdinit=/sbin/init quiet {append}"),
+        port: true,
+        append: format!("rdinit=/sbin/no-init quiet {append}"),
         memory: 256,
         processors: 1,
         counted: false,

@@ -14,7 +14,7 @@ use std::{
         unix::{net::UnixStream, process::ExitStatusExt as _},
     },
     path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use nix::{
@@ -39,7 +39,8 @@ const PIECE: usize = 512;
 const LOOK: u8 = 50;
 
 /// What is asked of PID 1 when the command has ended.
-const POWEROFF: &[u8] = b"{\"method\":\"org.onset.Manager.Shutdown\",\"parameters\":{\"kind\":\"poweroff\"}}\0";
+const POWEROFF: &[u8] =
+    b"{\"method\":\"org.onset.Manager.Shutdown\",\"parameters\":{\"kind\":\"poweroff\"}}\0";
 
 /// The job that PID 1 adds to its own when the kernel's command line has `onset.run=`.
 ///
@@ -53,18 +54,18 @@ pub const JOB: &str = r#"(
 
 /// Runs what the kernel's command line asks for, or, with `--agent`, what the host asks for.
 #[must_use]
-pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+pub fn main(mut arguments: impl Iterator<Item = String>) -> u8 {
     let done = match (arguments.next().as_deref(), Host::find()) {
         (Some("--agent"), Host::Port(port)) => agent(port),
         (Some("--agent"), Host::Console(_)) => Err(io::Error::other("there is no port to the host")),
         (_, host) => once(host),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             // To our standard error, which the job's log keeps; if that is gone too, nobody is left to tell.
             let _ = writeln!(io::stderr(), "onset-run: {error}");
-            ExitCode::FAILURE
+            1
         }
     }
 }
@@ -77,9 +78,9 @@ fn once(mut host: Host) -> io::Result<()> {
         env::var("PENDING").unwrap_or_default().split_whitespace().map(String::from).collect();
     let ended = run(&command, &mut |text| host.say(&json!({ "id": 0, "out": text })));
     let said = match ended {
-        Ok(status) => host.say(
-            &json!({ "id": 0, "exit": status, "settled": pending.is_empty(), "pending": pending }),
-        ),
+        Ok(status) => {
+            host.say(&json!({ "id": 0, "exit": status, "settled": pending.is_empty(), "pending": pending }))
+        }
         Err(error) => host.say(&json!({ "id": 0, "error": error.to_string() })),
     };
     // Whatever the host has heard, it waits for the end.
@@ -239,7 +240,10 @@ mod tests {
         };
         assert_eq!(ran("echo one; echo two >&2; exit 7"), (7, "one\ntwo\n".into()));
         assert_eq!(ran("kill -9 $$"), (137, String::new()));
-        assert_eq!(ran("sleep 1000 & kill $!; sleep 1000 >/dev/null 2>&1 & echo $! | grep -q . && kill $!"), (0, String::new()));
+        assert_eq!(
+            ran("sleep 1000 & kill $!; sleep 1000 >/dev/null 2>&1 & echo $! | grep -q . && kill $!"),
+            (0, String::new())
+        );
         assert_eq!(ran("yes ä | head -n 1000"), (0, "ä\n".repeat(1000)));
     }
 

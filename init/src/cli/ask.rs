@@ -116,7 +116,8 @@ impl StatusCommand {
     }
 
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let (args, jobs): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|word| word.contains('='));
+        let (args, jobs): (Vec<&String>, Vec<&String>) =
+            self.words.iter().partition(|word| word.contains('='));
         if jobs.is_empty() {
             return Plain { json: self.json }.list(socket);
         }
@@ -168,7 +169,11 @@ impl Plain {
                 text.push_str(&format!("{name:24} {:>16}  {what}\n", used + &value));
             }
             for counter in say::list(answer, "counters") {
-                text.push_str(&format!("counted {:16} {:>16}\n", say::text(counter, "name"), counter["value"].to_string()));
+                text.push_str(&format!(
+                    "counted {:16} {:>16}\n",
+                    say::text(counter, "name"),
+                    counter["value"].to_string()
+                ));
             }
             text
         })

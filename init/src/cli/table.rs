@@ -205,7 +205,8 @@ mod tests {
             let whole = Cli::try_parse_from(words).unwrap();
             assert_eq!(format!("{plain:?}"), format!("{whole:?}"), "{words:?}");
         }
-        for words in [&["onsetctl"][..], &["onsetctl", "start"], &["onsetctl", "list"], &["onsetctl", "start", "-h"]]
+        for words in
+            [&["onsetctl"][..], &["onsetctl", "start"], &["onsetctl", "list"], &["onsetctl", "start", "-h"]]
         {
             assert!(Cli::plain(words).is_none(), "{words:?}");
         }

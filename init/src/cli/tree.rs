@@ -115,11 +115,13 @@ mod tests {
 
     #[test]
     fn what_is_needed_hangs_below_and_is_drawn_once() {
-        let job = |name: &str, needs: &[&str], requires: &[&str]| {
-            json!({ "job": name, "up": name == "db", "provides": [], "needs": needs, "requires": requires })
-        };
-        let jobs =
-            [job("shop", &["db"], &["net"]), job("db", &["net"], &[]), job("net", &[], &["net"]), job("x", &["shop"], &[])];
+        let job = |name: &str, needs: &[&str], requires: &[&str]| json!({ "job": name, "up": name == "db", "provides": [], "needs": needs, "requires": requires });
+        let jobs = [
+            job("shop", &["db"], &["net"]),
+            job("db", &["net"], &[]),
+            job("net", &[], &["net"]),
+            job("x", &["shop"], &[]),
+        ];
         assert_eq!(
             drawn(&nodes(&jobs), vec!["x".into(), "shop".into()], false),
             "- x\n  - shop\n    * db\n      - net\n    - net (required)\n- shop ...\n"

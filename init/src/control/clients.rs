@@ -152,7 +152,10 @@ impl Clients {
     /// Those who look on.
     pub fn watchers(&mut self) -> impl Iterator<Item = (u32, &mut Client)> {
         let watches = |client: &Client| matches!(client.doing, Doing::Watching { .. });
-        self.table.iter_mut().filter(move |(_, client)| watches(client)).map(|(number, client)| (*number, client))
+        self.table
+            .iter_mut()
+            .filter(move |(_, client)| watches(client))
+            .map(|(number, client)| (*number, client))
     }
 
     /// A user may not connect any more.

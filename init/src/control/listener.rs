@@ -155,11 +155,8 @@ fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) {
     match clients.admit(&peer) {
         Err(reason) => {
             // Told if it can be told at once; the connection ends in any case.
-            let _ = send(
-                stream.as_raw_fd(),
-                &refusal(reason),
-                MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-            );
+            let _ =
+                send(stream.as_raw_fd(), &refusal(reason), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
             return;
         }
         Ok(Some(goes)) => clients.remove(shell, goes),

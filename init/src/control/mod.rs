@@ -33,10 +33,7 @@ mod watch;
 
 use std::{collections::BTreeMap, path::Path};
 
-use events::{
-    Args, Text, Time,
-    control::LogLevel,
-};
+use events::{Args, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -330,12 +327,7 @@ impl Control {
         self.clients.farewell(&restarted, now);
     }
 
-    fn answer_client(
-        &mut self,
-        shell: &mut Shell<'_>,
-        number: u32,
-        answer: Result<Value, Value>,
-    ) {
+    fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {
         let Some(client) = self.clients.get_mut(number) else { return };
         client.answer(answer, shell.now);
         self.put_back(shell, number);

@@ -25,8 +25,12 @@ fn jobs_are_started_and_stopped_and_how_they_are_is_told() {
     assert_eq!((&status["state"], &status["up"]), (&json!("running"), &json!(true)), "{up}");
     assert_eq!(error(&talk.call("Start", json!({"job": "db"}))), "org.onset.Manager.AlreadyRunning");
     let list = talk.call("List", json!({}));
-    let names: Vec<&str> =
-        list["parameters"]["jobs"].as_array().unwrap().iter().map(|job| job["job"].as_str().unwrap()).collect();
+    let names: Vec<&str> = list["parameters"]["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| job["job"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["bad", "db", "inst", "shop", "slow"]);
     let why = talk.call("Why", json!({"job": "shop"}));
     assert_eq!(why["parameters"]["condition"][0], json!({"pattern": "started db", "met": false}));
@@ -47,7 +51,10 @@ fn an_instance_is_named_by_variables_or_by_its_name() {
     assert_eq!(missing["parameters"], json!({"job": "inst", "variable": "W", "usage": "inst W=name"}));
     let up = talk.call("Start", json!({"job": "inst", "args": ["W=a"]}));
     assert_eq!(up["parameters"]["status"]["instance"], "a");
-    assert_eq!(talk.call("Status", json!({"job": "inst", "instance": "a"}))["parameters"]["status"]["up"], true);
+    assert_eq!(
+        talk.call("Status", json!({"job": "inst", "instance": "a"}))["parameters"]["status"]["up"],
+        true
+    );
     let unknown = talk.call("Status", json!({"job": "inst", "instance": "b"}));
     assert_eq!(error(&unknown), "org.onset.Manager.UnknownInstance");
     let down = talk.call("Stop", json!({"job": "inst", "instance": "a"}));
@@ -61,7 +68,10 @@ fn who_does_not_wait_is_answered_at_once_and_still_told_what_is_wrong() {
     let mut talk = server.connect();
     let on_its_way = talk.call("Start", json!({"job": "slow", "wait": false}));
     assert_eq!(on_its_way["parameters"]["status"]["state"], "pre-start", "{on_its_way}");
-    assert_eq!(error(&talk.call("Start", json!({"job": "nope", "wait": false}))), "org.onset.Manager.UnknownJob");
+    assert_eq!(
+        error(&talk.call("Start", json!({"job": "nope", "wait": false}))),
+        "org.onset.Manager.UnknownJob"
+    );
     assert_eq!(error(&talk.call("Emit", json!({"event": "x", "wait": false}))), "none");
 }
 
@@ -88,7 +98,10 @@ fn everything_that_happens_is_told_to_who_looks_on() {
     let first = watcher.next().unwrap();
     assert_eq!(first["continues"], true);
     let told = &first["parameters"];
-    assert_eq!((&told["what"], &told["name"], &told["job"]), (&json!("event"), &json!("starting"), &json!("db")));
+    assert_eq!(
+        (&told["what"], &told["name"], &told["job"]),
+        (&json!("event"), &json!("starting"), &json!("db"))
+    );
     assert!(told["cause"].as_str().unwrap().starts_with("command start by user"), "{told}");
 }
 
@@ -110,7 +123,10 @@ fn facts_variables_modes_and_levels_are_kept() {
     server.orders();
     let mut talk = server.connect();
     assert_eq!(talk.call("GetLogLevel", json!({}))["parameters"]["level"], "warn");
-    assert_eq!(talk.call("ListEnv", json!({}))["parameters"]["variables"], json!([{"key": "A", "value": "1"}]));
+    assert_eq!(
+        talk.call("ListEnv", json!({}))["parameters"]["variables"],
+        json!([{"key": "A", "value": "1"}])
+    );
     talk.call("UnsetEnv", json!({"key": "A"}));
     assert_eq!(error(&talk.call("GetEnv", json!({"key": "A"}))), "org.onset.Manager.NoSuchVariable");
 }

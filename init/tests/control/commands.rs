@@ -47,7 +47,13 @@ fn jobs_are_steered_and_each_end_has_its_status() {
     );
     check(&server, &["start", "inst", "W=a"], 0, "inst (a) start/running, process PID\n", "");
     check(&server, &["emit", "x", "A=b"], 0, "", "");
-    check(&server, &["emit", "x", "A"], 2, "", "onsetctl: parameter `args`: argument `A` is not of the form KEY=VALUE\n");
+    check(
+        &server,
+        &["emit", "x", "A"],
+        2,
+        "",
+        "onsetctl: parameter `args`: argument `A` is not of the form KEY=VALUE\n",
+    );
 }
 
 #[test]

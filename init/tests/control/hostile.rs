@@ -19,7 +19,8 @@ fn lives(server: &Server) {
 #[test]
 fn garbage_is_refused_and_ends_the_connection() {
     let server = server();
-    for garbage in ["\u{1}\u{2}", "{", "[[[[[[[[[[[", "GET / HTTP/1.1", "{\"method\":\"a\",\"method\":\"b\"}"] {
+    for garbage in ["\u{1}\u{2}", "{", "[[[[[[[[[[[", "GET / HTTP/1.1", "{\"method\":\"a\",\"method\":\"b\"}"]
+    {
         let mut talk = server.connect();
         talk.send(garbage);
         assert_eq!(talk.next().unwrap()["error"], "org.varlink.service.InvalidParameter", "{garbage}");

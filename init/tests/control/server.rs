@@ -183,7 +183,8 @@ impl Talk {
     }
 
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
-        let call = serde_json::json!({"method": format!("org.onset.Manager.{method}"), "parameters": parameters});
+        let call =
+            serde_json::json!({"method": format!("org.onset.Manager.{method}"), "parameters": parameters});
         self.send(&call.to_string());
         self.next().expect("an answer")
     }
@@ -216,12 +217,8 @@ async fn serve(
     loop {
         let mut ready = poll.wait().await.unwrap();
         ready.sort_by_key(|(token, _)| *token);
-        let mut shell = Shell {
-            now: machine.simulation.now(),
-            poll: &mut poll,
-            bus: &mut bus,
-            options: &options,
-        };
+        let mut shell =
+            Shell { now: machine.simulation.now(), poll: &mut poll, bus: &mut bus, options: &options };
         for (token, ready) in ready {
             if token == Token::Signals {
                 let mut buffer = [0; 64];

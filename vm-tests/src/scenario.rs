@@ -1,0 +1,345 @@
+//! A scenario: a folder with job files and a list of steps that a machine goes through.
+//!
+//! docs/vm-tests.md says what steps there are.
+
+use std::{fs, path::Path};
+
+use events::glob_matches;
+
+use crate::{
+    failure::{Doing, Failure, Result},
+    folder::Folder,
+    guest,
+    image::Tree,
+    kernel::Kernel,
+    limit::Limit,
+    qemu::{Machine, Plan},
+    session::{Ran, Session},
+};
+
+/// Seconds that a boot may take until the agent answers, on a machine that is very busy.
+const BOOT: u64 = 180;
+
+/// Seconds that any other step may take.
+const STEP: u64 = 90;
+
+/// What is done in one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Act {
+    /// Takes a file out of the machine before it boots.
+    Remove(String),
+    /// Boots, with these words for the kernel.
+    Boot(String),
+    /// Runs a command in the machine.
+    Guest(String),
+    /// Runs a command until what it gives is what is expected.
+    Until(String),
+    /// Waits until the console shows a text.
+    WaitSerial(String),
+    /// Types a line on the console.
+    Type(String),
+    /// Plugs a network card in.
+    PlugCard(String),
+    /// Plugs a disk in.
+    PlugDisk(String),
+    /// Pulls out what was plugged in.
+    Unplug(String),
+    /// Pushes the power button.
+    PushPower,
+    /// Raises a non-maskable interrupt.
+    RaiseNmi,
+    /// Waits for the end of the machine, which must be of this kind.
+    ExpectEnd(&'static str),
+    /// Waits for a panic of the kernel.
+    ExpectPanic,
+    /// The console must have shown a text, or must not have.
+    Console(String, bool),
+}
+
+/// What a command must give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Expected {
+    /// The whole output: the lines of all such expectations, in order. Each is a glob.
+    Line(String),
+    /// One of the lines.
+    SomeLine(String),
+    /// None of the lines.
+    NoLine(String),
+    /// The exit status; without a number, any but 0.
+    Status(Option<i64>),
+}
+
+/// A step, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Step {
+    line: usize,
+    act: Act,
+    expected: Vec<Expected>,
+}
+
+/// Plays the scenario in a folder, and says which step went wrong and how.
+pub fn play(folder: &Path) -> Result<()> {
+    let path = folder.join("scenario");
+    let text = fs::read_to_string(&path).doing(path.display())?;
+    let steps = steps(&text).map_err(|(line, why)| Failure(format!("{}:{line}: {why}", path.display())))?;
+    let kernel = Kernel::find()?;
+    let mut tree = guest::machine(&kernel)?;
+    guest::add_files(&mut tree, folder)?;
+    let mut player = Player { folder: Folder::new("scenario")?, kernel, tree, machine: None, session: None };
+    for step in steps {
+        player
+            .step(&step)
+            .map_err(|Failure(why)| Failure(format!("{}:{}: {why}", path.display(), step.line)))?;
+    }
+    Ok(())
+}
+
+/// The steps of a scenario's text, or the line that is none and why.
+fn steps(text: &str) -> std::result::Result<Vec<Step>, (usize, String)> {
+    let mut steps: Vec<Step> = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if line.starts_with([' ', '\t']) {
+            let step = steps.last_mut().ok_or((number, "nothing stands before it".to_owned()))?;
+            if !matches!(step.act, Act::Guest(_) | Act::Until(_)) {
+                return Err((number, "only a command can be expected to give something".into()));
+            }
+            step.expected.push(expectation(line.trim()).map_err(|why| (number, why))?);
+        } else {
+            let act = act(line.trim()).map_err(|why| (number, why))?;
+            steps.push(Step { line: number, act, expected: Vec::new() });
+        }
+    }
+    Ok(steps)
+}
+
+fn act(line: &str) -> std::result::Result<Act, String> {
+    let (word, rest) = line.split_once(' ').map_or((line, ""), |(word, rest)| (word, rest.trim()));
+    let text = || if rest.is_empty() { Err(format!("`{word}` wants more")) } else { Ok(rest.to_owned()) };
+    Ok(match word {
+        "remove" => Act::Remove(text()?),
+        "boot" => Act::Boot(rest.to_owned()),
+        "guest" => Act::Guest(text()?),
+        "until" => Act::Until(text()?),
+        "wait-serial" => Act::WaitSerial(text()?),
+        "type" => Act::Type(rest.to_owned()),
+        "plug" => match rest.split_once(' ') {
+            Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
+            Some(("disk", id)) => Act::PlugDisk(id.trim().to_owned()),
+            _ => return Err("it is `plug nic NAME` or `plug disk NAME`".into()),
+        },
+        "unplug" => Act::Unplug(text()?),
+        "powerdown" => Act::PushPower,
+        "nmi" => Act::RaiseNmi,
+        "expect-poweroff" => Act::ExpectEnd("guest-shutdown"),
+        "expect-reboot" => Act::ExpectEnd("guest-reset"),
+        "expect-panic" => Act::ExpectPanic,
+        "console-has" => Act::Console(text()?, true),
+        "console-lacks" => Act::Console(text()?, false),
+        word => return Err(format!("there is no step `{word}`")),
+    })
+}
+
+fn expectation(line: &str) -> std::result::Result<Expected, String> {
+    let (sign, rest) = line.split_at_checked(1).unwrap_or((line, ""));
+    let rest = rest.strip_prefix(' ').unwrap_or(rest);
+    match sign {
+        "=" => Ok(Expected::Line(rest.to_owned())),
+        "*" => Ok(Expected::SomeLine(rest.to_owned())),
+        "-" => Ok(Expected::NoLine(rest.to_owned())),
+        "!" if rest.is_empty() => Ok(Expected::Status(None)),
+        "!" => rest
+            .parse()
+            .map(|status| Expected::Status(Some(status)))
+            .map_err(|_| format!("`{rest}` is no status")),
+        _ => Err(format!("`{line}` begins with none of `=` `*` `-` `!`")),
+    }
+}
+
+/// What a command gave that was not expected, if anything. Without a word on it, its status must be 0.
+fn difference(ran: &Ran, expected: &[Expected]) -> Option<String> {
+    let lines: Vec<&str> = ran.output.lines().collect();
+    let (mut whole, mut status) = (Vec::new(), None);
+    for expectation in expected {
+        let found = |glob: &str| lines.iter().any(|line| glob_matches(glob, line));
+        match expectation {
+            Expected::Line(glob) => whole.push(glob.as_str()),
+            Expected::SomeLine(glob) if !found(glob) => return Some(format!("no line is `{glob}`")),
+            Expected::NoLine(glob) if found(glob) => return Some(format!("a line is `{glob}`")),
+            Expected::SomeLine(_) | Expected::NoLine(_) => {}
+            Expected::Status(number) => status = Some(*number),
+        }
+    }
+    let wanted = match status {
+        None => ran.status == 0,
+        Some(None) => ran.status != 0,
+        Some(Some(status)) => ran.status == status,
+    };
+    if !wanted {
+        return Some(format!("its status is {}", ran.status));
+    }
+    let same =
+        lines.len() == whole.len() && whole.iter().zip(&lines).all(|(glob, line)| glob_matches(glob, line));
+    (!whole.is_empty() && !same).then(|| "its lines are not those expected".into())
+}
+
+struct Player {
+    folder: Folder,
+    kernel: Kernel,
+    tree: Tree,
+    machine: Option<Machine>,
+    session: Option<Session>,
+}
+
+impl Player {
+    fn step(&mut self, step: &Step) -> Result<()> {
+        let limit = Limit::seconds(STEP);
+        match &step.act {
+            Act::Remove(path) => self.tree.remove(path).then_some(()).doing(format!("there is no {path}")),
+            Act::Boot(words) => self.boot(words),
+            Act::Guest(command) => {
+                let ran = self.run(command)?;
+                difference(&ran, &step.expected).map_or(Ok(()), |why| Err(told(command, &why, &ran)))
+            }
+            Act::Until(command) => self.until(command, &step.expected, limit),
+            Act::WaitSerial(text) => self.machine()?.until_console(text, limit),
+            Act::Type(text) => self.machine()?.type_in(format!("{text}\n").as_bytes()),
+            Act::PlugCard(id) => self.machine()?.plug_card(id),
+            Act::PlugDisk(id) => self.machine()?.plug_disk(id),
+            Act::Unplug(id) => self.machine()?.unplug(id),
+            Act::PushPower => self.machine()?.push_power(),
+            Act::RaiseNmi => self.machine()?.raise_nmi(),
+            Act::ExpectPanic => self.machine()?.until_panic(limit),
+            Act::ExpectEnd(kind) => {
+                let end = self.machine()?.until_end(limit)?;
+                if end == *kind { Ok(()) } else { Err(Failure(format!("it has ended by {end}, not {kind}"))) }
+            }
+            Act::Console(text, wanted) => {
+                let machine = self.machine()?;
+                if machine.console().contains(text.as_str()) == *wanted {
+                    return Ok(());
+                }
+                Err(Failure(format!("the console is:\n{}", machine.console().replace('\r', ""))))
+            }
+        }
+    }
+
+    /// Boots. `vm.root=disk`, `vm.memory=MIB` and `vm.processors=N` are for the machine, the rest is for the
+    /// kernel.
+    fn boot(&mut self, words: &str) -> Result<()> {
+        // One machine at a time: the last one is gone before the next one is there.
+        self.machine = None;
+        self.session = None;
+        let word = |name: &str| words.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+        let number = |name: &str, default: u32| match word(name) {
+            Some(value) => value.parse().map_err(|_| Failure(format!("{name}={value} is no number"))),
+            None => Ok(default),
+        };
+        let initrd = self.folder.join("initrd");
+        let disk = self.folder.join("disk");
+        let from_disk = word("vm.root") == Some("disk");
+        if from_disk {
+            guest::starter(&self.kernel)?.write_cpio(&initrd)?;
+            self.tree.write_ext4(&disk)?;
+        } else {
+            self.tree.write_cpio(&initrd)?;
+        }
+        self.machine = Some(Machine::start(&Plan {
+            kernel: self.kernel.image.clone(),
+            initrd,
+            disk: from_disk.then_some(disk),
+            append: format!("rdinit={} {words}", if from_disk { "/init" } else { "/sbin/init" }),
+            port: true,
+            memory: number("vm.memory", 256)?,
+            processors: number("vm.processors", 1)?,
+            counted: false,
+        })?);
+        Ok(())
+    }
+
+    fn machine(&mut self) -> Result<&mut Machine> {
+        self.machine.as_mut().doing("nothing has been booted")
+    }
+
+    fn run(&mut self, command: &str) -> Result<Ran> {
+        let machine = self.machine.as_mut().doing("nothing has been booted")?;
+        let session = match &mut self.session {
+            Some(session) => session,
+            none => none.insert(Session::open(machine, Limit::seconds(BOOT))?),
+        };
+        session.run(machine, command, Limit::seconds(STEP))
+    }
+
+    /// Asks again and again. In the machine nobody could tell us, or a scenario would say `guest`.
+    fn until(&mut self, command: &str, expected: &[Expected], limit: Limit) -> Result<()> {
+        loop {
+            let ran = self.run(command)?;
+            let Some(why) = difference(&ran, expected) else { return Ok(()) };
+            if limit.left().is_none() {
+                return Err(told(command, &why, &ran));
+            }
+        }
+    }
+}
+
+fn told(command: &str, why: &str, ran: &Ran) -> Failure {
+    Failure(format!("`{command}`: {why}; status {}, output:\n{}", ran.status, ran.output))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_read_step_by_step() {
+        let text = "# first\nboot quiet vm.memory=512\n\nguest echo a b\n  = a *\n  ! 0\nplug nic eth1\nexpect-poweroff\n";
+        let read = steps(text).unwrap();
+        let acts: Vec<&Act> = read.iter().map(|step| &step.act).collect();
+        assert_eq!(
+            acts,
+            [
+                &Act::Boot("quiet vm.memory=512".into()),
+                &Act::Guest("echo a b".into()),
+                &Act::PlugCard("eth1".into()),
+                &Act::ExpectEnd("guest-shutdown"),
+            ]
+        );
+        assert_eq!(read[1].expected, [Expected::Line("a *".into()), Expected::Status(Some(0))]);
+    }
+
+    #[test]
+    fn what_is_no_step_is_named() {
+        for (text, line, why) in [
+            ("boot\nfly away", 2, "there is no step `fly`"),
+            ("  = a", 1, "nothing stands before it"),
+            ("boot\n = a", 2, "only a command can be expected to give something"),
+            ("guest true\n ? a", 2, "`? a` begins with none of `=` `*` `-` `!`"),
+            ("plug lamp", 1, "it is `plug nic NAME` or `plug disk NAME`"),
+            ("guest", 1, "`guest` wants more"),
+        ] {
+            assert_eq!(steps(text), Err((line, why.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_gives_is_compared() {
+        let ran = Ran { status: 3, output: "one\ntwo 2\n".into() };
+        for (expected, same) in [
+            ("! 3", true),
+            ("!", true),
+            ("! 0", false),
+            ("= one", false),
+            ("! 3\n= one", false),
+            ("! 3\n= one\n= two ?", true),
+            ("! 3\n* two*", true),
+            ("! 3\n* three", false),
+            ("! 3\n- three", true),
+            ("! 3\n- one", false),
+        ] {
+            let parsed: Vec<Expected> = expected.lines().map(|line| expectation(line).unwrap()).collect();
+            assert_eq!(difference(&ran, &parsed).is_none(), same, "{expected}");
+        }
+    }
+}
