@@ -170,6 +170,13 @@ impl Clients {
         }
     }
 
+    /// Gives up all clients.
+    pub fn close(self, shell: &mut Shell<'_>) {
+        for client in self.table.into_values() {
+            client.close(shell);
+        }
+    }
+
     /// Gives up a client.
     pub fn remove(&mut self, shell: &mut Shell<'_>, number: u32) {
         if let Some(client) = self.table.remove(&number) {

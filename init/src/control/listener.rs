@@ -96,6 +96,13 @@ impl Listener {
         }
     }
 
+    /// Listens no more.
+    pub fn close(self, shell: &mut Shell<'_>) {
+        if let Some((socket, at)) = self.socket {
+            shell.poll.remove(&socket, at);
+        }
+    }
+
     /// Lets in who waits outside.
     pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) {
         for _ in 0..ACCEPTS_PER_TURN {

@@ -137,6 +137,12 @@ impl Control {
         self.listener.open(shell);
     }
 
+    /// Ends all connections, and listens no more.
+    pub fn close(self, shell: &mut Shell<'_>) {
+        self.clients.close(shell);
+        self.listener.close(shell);
+    }
+
     /// What is logged.
     #[must_use]
     pub fn level(&self) -> LogLevel {
@@ -167,22 +173,10 @@ impl Control {
         ready: Ready,
     ) -> Vec<Order> {
         let mut orders = Vec::new();
-        match token {
-            Token::Listener => self.listener.accept(shell, &mut self.clients),
-            Token::Client(number) => self.client_ready(shell, views, number, ready, &mut orders),
-            Token::Notify(_)
-            | Token::Status(_)
-            | Token::ReadyFd(_)
-            | Token::Signals
-            | Token::PidFd(_)
-            | Token::Inotify
-            | Token::Deadline
-            | Token::Calendar
-            | Token::Keeper
-            | Token::Output(_)
-            | Token::Kernel
-            | Token::Files
-            | Token::Socket(_) => {}
+        if token == Token::Listener {
+            self.listener.accept(shell, &mut self.clients);
+        } else if let Token::Client(number) = token {
+            self.client_ready(shell, views, number, ready, &mut orders);
         }
         orders
     }

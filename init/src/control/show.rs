@@ -1,7 +1,7 @@
 //! How jobs are, as JSON.
 
 use events::{Args, Text, Time};
-use jobs::{Job, Known, Origin, ProcessKind, Ready, StartMode, Status, Why, Work};
+use jobs::{Job, Known, ProcessKind, Ready, StartMode, Status, Why, Work};
 use serde_json::{Map, Value, json};
 
 use super::order::Views;
@@ -68,15 +68,6 @@ pub fn settled(settled: bool, views: &Views<'_>) -> Value {
 /// Arguments as a person writes them.
 pub fn words(args: &Args) -> Vec<String> {
     args.iter().map(|(key, value)| format!("{key}={value}")).collect()
-}
-
-/// Who did something, for people.
-pub fn origin(origin: Origin) -> String {
-    match origin {
-        Origin::World => "the machine".into(),
-        Origin::Person(uid) => format!("user {uid}"),
-        Origin::Job(_) => "a process of a job".into(),
-    }
 }
 
 /// All that is known of a job. What it runs, as whom and with which variables, is for `trusted` eyes.
