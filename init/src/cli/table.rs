@@ -129,13 +129,13 @@ enum Command {
 impl Cli {
     /// What plain words say, for commands that must be quick: the same as the table makes of them, without
     /// building it. `None` if the table has to be asked.
-    pub(super) fn plain(words: &[&str]) -> Option<Self> {
+    pub(super) fn plain(words: &[String]) -> Option<Self> {
         let [_, command, words @ ..] = words else { return None };
         if words.is_empty() || words.iter().any(|word| word.starts_with('-')) {
             return None;
         }
-        let words: Vec<String> = words.iter().map(|word| String::from(*word)).collect();
-        let command = match *command {
+        let words = words.to_vec();
+        let command = match command.as_str() {
             "start" => Command::Start(act::Act::plain(words)),
             "stop" => Command::Stop(act::Act::plain(words)),
             "restart" => Command::Restart(act::Act::plain(words)),
@@ -191,6 +191,10 @@ impl Cli {
 mod tests {
     use super::*;
 
+    fn owned(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| String::from(*word)).collect()
+    }
+
     #[test]
     fn plain_words_mean_what_the_table_makes_of_them() {
         for words in [
@@ -201,14 +205,14 @@ mod tests {
             &["onsetctl", "status", "db"],
             &["onsetctl", "emit", "net-up", "IFACE=eth0", "X="],
         ] {
-            let plain = Cli::plain(words).unwrap();
+            let plain = Cli::plain(&owned(words)).unwrap();
             let whole = Cli::try_parse_from(words).unwrap();
             assert_eq!(format!("{plain:?}"), format!("{whole:?}"), "{words:?}");
         }
         for words in
             [&["onsetctl"][..], &["onsetctl", "start"], &["onsetctl", "list"], &["onsetctl", "start", "-h"]]
         {
-            assert!(Cli::plain(words).is_none(), "{words:?}");
+            assert!(Cli::plain(&owned(words)).is_none(), "{words:?}");
         }
     }
 

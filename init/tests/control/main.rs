@@ -10,7 +10,9 @@
     reason = "tests; the server is a thread"
 )]
 
+mod called;
 mod calls;
+mod cases;
 mod commands;
 mod hostile;
 mod server;
