@@ -2,6 +2,7 @@
 
 mod check;
 mod graph;
+mod log;
 mod order;
 mod pages;
 mod simulate;
@@ -49,6 +50,7 @@ enum Command {
     Check(check::Check),
     Order(order::OrderCommand),
     Graph(graph::Graph),
+    Log(log::LogCommand),
     Simulate(simulate::Simulate),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -86,6 +88,7 @@ pub fn run(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Order(order) => order.run(),
         Command::Graph(graph) => graph.run(),
+        Command::Log(log) => log.run(),
         Command::Simulate(simulate) => simulate.run(),
         Command::Completions(completions) => Ok(completions.run()),
         Command::Man(man) => man.run(),
