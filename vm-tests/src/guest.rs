@@ -120,7 +120,7 @@ pub fn bare() -> Result<Tree> {
 }
 
 /// Onset as `/sbin/init`, and what steers it.
-fn onset(tree: &mut Tree) -> Result<()> {
+pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.link("sbin/init", "onset");
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
@@ -130,10 +130,10 @@ fn onset(tree: &mut Tree) -> Result<()> {
     Ok(())
 }
 
-/// The stock jobs.
-fn stock(tree: &mut Tree) -> Result<()> {
+/// The stock jobs, which stand in the repository as they stand on a machine below `/usr/lib/onset`.
+pub fn stock(tree: &mut Tree) -> Result<()> {
     let stock = programs::workspace().join("init").join("stock");
-    if stock.is_dir() { tree.add_folder("usr/lib/onset/jobs", &stock) } else { Ok(()) }
+    if stock.is_dir() { tree.add_folder("usr/lib/onset", &stock) } else { Ok(()) }
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.

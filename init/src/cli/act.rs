@@ -63,7 +63,8 @@ impl Act {
     }
 
     pub(super) fn run(&self, wish: Wish, socket: &Path) -> Outcome {
-        let (args, jobs): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|word| word.contains('='));
+        let (args, jobs): (Vec<&String>, Vec<&String>) =
+            self.words.iter().partition(|word| word.contains('='));
         if jobs.is_empty() {
             let remarks = format!("onsetctl: {} which job?\n", method(wish).to_lowercase());
             return Outcome { text: String::new(), remarks, code: super::USAGE };
@@ -86,13 +87,7 @@ impl Act {
         outcome
     }
 
-    fn ask(
-        &self,
-        wish: Wish,
-        job: &str,
-        args: &[&String],
-        socket: &Path,
-    ) -> Result<Connection, Trouble> {
+    fn ask(&self, wish: Wish, job: &str, args: &[&String], socket: &Path) -> Result<Connection, Trouble> {
         let mut connection = Connection::open(socket)?;
         let mut parameters = json!({ "job": job });
         for (name, set, value) in [
@@ -117,7 +112,11 @@ impl Act {
         socket: &Path,
     ) -> Result<Value, Trouble> {
         let again = |connection: &mut Connection| {
-            connection.send(method(wish), &json!({ "job": job, "args": args, "force": self.force }), false)?;
+            connection.send(
+                method(wish),
+                &json!({ "job": job, "args": args, "force": self.force }),
+                false,
+            )?;
             connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters)
         };
         say_remark("Onset has restarted; looking how far it is");
@@ -174,7 +173,12 @@ impl Act {
             }
             Ok(_) => {}
             // It is as it was wished.
-            Err(trouble) if matches!((wish, trouble.name()), (Wish::Start, "AlreadyRunning") | (Wish::Stop, "AlreadyStopped")) => {
+            Err(trouble)
+                if matches!(
+                    (wish, trouble.name()),
+                    (Wish::Start, "AlreadyRunning") | (Wish::Stop, "AlreadyStopped")
+                ) =>
+            {
                 outcome.remarks.push_str(&format!("onsetctl: {}\n", clean(&trouble.text())));
             }
             Err(trouble) => {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, colours,
     connection::Connection,
-    exit::{DONE, FAILED, Trouble, clean},
+    exit::{DONE, Trouble, clean},
     say,
 };
 
@@ -74,7 +74,7 @@ pub(super) fn ask_list(
     parameters: &Value,
     name: &str,
 ) -> Result<Value, Trouble> {
-    let whole = |connection: Result<Connection, Trouble>| {
+    let whole = |connection: Result<Connection, Trouble>| -> Result<Value, Trouble> {
         let mut things = Vec::new();
         let mut take = |mut part: Value| {
             if let Some(part) = part[name].as_array_mut() {
@@ -116,7 +116,8 @@ impl StatusCommand {
     }
 
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let (args, jobs): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|word| word.contains('='));
+        let (args, jobs): (Vec<&String>, Vec<&String>) =
+            self.words.iter().partition(|word| word.contains('='));
         if jobs.is_empty() {
             return Plain { json: self.json }.list(socket);
         }
@@ -168,7 +169,11 @@ impl Plain {
                 text.push_str(&format!("{name:24} {:>16}  {what}\n", used + &value));
             }
             for counter in say::list(answer, "counters") {
-                text.push_str(&format!("counted {:16} {:>16}\n", say::text(counter, "name"), counter["value"].to_string()));
+                text.push_str(&format!(
+                    "counted {:16} {:>16}\n",
+                    say::text(counter, "name"),
+                    counter["value"].to_string()
+                ));
             }
             text
         })
@@ -295,9 +300,4 @@ fn table(jobs: &[Value], colours: bool) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Whether any job of a list has failed: for scripts that look at the exit status.
-pub(super) fn failed(jobs: &[Value]) -> u8 {
-    if jobs.iter().any(|job| job["last"].is_string()) { FAILED } else { DONE }
 }

@@ -107,8 +107,7 @@ impl Connection {
         if more {
             call["more"] = true.into();
         }
-        let mut message =
-            serde_json::to_vec(&call).map_err(|error| Trouble::Nonsense(error.to_string()))?;
+        let mut message = serde_json::to_vec(&call).map_err(|error| Trouble::Nonsense(error.to_string()))?;
         message.push(0);
         match self.stream.write_all(&message) {
             Ok(()) => Ok(()),
@@ -158,7 +157,8 @@ impl Connection {
                 return Err(Trouble::TimedOut);
             }
             let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
-            let timeout = PollTimeout::try_from(left.min(TICK).as_millis().max(1)).unwrap_or(PollTimeout::MAX);
+            let timeout =
+                PollTimeout::try_from(left.min(TICK).as_millis().max(1)).unwrap_or(PollTimeout::MAX);
             match poll(&mut fds, timeout) {
                 Ok(0) => tick(now().saturating_sub(begun)),
                 Ok(_) => return Ok(()),

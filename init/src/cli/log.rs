@@ -14,16 +14,14 @@ use clap::Args;
 use events::parse_delay;
 use jobs::did_you_mean;
 
-use super::{CLEAN, Outcome, colours};
+use super::{
+    CLEAN, Outcome, colours,
+    exit::{DENIED, UNKNOWN},
+};
 use crate::logs::{Settings, Stamp};
 use follow::follow;
 use line::{Line, Style};
 use shelf::{Logs, Wanted};
-
-/// There is no such log.
-const UNKNOWN: u8 = 3;
-/// Only root may read it.
-const DENIED: u8 = 4;
 
 /// Shows what a job has written.
 ///

@@ -25,6 +25,8 @@ impl Machine {
         }
         self.say(Level::Info, &format!("all jobs are down: {}", kind.name()));
         self.end = Some(End::begin(kind, self.core.now));
+        // It hears no signals: it keeps what there is, and ends by itself.
+        self.logs.finish(&mut self.core.shell());
     }
 
     /// The next step of the end, if it has begun.

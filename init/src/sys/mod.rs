@@ -19,4 +19,5 @@ pub mod steps;
 pub mod swap;
 pub mod tty;
 pub mod wait;
+pub mod watchdog;
 pub mod words;
