@@ -11,5 +11,6 @@ pub mod pid1;
 pub mod show;
 pub mod shutdown;
 pub mod sources;
+pub mod stock;
 pub mod sys;
 pub mod tree;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod entropy;
+pub mod interface;
 pub mod own;
 pub mod page;
 pub mod poll;
