@@ -25,6 +25,13 @@ impl<'t> Texts<'t> {
         Self(tree.files.iter().filter_map(|file| text(&file.content)).collect())
     }
 
+    /// The line and column of the first place of a report, from 1.
+    #[must_use]
+    pub fn place_of(&self, report: &Report) -> Option<(usize, usize)> {
+        let (text, span) = self.cited(report.places.first()?)?;
+        position(text, span.start)
+    }
+
     /// A place's text and range, if there is such a range.
     fn cited(&self, place: &Place) -> Option<(&'t str, Range<usize>)> {
         let text = *self.0.get(place.path.as_str())?;

@@ -41,6 +41,9 @@ const DRIVERS_JOB: &str = r#"(
 )
 "#;
 
+/// What the agent's job says where a job loads the drivers.
+const REQUIRES: &str = "    requires: [\"vm-drivers\"],\n";
+
 /// The job that does what the host says.
 const AGENT_JOB: &str = r#"(
     description: "Runs what the host sends over the port onset.0",
@@ -50,7 +53,7 @@ const AGENT_JOB: &str = r#"(
 )
 "#;
 
-/// Something that is PID 1 and does no more than run the agent (`rdinit=/sbin/no-init`): to test what is around
+/// Something that is PID 1 and does no more than run the agent, or the command that was asked for (`rdinit=/sbin/no-init`): to test what is around
 /// Onset without it.
 const NO_INIT: &str = "#!/bin/sh
 mount -t proc proc /proc
@@ -59,12 +62,15 @@ mount -t devtmpfs devtmpfs /dev 2>/dev/null
 exec </dev/console >/dev/console 2>&1
 echo 'no init: up'
 /lib/modules/onset-vm/load
-/sbin/onset onset-run --agent
+case $(cat /proc/cmdline) in
+*onset.run=*) /sbin/onset onset-run ;;
+*) /sbin/onset onset-run --agent ;;
+esac
 poweroff -f
 ";
 
 /// Mounts the disk as root and goes on with the init that is there. `vm.init=` names another one.
-const FROM_DISK: &str = "#!/bin/sh
+const FROM_DISK: &str = r#"#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev 2>/dev/null
@@ -78,12 +84,21 @@ for word in $(cat /proc/cmdline); do
     vm.init=*) init=${word#vm.init=} ;;
     esac
 done
-mount -t ext4 -o $mode /dev/vda /mnt || exec sh
+mount -t ext4 -o rw /dev/vda /mnt || exec sh
+if [ -d /add ]; then
+    # What the root may lack, file by file, because a folder of it may be a link to another one.
+    cd /add
+    find . -type d | while read -r folder; do mkdir -p "/mnt/$folder"; done
+    find . ! -type d | while read -r file; do rm -f "/mnt/$file"; cp -a "$file" "/mnt/$file"; done
+    cd /
+    mkdir -p /mnt/proc /mnt/sys /mnt/dev /mnt/run
+fi
+mount -o remount,$mode /mnt
 for folder in proc sys dev; do
     mount -o move /$folder /mnt/$folder || umount -l /$folder
 done
 exec switch_root /mnt $init
-";
+"#;
 
 /// A bare root in which Onset is `/sbin/init`: without jobs, drivers or stock.
 pub fn bare() -> Result<Tree> {
@@ -100,13 +115,25 @@ pub fn bare() -> Result<Tree> {
     tree.text("etc/os-release", "NAME=\"Onset test machine\"\nID=onset-vm\n");
     tree.device("dev/console", 0o600, 5, 1);
     tree.device("dev/null", 0o666, 1, 3);
+    onset(&mut tree)?;
+    Ok(tree)
+}
+
+/// Onset as `/sbin/init`, and what steers it.
+pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.link("sbin/init", "onset");
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
     for name in NAMES {
         tree.link(&format!("sbin/{name}"), "onsetctl");
     }
-    Ok(tree)
+    Ok(())
+}
+
+/// The stock jobs, which stand in the repository as they stand on a machine below `/usr/lib/onset`.
+pub fn stock(tree: &mut Tree) -> Result<()> {
+    let stock = programs::workspace().join("init").join("stock");
+    if stock.is_dir() { tree.add_folder("usr/lib/onset", &stock) } else { Ok(()) }
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.
@@ -114,12 +141,19 @@ pub fn machine(kernel: &Kernel) -> Result<Tree> {
     let mut tree = bare()?;
     drivers(&mut tree, kernel)?;
     tree.script("sbin/no-init", NO_INIT);
-    let stock = programs::workspace().join("init").join("stock");
-    if stock.is_dir() {
-        tree.add_folder("usr/lib/onset/jobs", &stock)?;
-    }
+    stock(&mut tree)?;
     tree.text("usr/lib/onset/jobs/vm-drivers.ron", DRIVERS_JOB);
     tree.text("usr/lib/onset/jobs/vm-agent.ron", AGENT_JOB);
+    Ok(tree)
+}
+
+/// What is put on a root that somebody brought: Onset, what steers it, and the stock jobs. The drivers are
+/// loaded before that root is there.
+pub fn added() -> Result<Tree> {
+    let mut tree = Tree::default();
+    onset(&mut tree)?;
+    stock(&mut tree)?;
+    tree.text("usr/lib/onset/jobs/vm-agent.ron", &AGENT_JOB.replace(REQUIRES, ""));
     Ok(tree)
 }
 
@@ -195,4 +229,12 @@ pub fn keep(tree: &Tree, name: &str) -> Result<PathBuf> {
     tree.write_cpio(&half)?;
     fs::rename(&half, &path).doing(path.display())?;
     Ok(path)
+}
+
+/// Fills a folder with a root that has a shell, and a script for an init.
+pub fn write_no_init(folder: &Path) -> Result<()> {
+    let mut tree = Tree::default();
+    busybox(&mut tree)?;
+    tree.script("sbin/no-init", NO_INIT);
+    tree.write_folder(folder)
 }

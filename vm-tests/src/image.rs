@@ -53,6 +53,14 @@ impl Tree {
         Ok(())
     }
 
+    /// Puts another tree under `path`.
+    pub fn add_tree(&mut self, path: &str, other: &Self) {
+        self.folder(path);
+        for (below, (mode, kind)) in &other.0 {
+            self.put(&format!("{path}/{below}"), *mode, kind.clone());
+        }
+    }
+
     /// A directory, and those above it.
     pub fn folder(&mut self, path: &str) {
         let path = trimmed(path);
@@ -121,20 +129,16 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes it as an ext4 file system. Devices are left out: only root could make them, and a kernel that
-    /// mounts a root from disk brings its own.
-    pub fn write_ext4(&self, to: &Path) -> Result<()> {
-        let folder = Folder::new("image")?;
-        let mut size = SPARE;
+    /// Writes it into a folder of this machine. Devices are left out: only root could make them.
+    pub fn write_folder(&self, to: &Path) -> Result<()> {
         for (path, (mode, kind)) in &self.0 {
-            let at = folder.join(path);
+            let at = to.join(path);
             match kind {
                 Kind::Folder => fs::create_dir_all(&at).doing(at.display())?,
                 Kind::Link(target) => symlink(target, &at).doing(at.display())?,
                 Kind::File(bytes) => {
                     fs::write(&at, bytes).doing(at.display())?;
                     fs::set_permissions(&at, fs::Permissions::from_mode(*mode)).doing(at.display())?;
-                    size = size.saturating_add(bytes.len() as u64).saturating_add(4096);
                 }
                 Kind::Device(..) => {}
             }
@@ -142,10 +146,22 @@ impl Tree {
         // Folders at the end, so that one without write permission can still be filled.
         for (path, (mode, kind)) in &self.0 {
             if *kind == Kind::Folder {
-                let at = folder.join(path);
+                let at = to.join(path);
                 fs::set_permissions(&at, fs::Permissions::from_mode(*mode)).doing(at.display())?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes it as an ext4 file system. Devices are left out: a kernel that mounts a root from disk
+    /// brings its own.
+    pub fn write_ext4(&self, to: &Path) -> Result<()> {
+        let folder = Folder::new("image")?;
+        self.write_folder(folder.path())?;
+        let size = self.0.values().fold(SPARE, |size, (_, kind)| match kind {
+            Kind::File(bytes) => size.saturating_add(bytes.len() as u64).saturating_add(4096),
+            Kind::Folder | Kind::Link(_) | Kind::Device(..) => size,
+        });
         ext4(folder.path(), to, size.saturating_add(size / 8))
     }
 }

@@ -5,6 +5,7 @@
 //! machine depends on this crate.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod cpio;
 pub mod failure;
 pub mod folder;
@@ -14,9 +15,12 @@ pub mod image;
 pub mod kernel;
 pub mod limit;
 pub mod modules;
+pub mod namespace;
+pub mod plan;
 pub mod programs;
 pub mod qemu;
 pub mod qmp;
 pub mod scenario;
 pub mod session;
 pub mod stream;
+pub mod terminal;

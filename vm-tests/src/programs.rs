@@ -41,7 +41,8 @@ pub fn program(name: &str) -> Result<PathBuf> {
 fn build() -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--package", "init", "--bins", "--features", "faults"])
+        .args(["build", "--quiet", "--locked", "--package", "init", "--package", "vm-tests"])
+        .args(["--bin", "onset", "--bin", "onsetctl", "--bin", "vm-guest", "--features", "init/faults"])
         .args(["--profile", "vm", "--target", TARGET])
         .current_dir(workspace())
         .env("RUSTFLAGS", "-C target-feature=+crt-static")

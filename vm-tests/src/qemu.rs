@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io::Write as _,
     os::{
-        fd::AsFd as _,
+        fd::{AsFd, BorrowedFd},
         unix::net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
@@ -29,6 +29,9 @@ use crate::{
 const FAST: &str = "no_timer_check tsc=reliable cryptomgr.notests random.trust_cpu=on rcupdate.rcu_expedited=1 \
                     mitigations=off nokaslr i8042.noaux i8042.nokbd 8250.nr_uarts=1";
 
+/// What begins a message of the guest on the console, where there is no port.
+const MARK: &str = "@onset.0 ";
+
 /// How many empty slots there are to plug into.
 const SLOTS: u8 = 4;
 
@@ -45,8 +48,10 @@ pub struct Plan {
     pub kernel: PathBuf,
     /// The archive of its first root.
     pub initrd: PathBuf,
-    /// A disk, as `/dev/vda`.
+    /// A disk, as `/dev/vda`. What the machine writes to it is gone with the machine.
     pub disk: Option<PathBuf>,
+    /// Whether there is a port to the guest; without one it speaks over the console.
+    pub port: bool,
     /// More words on the kernel's command line.
     pub append: String,
     /// Memory in MiB.
@@ -63,10 +68,12 @@ pub struct Machine {
     qemu: Child,
     serial: Stream<ChildStdout>,
     keyboard: ChildStdin,
-    port: Stream<UnixStream>,
+    port: Option<Stream<UnixStream>>,
     qmp: Qmp,
     /// Messages from the guest that nobody has taken.
     messages: Vec<Value>,
+    /// The line of the console that has not ended yet.
+    half_line: String,
     /// All that the console has shown.
     console: String,
     /// How much of the console has been looked at.
@@ -94,7 +101,10 @@ impl Machine {
             .doing("qemu-system-x86_64 (package qemu-system-x86)")?;
         let (keyboard, serial) = (qemu.stdin.take(), qemu.stdout.take());
         let serial = Stream::new(serial.doing("QEMU has no output")?)?;
-        let connected = accept(&qmp, &serial).and_then(|qmp| Ok((qmp, accept(&port, &serial)?)));
+        let connected = accept(&qmp, &serial).and_then(|qmp| {
+            let port = if plan.port { Some(Stream::new(accept(&port, &serial)?)?) } else { None };
+            Ok((qmp, port))
+        });
         let (qmp, port) = match connected {
             Ok(connected) => connected,
             Err(failure) => {
@@ -107,9 +117,10 @@ impl Machine {
             qemu,
             serial,
             keyboard: keyboard.doing("QEMU has no input")?,
-            port: Stream::new(port)?,
+            port,
             qmp: Qmp::new(qmp)?,
             messages: Vec::new(),
+            half_line: String::new(),
             console: String::new(),
             seen: 0,
             panic_wanted: false,
@@ -134,23 +145,31 @@ impl Machine {
     /// Waits until something has happened, and takes it in. Fails when the limit has passed.
     pub fn pump(&mut self, limit: Limit) -> Result<()> {
         let left = limit.left().ok_or_else(|| Failure::new("in time"))?;
-        let mut sources = vec![self.serial.as_fd()];
-        if !self.port.has_ended() {
-            sources.push(self.port.as_fd());
-        }
-        if !self.qmp.stream.has_ended() {
-            sources.push(self.qmp.stream.as_fd());
-        }
-        wait(&sources, left)?;
-        self.qmp.fill();
-        self.port.fill();
-        self.serial.fill();
-        self.console.push_str(&String::from_utf8_lossy(&self.serial.take()));
-        while let Some(line) = self.port.line() {
-            // Half a line is what a guest leaves that ends in the middle of one.
-            self.messages.extend(serde_json::from_str::<Value>(&line));
-        }
+        wait(&self.sources(), left)?;
+        self.take_in();
         Ok(())
+    }
+
+    /// Takes in what has come.
+    pub fn take_in(&mut self) {
+        self.qmp.fill();
+        self.serial.fill();
+        let new = String::from_utf8_lossy(&self.serial.take()).into_owned();
+        self.console.push_str(&new);
+        self.half_line.push_str(&new);
+        while let Some((line, rest)) = self.half_line.split_once('\n') {
+            let message =
+                line.split_once(MARK).and_then(|(_, message)| serde_json::from_str::<Value>(message).ok());
+            self.messages.extend(message);
+            self.half_line = rest.to_owned();
+        }
+        if let Some(port) = &mut self.port {
+            port.fill();
+            while let Some(line) = port.line() {
+                // Half a line is what a guest leaves that ends in the middle of one.
+                self.messages.extend(serde_json::from_str::<Value>(&line));
+            }
+        }
     }
 
     /// Waits until `look` finds what it looks for. Fails when the limit has passed, when the guest's kernel
@@ -218,7 +237,8 @@ impl Machine {
 
     /// Sends a message to the guest.
     pub fn send(&mut self, message: &Value) -> Result<()> {
-        self.port.source().write_all(format!("{message}\n").as_bytes()).doing("the port")
+        let port = self.port.as_mut().doing("the machine has no port")?;
+        port.source().write_all(format!("{message}\n").as_bytes()).doing("the port")
     }
 
     /// Types on the console.
@@ -307,10 +327,12 @@ impl Machine {
         reason.map(String::from).ok_or_else(|| self.told("QEMU ended by itself"))
     }
 
-    /// The descriptors that `pump` waits for, for those who wait for more.
+    /// What `pump` waits for, for those who wait for more.
     #[must_use]
-    pub fn sources(&self) -> [std::os::fd::BorrowedFd<'_>; 3] {
-        [self.serial.as_fd(), self.port.as_fd(), self.qmp.stream.as_fd()]
+    pub fn sources(&self) -> Vec<BorrowedFd<'_>> {
+        let port = self.port.as_ref().filter(|port| !port.has_ended()).map(AsFd::as_fd);
+        let qmp = Some(self.qmp.stream.as_fd()).filter(|_| !self.qmp.stream.has_ended());
+        [Some(self.serial.as_fd()), port, qmp].into_iter().flatten().collect()
     }
 
     /// Whether QEMU has ended.
@@ -367,24 +389,21 @@ fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
     }
     add("-nodefaults -no-user-config -display none -no-reboot");
     add("-chardev stdio,id=serial,signal=off -serial chardev:serial");
-    for (option, socket) in [
-        ("-qmp", format!("unix:{}", value(&folder.join("qmp")))),
-        ("-chardev", format!("socket,id=port,path={}", value(&folder.join("port")))),
-    ] {
-        add(option);
-        add(&socket);
+    let mut more = vec![("-qmp", format!("unix:{}", value(&folder.join("qmp"))))];
+    if plan.port {
+        more.push(("-chardev", format!("socket,id=port,path={}", value(&folder.join("port")))));
+        add("-device virtio-serial-pci -device virtserialport,chardev=port,name=onset.0");
     }
-    add("-device virtio-serial-pci -device virtserialport,chardev=port,name=onset.0");
     add("-device pvpanic-pci -action panic=pause");
     for slot in 0..SLOTS {
         let chassis = u16::from(slot).saturating_add(1);
         add(&format!("-device pcie-root-port,id=slot{slot},chassis={chassis},slot={chassis}"));
     }
     if let Some(disk) = &plan.disk {
-        add("-drive");
-        add(&format!("file={},format=raw,if=none,id=disk", value(disk)));
+        more.push(("-drive", format!("file={},format=raw,if=none,id=disk,snapshot=on", value(disk))));
         add("-device virtio-blk-pci,drive=disk");
     }
+    arguments.extend(more.into_iter().flat_map(|(option, socket)| [option.to_owned(), socket]));
     let append = format!("console=ttyS0 panic=-1 {FAST} {}", plan.append);
     let paths = [("-kernel", &plan.kernel), ("-initrd", &plan.initrd)];
     arguments

@@ -251,6 +251,7 @@ impl Player {
             initrd,
             disk: from_disk.then_some(disk),
             append: format!("rdinit={} {words}", if from_disk { "/init" } else { "/sbin/init" }),
+            port: true,
             memory: number("vm.memory", 256)?,
             processors: number("vm.processors", 1)?,
             counted: false,

@@ -61,8 +61,15 @@ mod tests {
     #[test]
     fn what_is_no_call_is_refused() {
         for bad in [
-            "", "[]", "1", "{}", r#"{"method":1}"#, r#"{"method":"a","parameters":[]}"#,
-            r#"{"method":"a","more":1}"#, r#"{"method":"a","upgrade":true}"#, "{\"method\":\"a\"}\0",
+            "",
+            "[]",
+            "1",
+            "{}",
+            r#"{"method":1}"#,
+            r#"{"method":"a","parameters":[]}"#,
+            r#"{"method":"a","more":1}"#,
+            r#"{"method":"a","upgrade":true}"#,
+            "{\"method\":\"a\"}\0",
         ] {
             assert!(Call::read(bad.as_bytes()).is_err(), "{bad}");
         }

@@ -92,9 +92,7 @@ impl Json {
         let text = core::str::from_utf8(bytes)
             .map_err(|error| JsonError { fault: JsonFault::NotUtf8, at: error.valid_up_to() })?;
         let mut reader = Reader { rest: text, values: 0 };
-        reader
-            .whole()
-            .map_err(|fault| JsonError { fault, at: text.len().saturating_sub(reader.rest.len()) })
+        reader.whole().map_err(|fault| JsonError { fault, at: text.len().saturating_sub(reader.rest.len()) })
     }
 
     /// The text, if it is one.
@@ -225,8 +223,7 @@ impl<'t> Reader<'t> {
     }
 
     fn scalar(&mut self) -> Result<Json, JsonFault> {
-        for (word, value) in
-            [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))]
+        for (word, value) in [("null", Json::Null), ("true", Json::Bool(true)), ("false", Json::Bool(false))]
         {
             if let Some(rest) = self.rest.strip_prefix(word) {
                 self.rest = rest;
@@ -356,7 +353,10 @@ mod tests {
             ("\"a\\n\\u00e9\\ud83d\\ude00\\/\"", text("a\né😀/")),
             ("[]", Json::List(Vec::new())),
             ("{ }", Json::Object(Vec::new())),
-            ("[1,[ ],{}]", Json::List([Json::Integer(1), Json::List([].into()), Json::Object([].into())].into())),
+            (
+                "[1,[ ],{}]",
+                Json::List([Json::Integer(1), Json::List([].into()), Json::Object([].into())].into()),
+            ),
             (
                 "{\"a\" : [true, \"b\"] , \"c\":{\"d\":null}}",
                 Json::Object(

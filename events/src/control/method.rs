@@ -191,15 +191,35 @@ mod tests {
         };
         let got = request("org.onset.Manager.Start", r#"{"job":"db","args":["A=1"],"instance":null}"#);
         assert_eq!(got, Ok(wanted));
-        refused("Start", r#"{"job":"a b"}"#, "parameter `job`: has the character ' ', which is not allowed here");
+        refused(
+            "Start",
+            r#"{"job":"a b"}"#,
+            "parameter `job`: has the character ' ', which is not allowed here",
+        );
         refused("Start", r#"{"job":5}"#, "parameter `job`: is a number, and must be a text");
         refused("Start", r#"{"job":"a","arg":[]}"#, "parameter `arg`: is not known");
-        refused("Start", r#"{"job":"a","args":["A"]}"#, "parameter `args`: argument `A` is not of the form KEY=VALUE");
-        refused("Start", r#"{"job":"a","args":[1]}"#, "parameter `args`: has something in it that is no text");
+        refused(
+            "Start",
+            r#"{"job":"a","args":["A"]}"#,
+            "parameter `args`: argument `A` is not of the form KEY=VALUE",
+        );
+        refused(
+            "Start",
+            r#"{"job":"a","args":[1]}"#,
+            "parameter `args`: has something in it that is no text",
+        );
         refused("Emit", "{}", "parameter `event`: is missing");
-        refused("Shutdown", r#"{"kind":"off"}"#, "parameter `kind`: `off` is none of poweroff, reboot, halt, kexec");
+        refused(
+            "Shutdown",
+            r#"{"kind":"off"}"#,
+            "parameter `kind`: `off` is none of poweroff, reboot, halt, kexec",
+        );
         refused("SwitchRoot", r#"{"root":"/a/../b"}"#, "parameter `root`: has an empty part, `.` or `..`");
-        refused("SetFact", r#"{"name":"running"}"#, "parameter `name`: is a fact that follows from how jobs are");
+        refused(
+            "SetFact",
+            r#"{"name":"running"}"#,
+            "parameter `name`: is a fact that follows from how jobs are",
+        );
         refused("Fly", "{}", "there is no method `org.onset.Manager.Fly`");
         assert_eq!(request("org.other.X", "{}"), Err(Fault::Interface("org.other".into())));
         assert_eq!(request("", "{}"), Err(Fault::Interface(String::new())));

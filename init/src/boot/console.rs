@@ -69,3 +69,20 @@ pub fn active_console() -> String {
     }
     format!("/dev/{name}")
 }
+
+/// The names of all consoles that people may sit at: those of the kernel, and the first virtual terminal.
+#[must_use]
+pub fn consoles() -> Vec<String> {
+    let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    let mut names: Vec<String> = Vec::new();
+    for name in active.split_whitespace().map(|name| if name == "tty0" { "tty1" } else { name }) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    let has_screen = std::path::Path::new("/sys/class/tty/tty1").exists();
+    if has_screen && !names.iter().any(|name| name == "tty1") {
+        names.push("tty1".into());
+    }
+    names
+}

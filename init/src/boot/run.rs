@@ -14,7 +14,7 @@ use std::{
         unix::{net::UnixStream, process::ExitStatusExt as _},
     },
     path::{Path, PathBuf},
-    process::{Command, ExitCode, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use nix::{
@@ -54,18 +54,18 @@ pub const JOB: &str = r#"(
 
 /// Runs what the kernel's command line asks for, or, with `--agent`, what the host asks for.
 #[must_use]
-pub fn main(mut arguments: impl Iterator<Item = String>) -> ExitCode {
+pub fn main(mut arguments: impl Iterator<Item = String>) -> u8 {
     let done = match (arguments.next().as_deref(), Host::find()) {
         (Some("--agent"), Host::Port(port)) => agent(port),
         (Some("--agent"), Host::Console(_)) => Err(io::Error::other("there is no port to the host")),
         (_, host) => once(host),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             // To our standard error, which the job's log keeps; if that is gone too, nobody is left to tell.
             let _ = writeln!(io::stderr(), "onset-run: {error}");
-            ExitCode::FAILURE
+            1
         }
     }
 }

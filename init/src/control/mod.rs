@@ -50,7 +50,7 @@ use clients::Clients;
 pub use limits::Limit;
 use listener::Listener;
 pub use listener::{Place, abstract_name};
-pub use order::{Loaded, Order, Views};
+pub use order::{Fault, Loaded, Order, Views};
 use peer::Peer;
 
 /// How many turns a command that nobody waits for may take until it is answered: it is in line behind others.
@@ -183,7 +183,7 @@ impl Control {
             | Token::Calendar
             | Token::Keeper
             | Token::Output(_)
-            | Token::Loader
+            | Token::Kernel
             | Token::Files
             | Token::Socket(_) => {}
         }

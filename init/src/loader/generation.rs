@@ -25,8 +25,10 @@ pub struct Remark {
     pub path: String,
     /// What is wrong, in one line.
     pub message: String,
-    /// The same with the line it is about, as a person reads it.
-    pub text: String,
+    /// Line and column, from 1.
+    pub place: Option<(usize, usize)>,
+    /// What to do.
+    pub help: Option<String>,
 }
 
 /// What stands at the beginning of a generation.
@@ -52,15 +54,16 @@ pub struct Generation {
 }
 
 impl Remark {
-    /// What a report says; `text` is the same as a person reads it.
+    /// What a report says; `place` is the line and column that it is about.
     #[must_use]
-    pub fn new(report: &Report, text: String) -> Self {
+    pub fn new(report: &Report, place: Option<(usize, usize)>) -> Self {
         Self {
             is_error: report.severity == Severity::Error,
             code: report.code.into(),
             path: report.places.first().map(|place| place.path.clone()).unwrap_or_default(),
             message: report.message.clone(),
-            text,
+            place,
+            help: report.help.clone(),
         }
     }
 }

@@ -8,5 +8,5 @@ pub mod generation;
 mod link;
 mod process;
 
-pub use link::{Loaded, Loader};
+pub use link::{Loaded, Loader, MEMORY, ONE_FILE};
 pub use process::run;

@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    process::ExitCode,
     sync::Mutex,
 };
 
@@ -13,7 +12,7 @@ use jobs::{Report, formats::rcd::KeywordFilter, load::load_watched};
 use super::generation::{Remark, write};
 use crate::{
     pid1::works::Piece,
-    show::{Texts, to_text},
+    show::Texts,
     sys::{own::descriptor, page::Page},
     tree::{Found, Reach, Watch, read_watched},
 };
@@ -54,10 +53,10 @@ impl Watch for Beacon {
 
 /// The loader's `main`: reads the tree in the first word, without the files in the others.
 #[must_use]
-pub fn run(words: &[String]) -> ExitCode {
+pub fn run(words: &[String]) -> u8 {
     match load(words) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Ok(()) => 0,
+        Err(_) => 1,
     }
 }
 
@@ -78,7 +77,7 @@ fn load(words: &[String]) -> io::Result<()> {
         load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
     let texts = Texts::new(&found.tree);
     let reports = found.reports.iter().chain(&generation.reports);
-    let remarks = reports.map(|report| Remark::new(report, to_text(report, &texts, false))).collect();
+    let remarks = reports.map(|report| Remark::new(report, texts.place_of(report))).collect();
     let jobs = generation.jobs.into_iter();
     let jobs = jobs.map(|it| (it.job, Piece { work: it.work, path: it.path })).collect();
     let refused = generation.refused.into_iter().map(|refused| refused.name).collect();

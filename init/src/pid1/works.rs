@@ -63,6 +63,14 @@ impl Works {
         Ok(())
     }
 
+    /// Adds a piece that no file brought.
+    pub fn add(&mut self, piece: &Piece) -> io::Result<WorkId> {
+        let bytes = postcard::to_allocvec(piece).map_err(io::Error::other)?;
+        let id = WorkId::of(&bytes);
+        self.append(id, &bytes)?;
+        Ok(id)
+    }
+
     fn append(&mut self, id: WorkId, bytes: &[u8]) -> io::Result<()> {
         let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         let end = self.end.checked_add(length).ok_or(io::ErrorKind::FileTooLarge)?;

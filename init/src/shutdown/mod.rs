@@ -3,6 +3,7 @@
 //! When this begins, all jobs are down. PID 1 never waits here either: it is a state that the loop asks for its next
 //! step. What may block (unmounting) is done by a process of its own, for which there is a limit.
 
+mod switch;
 mod unmount;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use nix::{
     unistd::{Pid, getpid, sync},
 };
 
+pub use switch::switch_root;
 pub use unmount::run as run_unmount;
 
 /// How long processes that belong to no job have between TERM and KILL.

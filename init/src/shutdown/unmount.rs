@@ -1,6 +1,6 @@
 //! Puts file systems away: in a process of its own, since a dead disk or server may hold it for ever.
 
-use std::{fs, process::ExitCode};
+use std::fs;
 
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
@@ -15,10 +15,10 @@ const KEPT: [&str; 5] = ["/proc", "/sys", "/dev", "/run", "/"];
 
 /// Switches swap off, unmounts what can be, and makes the rest read-only.
 #[must_use]
-pub fn run() -> ExitCode {
+pub fn run() -> u8 {
     // Started by anybody else than an init of its namespace it does nothing.
     if getppid() != Pid::from_raw(1) || getpid() == Pid::from_raw(1) {
-        return ExitCode::FAILURE;
+        return 1;
     }
     sync();
     swap_off();
@@ -33,7 +33,7 @@ pub fn run() -> ExitCode {
         read_only(at);
     }
     sync();
-    ExitCode::SUCCESS
+    0
 }
 
 fn swap_off() {

@@ -2,12 +2,23 @@
 //!
 //! Nothing here decides anything. What `nix` has is taken from there by whoever needs it; here is the rest.
 
+pub mod alloc;
+pub mod child;
 pub mod entropy;
+pub mod exec;
+pub mod fail;
+pub mod fault;
 pub mod interface;
+pub mod memory;
 pub mod own;
 pub mod page;
+pub mod pass;
+pub mod pidfd;
 pub mod poll;
 pub mod signals;
 pub mod spawn;
+pub mod steps;
 pub mod swap;
 pub mod tty;
+pub mod wait;
+pub mod words;

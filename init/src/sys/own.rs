@@ -170,10 +170,63 @@ fn reset_signals() -> io::Result<()> {
     Ok(())
 }
 
+/// Shells that a person may find on a machine, the usual one first.
+const SHELLS: [(&CStr, &[&CStr]); 4] = [
+    (c"/bin/sh", &[c"-sh"]),
+    (c"/bin/bash", &[c"-bash"]),
+    (c"/bin/busybox", &[c"sh"]),
+    (c"/sbin/sulogin", &[c"sulogin"]),
+];
+
+/// What such a shell finds in its environment.
+const ENVIRONMENT: [&CStr; 3] =
+    [c"PATH=/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin", c"TERM=linux", c"HOME=/root"];
+
+/// Starts a shell on a terminal, which then controls it.
+pub fn shell_on(terminal: &File) -> io::Result<Pid> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let is_there = |path: &CStr| std::path::Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())).exists();
+    let (path, argv) = SHELLS.into_iter().find(|(path, _)| is_there(path)).ok_or(io::ErrorKind::NotFound)?;
+    start(&Start {
+        program: Program::File(path),
+        argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        envp: ENVIRONMENT.iter().map(|&pair| pair.to_owned()).collect(),
+        fds: vec![terminal.as_fd(); 3],
+        owns_terminal: true,
+        memory: None,
+    })
+}
+
+/// Waits for children and nothing else, for ever.
+pub fn reap_for_ever() -> ! {
+    loop {
+        // Without a child it fails at once; then there is only a signal left to wait for.
+        if nix::sys::wait::wait().is_err() {
+            nix::unistd::pause();
+        }
+    }
+}
+
 /// A file in memory only.
 pub fn memory_file(name: &CStr) -> io::Result<File> {
     use nix::sys::memfd::{MFdFlags, memfd_create};
     Ok(File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?))
+}
+
+/// Becomes another program, under a name and with further words. It comes back only with an error.
+pub fn execute(path: &CStr, name: &str, words: &[String]) -> io::Error {
+    let words = [name].into_iter().chain(words.iter().map(String::as_str));
+    let words: Vec<CString> = words.filter_map(|word| CString::new(word).ok()).collect();
+    match nix::unistd::execv(path, &words) {
+        Ok(never) => match never {},
+        Err(error) => error.into(),
+    }
+}
+
+/// Ends this process at once.
+pub fn exit(code: i32) -> ! {
+    // SAFETY: nothing of this process is used any more.
+    unsafe { libc::_exit(code) }
 }
 
 /// A descriptor that this process was started with; `None` if there is none of that number.

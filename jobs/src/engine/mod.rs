@@ -81,8 +81,8 @@ pub const MAX_QUEUE: usize = 64;
 /// Jobs, graph, facts and instances.
 ///
 /// It can be written down at any point between two steps, and what is read back goes on the same.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Saved", into = "Saved")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Saved")]
 pub struct Engine {
     saved: Saved,
     graph: Graph,
@@ -149,9 +149,10 @@ enum Todo {
     Recheck(u32),
 }
 
-impl From<Engine> for Saved {
-    fn from(engine: Engine) -> Self {
-        engine.saved
+impl Serialize for Engine {
+    /// Written by hand because `into = "Saved"` would copy the whole engine first.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.saved.serialize(serializer)
     }
 }
 
@@ -327,8 +328,21 @@ impl Engine {
         }
     }
 
+    /// A job that was written down with each of its instances becomes one again.
+    fn share_jobs(&mut self) {
+        let Saved { slots, instances, .. } = &mut self.saved;
+        for instance in instances.iter_mut().flatten() {
+            if let Some(Some(slot)) = slots.get(instance.slot.0 as usize)
+                && slot.job == instance.job
+            {
+                instance.job = slot.job.clone();
+            }
+        }
+    }
+
     /// Everything that can be computed from what was saved.
     fn rebuild(&mut self) {
+        self.share_jobs();
         self.graph = Graph::default();
         self.levels = HashMap::new();
         self.names = names::Names::default();

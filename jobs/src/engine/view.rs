@@ -234,6 +234,12 @@ impl Engine {
         self.saved.causes.chain(cause).map(|cause| (cause.time, happening_text(&cause.what))).collect()
     }
 
+    /// How the processes of all jobs are made, in force or still lived by; some may come twice.
+    pub fn works(&self) -> impl Iterator<Item = crate::WorkId> {
+        let slots = self.saved.slots.iter().flatten().map(|slot| slot.job.work);
+        slots.chain(self.saved.instances.iter().flatten().map(|instance| instance.job.work))
+    }
+
     /// All that holds now.
     #[must_use]
     pub const fn facts(&self) -> &Facts {

@@ -37,9 +37,7 @@ impl Engine {
         let instance = self.instance(slot.place_of(instance)?)?;
         let template = instance.job.instance.as_ref();
         let variables = template.map(events::Template::variables).unwrap_or_default();
-        let pair = |name: &str| {
-            Some((Key::new(name).ok()?, Value::new(instance.value_of(name)?).ok()?))
-        };
+        let pair = |name: &str| Some((Key::new(name).ok()?, Value::new(instance.value_of(name)?).ok()?));
         Some(variables.into_iter().filter_map(|(name, _)| pair(name)).collect())
     }
 

@@ -1,0 +1,281 @@
+//! From a plan to a process that runs: the copy, and what its status pipe says.
+
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+use events::Time;
+use jobs::{Input, Life, Pid, ProcessKind, Signal};
+use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
+
+use super::{
+    AT_ONCE, Executor,
+    child::{self, Post},
+    groups::Group,
+    life::{Process, Role},
+    plan::{Plan, lift},
+    sessions::Stat,
+    step::{FAULT, Fault, Names, Step, Unmade, said},
+};
+use crate::{
+    pid1::{shell::Shell, token::Token},
+    sys::{
+        poll::{Interest, Registration},
+        spawn::{self, Copy, How},
+        steps::PLACES,
+        wait::{self, Change},
+    },
+};
+
+/// How long a set-up may take before others need not wait for it, in milliseconds.
+const STUCK: u64 = 1_000;
+
+/// A process that is to be made.
+#[derive(Debug)]
+pub struct Start {
+    pub(super) life: Life,
+    pub(super) process: ProcessKind,
+    pub(super) plan: Plan,
+}
+
+/// A child whose set-up is under way.
+#[derive(Debug)]
+pub struct SetUp {
+    pub(super) life: Life,
+    pub(super) process: ProcessKind,
+    pub(super) pid: i32,
+    pub(super) names: Names,
+    pub(super) status: OwnedFd,
+    pub(super) registration: Registration,
+    pub(super) since: Time,
+}
+
+/// How a set-up ended.
+#[derive(Debug)]
+enum Outcome {
+    Executed,
+    Fault(Fault),
+    /// The child died in it.
+    Died(Step, Option<Change>),
+}
+
+impl Executor {
+    /// Makes processes out of plans, as many as may be set up at once.
+    pub(super) fn advance(&mut self, shell: &mut Shell<'_>) {
+        while !self.queue.is_empty() && self.has_room(shell.now) {
+            let Some(mut start) = self.queue.pop_front() else { return };
+            let mut result = self.launch(shell, &mut start);
+            if result == Err(Unmade::Starved("descriptors")) && !self.reserve.is_empty() {
+                // What is held back is for this: a job that is to come back must not wait for clients to go.
+                self.reserve.clear();
+                result = self.launch(shell, &mut start);
+            }
+            if let Err(unmade) = result {
+                self.drop_group(start.life.number, start.process);
+                self.unmade(shell, start.life, start.process, unmade);
+            }
+        }
+    }
+
+    fn has_room(&self, now: Time) -> bool {
+        self.set_ups.len() < AT_ONCE || {
+            let fresh = self.set_ups.iter().filter(|(_, set_up)| now < stuck_at(set_up.since));
+            fresh.count() < AT_ONCE
+        }
+    }
+
+    /// When the next set-up counts as stuck, and lets others pass.
+    pub(super) fn next_stuck(&self) -> Option<Time> {
+        self.set_ups.iter().map(|(_, set_up)| stuck_at(set_up.since)).min()
+    }
+
+    fn launch(&mut self, shell: &mut Shell<'_>, start: &mut Start) -> Result<(), Unmade> {
+        let Start { life, process, ref mut plan } = *start;
+        let place = self.set_ups.next_place(PLACES).ok_or(Unmade::Starved("descriptors"))?;
+        let group = self.make_group(life.number, process, &plan.cgroup)?;
+        if let Some((group, true)) = &group
+            && self.adopt(shell, life, group)
+        {
+            return Ok(());
+        }
+        let group = group.map(|(group, _)| group);
+        let by = |step: &'static str| move |error: Errno| Unmade::by(step, &error.into());
+        let (status, told) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).map_err(by("pipe"))?;
+        let told = if told.as_raw_fd() > plan.last_place() {
+            told
+        } else {
+            lift(told.as_raw_fd(), plan.last_place()).map_err(|error| Unmade::by("pipe", &error))?
+        };
+        self.steps.set(place, Step::Begin as u8);
+        let (pid, pidfd) = self.copy(plan, group.as_ref(), process, place, &told)?;
+        drop(told);
+        let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
+            Ok(registration) => registration,
+            Err(error) => {
+                super::kill(pid, 9);
+                return Err(Unmade::by("poll", &error));
+            }
+        };
+        self.pids.insert(pid, life.number);
+        if let Some(body) = self.lives.get_mut(&life.number) {
+            body.processes.push(Process {
+                role: Role::SetUp(process, place),
+                pid,
+                pidfd,
+                is_stranger: false,
+            });
+            if group.is_none() {
+                body.leaders.push(pid);
+            }
+        }
+        let names = std::mem::take(&mut plan.names);
+        let since = shell.now;
+        self.set_ups.add(SetUp { life, process, pid, names, status, registration, since });
+        Ok(())
+    }
+
+    /// Makes the copy, which sets itself up and does not come back from here.
+    fn copy(
+        &mut self,
+        plan: &mut Plan,
+        group: Option<&Group>,
+        process: ProcessKind,
+        place: u32,
+        told: &OwnedFd,
+    ) -> Result<(i32, Option<OwnedFd>), Unmade> {
+        let directory = match (&self.tree, group, self.clone3) {
+            (Some(tree), Some(group), true) => Some(
+                tree.directory(group.branch, &group.name).map_err(|error| Unmade::by("cgroup", &error))?,
+            ),
+            _ => None,
+        };
+        let procs = match (&self.tree, group, self.clone3) {
+            (Some(tree), Some(group), false) => {
+                let file = tree.writable(group.branch, &group.name, "cgroup.procs");
+                let file = OwnedFd::from(file.map_err(|error| Unmade::by("cgroup", &error))?);
+                let above = lift(file.as_raw_fd(), plan.last_place());
+                Some(above.map_err(|error| Unmade::by("cgroup", &error))?)
+            }
+            _ => None,
+        };
+        let kept = [Some(told.as_raw_fd()), procs.as_ref().map(|procs| procs.as_raw_fd())];
+        plan.close_all_but(&kept.map(|fd| fd.unwrap_or(0)));
+        let how = How {
+            clone3: self.clone3,
+            pidfd: self.pidfd && process == ProcessKind::Main,
+            cgroup: directory.as_ref().map(|directory| directory.as_fd()),
+        };
+        match spawn::copy(&how) {
+            Ok(Copy::Parent { pid, pidfd }) => Ok((pid, pidfd)),
+            Ok(Copy::Child) => child::run(
+                plan,
+                &Post {
+                    steps: &self.steps,
+                    place,
+                    status: told.as_raw_fd(),
+                    procs: procs.as_ref().map(|procs| procs.as_raw_fd()),
+                },
+            ),
+            Err(error) => match error.raw_os_error().unwrap_or(libc::EINVAL) {
+                // Denied, or not known to this kernel: from now on without it.
+                libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG if self.clone3 => {
+                    self.clone3 = false;
+                    self.copy(plan, group, process, place, told)
+                }
+                libc::EAGAIN if self.is_full(group) => {
+                    Err(Unmade::Fault("clone: it has as many processes as its pids.max allows".into()))
+                }
+                _ => Err(Unmade::by("clone", &error)),
+            },
+        }
+    }
+
+    fn is_full(&self, group: Option<&Group>) -> bool {
+        let full = |group: &Group| self.tree.as_ref()?.is_full(group.branch, &group.name).then_some(());
+        group.and_then(full).is_some()
+    }
+
+    /// A process that an earlier image of us has made and not told of: it is found by its group.
+    fn adopt(&mut self, shell: &mut Shell<'_>, life: Life, group: &Group) -> bool {
+        let Some(tree) = &self.tree else { return false };
+        let children: Vec<i32> = tree.processes(group.branch, &group.name);
+        let children: Vec<i32> = children.into_iter().filter(|pid| wait::is_child(*pid)).collect();
+        let leads = |pid: &&i32| Stat::of(**pid).is_some_and(|stat| stat.session == **pid);
+        let Some(pid) = children.iter().find(leads).or(children.first()).copied() else {
+            tree.kill(group.branch, &group.name);
+            return false;
+        };
+        self.pids.insert(pid, life.number);
+        if let Some(body) = self.lives.get_mut(&life.number) {
+            body.processes.push(Process {
+                role: Role::Running(group.process),
+                pid,
+                pidfd: None,
+                is_stranger: false,
+            });
+        }
+        self.tell_spawned(shell, life, group.process, pid);
+        true
+    }
+
+    /// A status pipe has something to say.
+    pub(super) fn status(&mut self, shell: &mut Shell<'_>, place: u32) {
+        let Some(set_up) = self.set_ups.get(place) else { return };
+        let mut bytes = [0_u8; FAULT];
+        let outcome = match nix::unistd::read(&set_up.status, &mut bytes) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Ok(0) | Err(_) => self.how_it_ended(place, set_up),
+            Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
+                Some(fault) => Outcome::Fault(fault),
+                None => Outcome::Died(Step::of(self.steps.get(place)), None),
+            },
+        };
+        self.set_up_ended(shell, place, outcome);
+        self.advance(shell);
+    }
+
+    /// What the end of a status pipe means: executed, or dead before that.
+    fn how_it_ended(&self, place: u32, set_up: &SetUp) -> Outcome {
+        let step = Step::of(self.steps.get(place));
+        let end = wait::end(set_up.pid);
+        match (step, end) {
+            (Step::Exec, None | Some(Change::Ended(_))) => Outcome::Executed,
+            // It may have been killed within `execve`, or by its own doing after it.
+            (Step::Exec, Some(_)) if !Stat::of(set_up.pid).is_some_and(|stat| stat.is_copy()) => {
+                Outcome::Executed
+            }
+            _ => Outcome::Died(step, end),
+        }
+    }
+
+    fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
+        let Some(set_up) = self.set_ups.remove(place) else { return };
+        let SetUp { life, process, pid, names, status, registration, .. } = set_up;
+        shell.poll.remove(&status, registration);
+        drop(status);
+        let role = if matches!(outcome, Outcome::Executed) { Role::Running(process) } else { Role::Over };
+        let Some(body) = self.lives.get_mut(&life.number) else { return };
+        if let Some(known) = body.process_mut(pid) {
+            known.role = role;
+        }
+        let why = match outcome {
+            Outcome::Executed => return self.tell_spawned(shell, life, process, pid),
+            Outcome::Fault(fault) => fault.text(&names),
+            Outcome::Died(step, Some(Change::Killed(signal))) => {
+                let signal = Signal::try_from(signal).map(|signal| signal.to_string()).unwrap_or_default();
+                format!("{}: killed by {signal}", step.name())
+            }
+            Outcome::Died(step, _) => format!("{}: {}", step.name(), said(libc::ECHILD)),
+        };
+        shell.report(Input::Unspawned { life, process, why: why.into() });
+    }
+
+    fn tell_spawned(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, pid: i32) {
+        shell.report(Input::Spawned { life, process, pid: Pid(pid.unsigned_abs()) });
+        if process == ProcessKind::Main {
+            self.main_began(shell, life.number);
+        }
+    }
+}
+
+fn stuck_at(since: Time) -> Time {
+    since.after(std::time::Duration::from_millis(STUCK))
+}

@@ -1,0 +1,294 @@
+//! Makes processes, watches over them and ends them: does the engine's actions, and reports back as inputs.
+//!
+//! # A process, from the wish to its end
+//!
+//! 1. [`Executor::spawn`] makes a [`Plan`](plan::Plan): all that the child needs, before there is one.
+//! 2. The plan waits in line until fewer than [`AT_ONCE`] children are being set up.
+//! 3. `launch` makes its group and the copy. The child sets itself up (`child`) and executes its program.
+//! 4. The end of the status pipe says how that went: `Spawned`, or `Unspawned` with the step at fault.
+//! 5. `ready` hears when main says that it is up, in whatever way the job has chosen.
+//! 6. `reap` takes note of ends. What cannot be attributed is an orphan, and only reaped.
+//!
+//! # What is true of a life
+//!
+//! - Its processes are those in its groups; a group is removed as soon as it is empty.
+//! - Reports about it come in order: of a process, `Spawned` before `Exited`; `Emptied` last.
+//! - `Exited` with `left` is followed by `Emptied` when nothing is left, and so is every `KillAll`.
+//! - A child is ours to reap, so that its number is its own until we have done so. Only a main process that
+//!   is not our child needs a pidfd to be known by.
+
+pub mod capabilities;
+pub mod child;
+mod groups;
+mod launch;
+mod life;
+pub mod plan;
+mod ready;
+mod reap;
+pub mod sessions;
+mod slab;
+pub mod step;
+mod stop;
+pub mod tree;
+pub mod users;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::Arc,
+};
+
+use events::{Args, Text, Time};
+use jobs::{Exit, Input, Job, Life, ProcessKind};
+use nix::{
+    fcntl::{FcntlArg, OFlag, fcntl, open},
+    sys::{
+        inotify::{InitFlags, Inotify, WatchDescriptor},
+        resource::{Resource, getrlimit, setrlimit},
+        stat::Mode,
+    },
+};
+
+use crate::{
+    pid1::{shell::Shell, token::Token, works::Piece},
+    sys::{
+        child::ignored_signals,
+        poll::{Interest, Ready, Registration},
+        steps::Steps,
+    },
+};
+use launch::{SetUp, Start};
+use life::Body;
+pub use plan::Output;
+use plan::{Base, Plan};
+use slab::Slab;
+use step::Unmade;
+use tree::Tree;
+
+/// How many children are set up at once. One that takes longer than a second does not count any more.
+pub const AT_ONCE: usize = 64;
+/// How many ends are taken note of in one turn.
+pub const REAP_QUOTA: usize = 256;
+/// How many descriptors are held back for when there are no more.
+const RESERVE: usize = 16;
+
+/// Makes processes, watches over them and ends them.
+#[derive(Debug)]
+pub struct Executor {
+    tree: Option<Tree>,
+    clone3: bool,
+    pidfd: bool,
+    base: Base,
+    steps: Steps,
+    inotify: Option<(Inotify, Registration)>,
+    /// By their number.
+    lives: BTreeMap<u64, Body>,
+    /// Which life a process of ours belongs to.
+    pids: BTreeMap<i32, u64>,
+    /// Plans in line.
+    queue: VecDeque<Start>,
+    /// Children whose set-up is under way; their place is also that of their step.
+    set_ups: Slab<SetUp>,
+    /// Lives by the place of the descriptor that their main is ready by.
+    ready_fds: Slab<u64>,
+    /// Lives whose main is not our child, by the place of its pidfd.
+    strangers: Slab<u64>,
+    /// Lives that want to be looked at, and when.
+    due: BTreeMap<u64, Time>,
+    /// Lives by what inotify calls a watch for them.
+    watches: BTreeMap<WatchDescriptor, u64>,
+    /// Groups of lives that are over, which are not empty yet.
+    dying: VecDeque<groups::Group>,
+    reserve: Vec<OwnedFd>,
+    warnings: Vec<String>,
+    /// Ends of processes that belong to no job.
+    others: Vec<(i32, Exit)>,
+}
+
+impl Executor {
+    /// An executor without processes, which has looked what the kernel can do and moved PID 1 to its place below
+    /// `cgroups`, where cgroup v2 is mounted.
+    pub fn new(shell: &mut Shell<'_>, cgroups: &Path) -> std::io::Result<Self> {
+        let without = shell.options.without;
+        let mut warnings = Vec::new();
+        let tree = if without.cgroup2 {
+            None
+        } else {
+            Tree::new(cgroups).map_err(|e| warnings.push(format!("no cgroups: {e}"))).ok()
+        };
+        let inotify = watch_files(shell).map_err(|error| warnings.push(format!("inotify: {error}"))).ok();
+        let mut executor = Self {
+            tree,
+            clone3: !without.clone3,
+            pidfd: !without.pidfd,
+            base: base()?,
+            steps: Steps::new()?,
+            inotify,
+            lives: BTreeMap::new(),
+            pids: BTreeMap::new(),
+            queue: VecDeque::new(),
+            set_ups: Slab::default(),
+            ready_fds: Slab::default(),
+            strangers: Slab::default(),
+            due: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            dying: VecDeque::new(),
+            reserve: Vec::new(),
+            warnings,
+            others: Vec::new(),
+        };
+        executor.hold_back();
+        Ok(executor)
+    }
+
+    /// Makes a process. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
+    pub fn spawn(
+        &mut self,
+        shell: &mut Shell<'_>,
+        life: Life,
+        (job, piece): (&Arc<Job>, &Piece),
+        instance: &Text,
+        process: ProcessKind,
+        env: &Args,
+        output: Output,
+    ) {
+        let body =
+            self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance, &piece.work));
+        body.again(job, process);
+        let plan = self
+            .extra(shell, life, job, piece, process)
+            .and_then(|extra| Plan::new((job, piece), instance, process, env, output, extra, &self.base));
+        match plan {
+            Ok(plan) => {
+                self.queue.push_back(Start { life, process, plan });
+                self.advance(shell);
+            }
+            Err(unmade) => self.unmade(shell, life, process, unmade),
+        }
+    }
+
+    /// Something that the executor waits for is ready.
+    pub fn ready(&mut self, shell: &mut Shell<'_>, token: Token, ready: Ready) {
+        let _ = ready;
+        // Only these are ours.
+        if let Token::Status(place) = token {
+            self.status(shell, place);
+        } else if let Token::ReadyFd(place) = token {
+            self.ready_fd(shell, place);
+        } else if let Token::PidFd(place) = token {
+            self.stranger_ended(shell, place);
+        } else if token == Token::Inotify {
+            self.files_changed(shell);
+        }
+    }
+
+    /// When [`Executor::tick`] wants to be called next.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Time> {
+        let stuck = if self.queue.is_empty() { None } else { self.next_stuck() };
+        self.due.values().copied().chain(stuck).min()
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.advance(shell);
+        let now = shell.now;
+        let due: Vec<u64> =
+            self.due.iter().filter(|(_, time)| **time <= now).map(|(life, _)| *life).collect();
+        for number in due {
+            self.due.remove(&number);
+            self.look_at(shell, number);
+        }
+        self.bury();
+    }
+
+    /// The life that a process belongs to, by its group.
+    #[must_use]
+    pub fn life_of_pid(&self, pid: i32) -> Option<Life> {
+        let number = match &self.tree {
+            Some(tree) => tree.life_of(pid).map(|(number, _)| number),
+            None => self.life_of_marked(pid),
+        };
+        self.lives.get(&number?).map(|body| body.life)
+    }
+
+    /// Ends of processes that belong to no job, since the last call.
+    pub fn take_others(&mut self) -> Vec<(i32, Exit)> {
+        std::mem::take(&mut self.others)
+    }
+
+    /// How many processes wait to be made.
+    #[must_use]
+    pub fn in_line(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What people should know and no job is to blame for, since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Holds descriptors back, as many as can be had.
+    fn hold_back(&mut self) {
+        while self.reserve.len() < RESERVE
+            && let Ok(fd) = self.base.null.try_clone()
+        {
+            self.reserve.push(fd);
+        }
+    }
+
+    fn report(&mut self, shell: &mut Shell<'_>, input: Input) {
+        shell.report(input);
+    }
+
+    fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+        let input = match unmade {
+            Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
+            Unmade::Fault(why) => Input::Unspawned { life, process, why: why.into() },
+        };
+        self.report(shell, input);
+    }
+}
+
+/// What every child needs of us.
+fn base() -> std::io::Result<Base> {
+    let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
+    // Out of the way of what children are given.
+    let null = fcntl(&null, FcntlArg::F_DUPFD_CLOEXEC(32)).map_or(null, crate::sys::spawn::owned);
+    let terminal = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
+    let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    Ok(Base {
+        environment: vec![("PATH".into(), path.into()), ("TERM".into(), terminal)],
+        null,
+        nofile: raise_own_limit(),
+        // SIGPIPE in any case: the standard library may have it ignored at any time.
+        ignored: ignored_signals() | 1 << 12,
+        has_oom_score: !matches!(score.trim(), "" | "0"),
+    })
+}
+
+/// Lets us have as many descriptors as there may be; what the limit was before is what children get.
+fn raise_own_limit() -> Option<(u64, u64)> {
+    let born = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    let most = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    let most = most.unwrap_or(born.1).max(born.1);
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, most, most)
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, born.1, born.1));
+    raised.is_ok().then_some(born)
+}
+
+fn watch_files(shell: &mut Shell<'_>) -> std::io::Result<(Inotify, Registration)> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    let registration = shell.poll.add(&inotify, Interest::Read, Token::Inotify)?;
+    Ok((inotify, registration))
+}
+
+/// Sends a signal to a process, or with a negative number to a group. One that is gone needs none.
+fn kill(pid: i32, signal: u8) {
+    if pid != 0 && pid != -1 {
+        crate::sys::wait::kill(pid, signal);
+    }
+}

@@ -1,0 +1,111 @@
+//! The processes of a life where there is no cgroup v2: by session, process group and a mark in their environment.
+//!
+//! A process that leaves the session, the group and its environment behind is not found. Nothing better is to be
+//! had without cgroups.
+
+use std::fs;
+
+/// What `/proc/PID/stat` says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// Its state, as a letter.
+    pub state: u8,
+    /// Its parent.
+    pub parent: i32,
+    /// Its process group.
+    pub group: i32,
+    /// Its session.
+    pub session: i32,
+    /// The kernel's flags for it.
+    pub flags: u64,
+}
+
+/// It has not executed anything since it was made (`PF_FORKNOEXEC`).
+const NOT_EXECUTED: u64 = 0x40;
+
+impl Stat {
+    /// Of a process that is there, be it only unreaped.
+    #[must_use]
+    pub fn of(pid: i32) -> Option<Self> {
+        Self::read(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        // The name stands in parentheses, and may have any character in it.
+        let mut fields = text.rsplit_once(") ")?.1.split(' ');
+        let state = fields.next()?.bytes().next()?;
+        let parent = fields.next()?.parse().ok()?;
+        let group = fields.next()?.parse().ok()?;
+        let session = fields.next()?.parse().ok()?;
+        let flags = fields.nth(2)?.parse().ok()?;
+        Some(Self { state, parent, group, session, flags })
+    }
+
+    /// Whether it still is the copy that it was made as.
+    #[must_use]
+    pub const fn is_copy(&self) -> bool {
+        self.flags & NOT_EXECUTED != 0
+    }
+
+    const fn is_dead(&self) -> bool {
+        matches!(self.state, b'Z' | b'X')
+    }
+}
+
+/// The mark of a life.
+#[must_use]
+pub fn marker(job: &str, instance: &str, number: u64) -> String {
+    super::tree::group_name(job, instance, number).replacen('@', "/", 1)
+}
+
+/// The living processes that carry a mark, or are in a session or group that one of `leaders` began.
+#[must_use]
+pub fn processes(marker: &str, leaders: &[i32]) -> Vec<i32> {
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| *pid != own).filter(|pid| is_of(*pid, marker, leaders)).collect()
+}
+
+fn is_of(pid: i32, marker: &str, leaders: &[i32]) -> bool {
+    let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { return false };
+    leaders.contains(&stat.session) || leaders.contains(&stat.group) || is_marked(pid, marker)
+}
+
+/// Whether a process carries a mark.
+#[must_use]
+pub fn is_marked(pid: i32, marker: &str) -> bool {
+    mark(pid).is_some_and(|mark| mark == marker)
+}
+
+/// The number of the life whose mark a process carries.
+#[must_use]
+pub fn life_of(pid: i32) -> Option<u64> {
+    mark(pid)?.rsplit_once('.')?.1.parse().ok()
+}
+
+fn mark(pid: i32) -> Option<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mark = environment.split(|byte| *byte == 0).find_map(|word| word.strip_prefix(b"ONSET_LIFE="))?;
+    String::from_utf8(mark.into()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_process_does_not_mislead() {
+        let text = "412 (a) b 1 (c) S 1 400 399 0 -1 4194368 1 2 3";
+        let expected = Stat { state: b'S', parent: 1, group: 400, session: 399, flags: 4_194_368 };
+        assert_eq!(Stat::read(text), Some(expected));
+        assert!(expected.is_copy() && !expected.is_dead());
+        assert_eq!(Stat::read("nonsense"), None);
+    }
+
+    #[test]
+    fn a_mark_names_job_instance_and_life() {
+        assert_eq!(marker("web", "", 4), "web.4");
+        assert_eq!(marker("getty", "tty1", 4), "getty/tty1.4");
+    }
+}

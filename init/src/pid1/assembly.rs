@@ -1,0 +1,130 @@
+//! How PID 1 is put together: at boot, and again after it has executed itself.
+
+use std::{io, os::fd::AsFd as _, path::Path};
+
+use events::{Bus, Event, Fact};
+use jobs::{Engine, Input, Origin};
+
+use super::{
+    booting::Boot,
+    clock::{self, Deadline},
+    files::Files,
+    machine::{BUS, Core, Machine},
+    options::{Goal, Options},
+    signals::Signals,
+    token::Token,
+    works::{Index, Works},
+};
+use crate::{
+    control::Control,
+    executor::Executor,
+    loader::Loader,
+    logs::{Level, Logs},
+    sources::Kernel,
+    store::{Store, faults},
+    sys::{
+        memory,
+        own::Image,
+        poll::{Interest, Poll},
+    },
+};
+
+/// Where cgroup v2 is mounted.
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+impl Machine {
+    /// A machine at its first moment. Must be called within the runtime.
+    pub fn new(options: Options) -> io::Result<Self> {
+        let store = Store::create()?;
+        store.arm();
+        if let Some(plan) = options.fault.as_ref().and_then(|plan| plan.parse().ok()) {
+            faults::arm(plan);
+        }
+        let mut core = Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options };
+        let mut logs = Logs::new(&mut core.shell());
+        let executor = Executor::new(&mut core.shell(), Path::new(CGROUPS))?;
+        let control = Control::new(&mut core.shell(), Path::new(events::control::PATH));
+        let works = Works::new(memory::memfd(c"works")?, Index::new(), 0);
+        let loader = Loader::new(core.options.root.clone());
+        for remark in std::mem::take(&mut core.options.remarks) {
+            logs.say(core.now, Level::Warning, &remark);
+        }
+        let mut machine = Self::assemble(core, store, Engine::new(), works, executor, logs, control, loader)?;
+        machine.first_words();
+        Ok(machine)
+    }
+
+    /// What a boot begins with, as soon as the loop runs.
+    fn first_words(&mut self) {
+        self.say(Level::Info, &format!("onset {} begins", env!("CARGO_PKG_VERSION")));
+        for warning in self.executor.take_warnings() {
+            self.say(Level::Warning, &warning);
+        }
+        for tty in crate::boot::consoles() {
+            if let Ok(Event { name, args }) = format!("console TTY={tty}").parse() {
+                let fact = Fact::named(name, args);
+                self.core.shell().report(Input::Began { fact, origin: Origin::World });
+            }
+        }
+        self.start_keeper();
+        if self.core.options.goal == Goal::Emergency {
+            self.rescue("asked for by `emergency` on the command line");
+        } else {
+            self.load();
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "these are the parts")]
+    fn assemble(
+        mut core: Core,
+        store: Store,
+        engine: Engine,
+        works: Works,
+        executor: Executor,
+        logs: Logs,
+        control: Control,
+        loader: Loader,
+    ) -> io::Result<Self> {
+        let boot = Boot::new(core.options.settle);
+        let signals = Signals::new()?;
+        let deadline = Deadline::new()?;
+        let image = Image::of_this_process()?;
+        let files = Files::new(&core.options.root).ok();
+        let kernel = if core.options.container { None } else { Kernel::new().ok() };
+        // They stay for as long as we do.
+        let mut wait = |fd, token| core.poll.add(fd, Interest::Read, token).map(std::mem::forget);
+        wait(signals.as_fd(), Token::Signals)?;
+        wait(deadline.as_fd(), Token::Deadline)?;
+        if let Some(files) = &files {
+            wait(files.as_fd(), Token::Files)?;
+        }
+        if let Some(kernel) = &kernel {
+            wait(kernel.as_fd(), Token::Kernel)?;
+        }
+        Ok(Self {
+            core,
+            engine,
+            works,
+            executor,
+            logs,
+            control,
+            store,
+            loader,
+            files,
+            kernel,
+            signals,
+            deadline,
+            image,
+            boot,
+            end: None,
+            own: std::collections::BTreeMap::new(),
+            presses: Vec::new(),
+            awaits_load: Vec::new(),
+            purpose_exit: None,
+            wake: None,
+            again: false,
+            // A signal from before we listened may be gone, the child that it was about is not.
+            children: true,
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! From the first generation of jobs to a boot that has settled.
+
+use std::time::Duration;
+
+use events::{Args, Event, Key, Name, Time, Value};
+use jobs::{Exit, Input, Job, Origin, Verb};
+
+use super::{
+    machine::Machine,
+    options::Goal,
+    people::{fault, with_views},
+    purpose,
+};
+use crate::{
+    control,
+    loader::{Loaded, generation::Generation},
+    logs::Level,
+};
+
+/// After how long it is said who holds the boot up, if `onset.settle=` says nothing else.
+const SETTLE: Duration = Duration::from_secs(600);
+
+/// How far the boot has come.
+#[derive(Debug, Default)]
+pub struct Boot {
+    /// When `startup` was emitted.
+    started: Option<Time>,
+    /// Whether `settled` has been emitted.
+    settled: bool,
+    /// When it is said who holds it up.
+    limit: Option<Time>,
+    /// How long it may take.
+    allowed: Duration,
+}
+
+impl Boot {
+    /// When to look again, if nothing happens.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Time> {
+        if self.settled { None } else { self.limit }
+    }
+
+    /// A boot that may take so long; the usual time, if nothing is said.
+    #[must_use]
+    pub fn new(allowed: Option<Duration>) -> Self {
+        Self { allowed: allowed.unwrap_or(SETTLE), ..Self::default() }
+    }
+
+    /// How long it may take to settle.
+    #[must_use]
+    pub const fn limit(&self) -> Duration {
+        self.allowed
+    }
+
+    /// Whether `startup` has been emitted.
+    #[must_use]
+    pub const fn has_started(&self) -> bool {
+        self.started.is_some()
+    }
+
+    /// Whether the boot has settled.
+    #[must_use]
+    pub const fn has_settled(&self) -> bool {
+        self.settled
+    }
+}
+
+impl Machine {
+    /// Has the job files read.
+    pub(super) fn load(&mut self) {
+        if let Err(error) = self.loader.start(&self.image, self.core.now) {
+            self.say(Level::Error, &format!("the loader cannot be started: {error}"));
+            if !self.boot.has_started() {
+                self.rescue(&format!("no job can be loaded: {error}"));
+            }
+        }
+    }
+
+    /// The loader has ended.
+    pub(super) fn loaded(&mut self, exit: Exit) {
+        match self.loader.ended(exit, &self.image, self.core.now) {
+            Loaded::NotYet => {}
+            Loaded::Generation(generation, left_out) => self.take(*generation, &left_out),
+            Loaded::Nothing(why) => {
+                self.say(Level::Error, &format!("the job files cannot be loaded: {why}"));
+                self.tell_loaded(&Err(why.clone()));
+                if !self.boot.has_started() {
+                    self.rescue(&format!("no job can be loaded: {why}"));
+                }
+            }
+        }
+    }
+
+    /// A new generation comes into force.
+    fn take(&mut self, mut generation: Generation, left_out: &[String]) {
+        for path in left_out {
+            self.say(Level::Error, &format!("{path} was left out: the loader hung or died at it"));
+        }
+        for remark in generation.remarks.iter().filter(|remark| remark.is_error) {
+            self.say(Level::Error, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
+        }
+        let run = self.core.options.run.as_ref().map(|_| purpose::run());
+        for (job, piece) in purpose::job(&self.core.options.command).into_iter().chain(run) {
+            match generation.works.add(&piece) {
+                Ok(work) => generation.jobs.push(Job { work, ..job }),
+                Err(error) => self.say(Level::Error, &format!("{}: {error}", job.name)),
+            }
+        }
+        let kept: Vec<_> = self.engine.works().collect();
+        if let Err(error) = self.works.replace(generation.works, kept) {
+            self.say(Level::Error, &format!("the new jobs cannot be kept: {error}"));
+            return;
+        }
+        let count = generation.jobs.len();
+        let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
+        let refused = generation.refused.iter().map(ToString::to_string).collect();
+        let reports = generation.remarks.iter().map(fault).collect();
+        self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
+        self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
+        if let Some(files) = &mut self.files {
+            files.watch();
+        }
+        if !self.boot.has_started() {
+            self.begin(count);
+        }
+    }
+
+    /// The first generation is there: `startup`, and what else was asked for.
+    fn begin(&mut self, jobs: usize) {
+        if jobs == 0 {
+            self.rescue("no job file was found in /etc/onset/jobs, /usr/lib/onset/jobs, /etc/init, /etc/rc.d or /etc/init.d");
+            return;
+        }
+        let now = self.core.now;
+        self.boot.started = Some(now);
+        self.boot.limit = Some(now.after(self.boot.allowed));
+        match self.core.options.goal.clone() {
+            Goal::Job(job) => {
+                let (args, origin) = (Args::new(), Origin::World);
+                let command =
+                    Input::Command { verb: Verb::Start, job, args, force: false, origin, reply: None };
+                self.core.shell().report(command);
+            }
+            Goal::Default | Goal::RunLevel(_) | Goal::Single | Goal::Emergency => {
+                self.emit(Event::new(Name::constant("startup")));
+            }
+        }
+        for event in self.core.options.events.clone() {
+            self.emit(event);
+        }
+    }
+
+    /// Looks whether the boot has settled, and says so once.
+    pub(super) fn look_whether_settled(&mut self) {
+        if self.boot.settled || !self.boot.has_started() || !self.core.bus.is_empty() {
+            return;
+        }
+        let is_late = self.boot.limit.is_some_and(|limit| self.core.now >= limit);
+        if self.loader.is_at_work() || self.again || !(is_late || self.engine.is_settled()) {
+            return;
+        }
+        self.boot.settled = true;
+        let pending = self.pending();
+        let mut event = Event::new(Name::constant("settled"));
+        if !pending.is_empty() {
+            self.say(Level::Warning, &format!("the boot has not settled in time: {pending}"));
+            if let Ok(value) = Value::new(&pending) {
+                event.args.push(Key::constant("PENDING"), value);
+            }
+        }
+        self.emit(event);
+        let mut shell = self.core.shell();
+        with_views!(self, views => self.control.settled(&mut shell, &views));
+    }
+
+    /// Who is on its way up.
+    fn pending(&self) -> String {
+        let list = self.engine.list().into_iter();
+        let on_its_way = list.filter(|it| it.goal == "start" && it.state != "running" && !it.timed_out);
+        on_its_way.map(|it| it.to_string()).take(8).collect::<Vec<_>>().join("; ")
+    }
+}

@@ -1,0 +1,108 @@
+//! What signals say, and the ends of processes of our own.
+
+use events::{Event, Name};
+use jobs::{Exit, Origin, Shutdown};
+use nix::unistd::Pid;
+
+use super::{
+    machine::{Machine, REAP},
+    signals::{self, Wish, World},
+};
+use crate::logs::Level;
+
+/// How often control-alt-delete must be pressed within two seconds to go down at once.
+const IMPATIENCE: usize = 7;
+
+/// A process of Onset's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// The log keeper.
+    Keeper,
+    /// The rescue shell.
+    Rescue,
+}
+
+impl Machine {
+    pub(super) fn hear_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            let world = if self.core.options.container {
+                World::Container
+            } else if self.core.options.busybox || signals::is_busybox(signal.ssi_pid) {
+                World::Busybox
+            } else {
+                World::Machine
+            };
+            self.grant(signals::meaning(signal.ssi_signo, world));
+        }
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        let event = |name: &'static str| Event::new(Name::constant(name));
+        match wish {
+            Wish::Reap => self.children = true,
+            Wish::Emit(name) => self.emit(event(name)),
+            Wish::Keys => {
+                self.emit(event("control-alt-delete"));
+                self.presses.retain(|at| self.core.now.since(*at).as_secs() < 2);
+                self.presses.push(self.core.now);
+                if self.presses.len() >= IMPATIENCE {
+                    self.begin_end(Shutdown::Reboot);
+                }
+            }
+            Wish::Reload => self.load(),
+            Wish::Reopen => self.control.listen_again(&mut self.core.shell()),
+            Wish::Dump => self.dump(),
+            Wish::Reexec => self.reexec(None),
+            Wish::Down(kind) => self.go_down(kind, Origin::World),
+            Wish::DownNow(kind) => self.begin_end(kind),
+            Wish::RunLevel(level) => {
+                if let Ok(event) = format!("runlevel RUNLEVEL={level} PREVLEVEL=N").parse() {
+                    self.emit(event);
+                }
+            }
+            Wish::Debug(on) => self.core.options.debug = on,
+            Wish::Nothing => {}
+        }
+    }
+
+    /// Writes how everything is to the log.
+    fn dump(&mut self) {
+        for status in self.engine.list() {
+            self.say(Level::Info, &status.to_string());
+        }
+    }
+
+    /// Looks at processes that have ended.
+    pub(super) fn reap(&mut self) {
+        if !self.children {
+            return;
+        }
+        self.children = self.executor.reap(&mut self.core.shell(), REAP);
+        for (pid, exit) in self.executor.take_others() {
+            self.own_ended(Pid::from_raw(pid), exit);
+        }
+    }
+
+    /// A process that belongs to no job has ended.
+    fn own_ended(&mut self, pid: Pid, exit: Exit) {
+        if self.loader.is(pid) {
+            self.loaded(exit);
+        }
+        if let Some(end) = &mut self.end {
+            end.ended(pid);
+        }
+        match self.own.remove(&pid) {
+            Some(Own::Keeper) => {
+                self.logs.keeper_died(&mut self.core.shell());
+                if self.end.is_none() {
+                    self.start_keeper();
+                }
+            }
+            Some(Own::Rescue) => {
+                self.say(Level::Info, "the rescue shell has ended: the boot goes on");
+                self.load();
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! PID 1 as a whole: its parts, and the loop.
+//!
+//! There is one owner of the engine, and this is it. A turn hears what is ready, in the order of [`Token`], then
+//! gives the engine one batch, and has its actions done one by one. What comes of them are inputs again.
+
+use std::{collections::BTreeMap, convert::Infallible, io};
+
+use events::{Bus, Event, Time};
+use jobs::{Engine, Exit, Input, Origin, ReplyId, Turn};
+use nix::unistd::Pid;
+
+use super::{
+    booting::Boot,
+    clock::{self, Deadline},
+    files::Files,
+    hearing::Own,
+    options::Options,
+    people::with_views,
+    shell::Shell,
+    signals::Signals,
+    token::Token,
+    works::Works,
+};
+use crate::{
+    control::Control,
+    executor::Executor,
+    loader::Loader,
+    logs::Logs,
+    shutdown::End,
+    sources::Kernel,
+    store::Store,
+    sys::{
+        own::Image,
+        poll::{Poll, Ready},
+    },
+};
+
+/// How many inputs wait at most. What the world sends beyond it is refused, and told again by its source.
+pub(super) const BUS: usize = 65_536;
+/// How many inputs the engine is given in one turn.
+const BATCH: usize = 256;
+/// How many ends of processes are looked at in one turn.
+pub(super) const REAP: usize = 256;
+
+/// What every part is lent.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub poll: Poll<Token>,
+    pub bus: Bus<Input>,
+    pub now: Time,
+    pub options: Options,
+}
+
+impl Core {
+    pub const fn shell(&mut self) -> Shell<'_> {
+        Shell { poll: &mut self.poll, bus: &mut self.bus, now: self.now, options: &self.options }
+    }
+}
+
+/// PID 1.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) core: Core,
+    pub(super) engine: Engine,
+    pub(super) works: Works,
+    pub(super) executor: Executor,
+    pub(super) logs: Logs,
+    pub(super) control: Control,
+    pub(super) store: Store,
+    pub(super) loader: Loader,
+    pub(super) files: Option<Files>,
+    pub(super) kernel: Option<Kernel>,
+    pub(super) signals: Signals,
+    pub(super) deadline: Deadline,
+    pub(super) image: Image,
+    pub(super) boot: Boot,
+    pub(super) end: Option<End>,
+    /// Processes that belong to no job.
+    pub(super) own: BTreeMap<Pid, Own>,
+    /// When control-alt-delete was pressed of late.
+    pub(super) presses: Vec<Time>,
+    /// Who waits to hear what came of a load.
+    pub(super) awaits_load: Vec<ReplyId>,
+    /// How the job that a container is there for has ended.
+    pub(super) purpose_exit: Option<Exit>,
+    /// When the engine wants to be called.
+    pub(super) wake: Option<Time>,
+    /// Whether the engine or the reaper has more to do than one turn may take.
+    pub(super) again: bool,
+    pub(super) children: bool,
+}
+
+impl Machine {
+    /// Runs for ever. It comes back only if it cannot even wait.
+    pub async fn run(mut self) -> io::Result<Infallible> {
+        loop {
+            self.arm()?;
+            let is_busy = self.again || self.children || !self.core.bus.is_empty();
+            let mut ready = if is_busy { self.core.poll.look() } else { self.core.poll.wait().await? };
+            self.core.now = clock::now();
+            ready.sort_unstable_by_key(|(token, _)| *token);
+            for (token, ready) in ready {
+                self.hear(token, ready);
+            }
+            self.reap();
+            self.tick();
+            self.step();
+            self.look_whether_settled();
+            self.start_keeper();
+            self.logs.pass_on(self.core.now);
+            self.go_on_ending();
+        }
+    }
+
+    /// One turn of the engine.
+    fn step(&mut self) {
+        let due = self.wake.is_some_and(|wake| wake <= self.core.now);
+        if self.core.bus.is_empty() && !self.again && !due {
+            return;
+        }
+        self.again = false;
+        let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
+        self.store.begin_turn(&turn);
+        let actions = self.engine.step(self.store.watched(turn.batch), turn.now);
+        self.store.stepped();
+        for (number, action) in actions.into_iter().enumerate() {
+            self.store.performing(number);
+            self.perform(action);
+            self.store.performed(number);
+        }
+        self.store.end_turn();
+        let mut shell = self.core.shell();
+        with_views!(self, views => self.control.turned(&mut shell, &views));
+    }
+
+    fn hear(&mut self, token: Token, ready: Ready) {
+        match token {
+            Token::Notify(_) | Token::Status(_) | Token::ReadyFd(_) | Token::PidFd(_) | Token::Inotify => {
+                self.executor.ready(&mut self.core.shell(), token, ready);
+            }
+            Token::Signals => self.hear_signals(),
+            Token::Deadline => self.deadline.clear(),
+            Token::Calendar | Token::Socket(_) => {}
+            Token::Listener | Token::Client(_) => self.hear_people(token, ready),
+            Token::Keeper | Token::Output(_) => self.logs.ready(&mut self.core.shell(), token, ready),
+            Token::Files => {
+                if let Some(files) = &mut self.files {
+                    files.ready(self.core.now);
+                }
+            }
+            Token::Kernel => {
+                if let Some(kernel) = &self.kernel {
+                    kernel.ready(&mut self.core.shell());
+                }
+            }
+        }
+    }
+
+    /// What is due.
+    fn tick(&mut self) {
+        let now = self.core.now;
+        if self.executor.deadline().is_some_and(|at| at <= now) {
+            self.executor.tick(&mut self.core.shell());
+        }
+        if self.logs.deadline().is_some_and(|at| at <= now) {
+            self.logs.tick(&mut self.core.shell());
+        }
+        if self.control.deadline().is_some_and(|at| at <= now) {
+            self.tick_people();
+        }
+        if self.loader.deadline().is_some_and(|at| at <= now) {
+            self.loader.tick(now);
+        }
+        if self.files.as_mut().is_some_and(|files| files.is_due(now)) {
+            self.load();
+        }
+    }
+
+    /// Sets the timer to what is due next.
+    fn arm(&mut self) -> io::Result<()> {
+        let files = self.files.as_ref().and_then(Files::deadline);
+        let end = self.end.as_ref().and_then(End::deadline);
+        let parts = [
+            self.wake,
+            self.executor.deadline(),
+            self.logs.deadline(),
+            self.control.deadline(),
+            self.loader.deadline(),
+            self.boot.deadline(),
+            files,
+            end,
+        ];
+        self.deadline.set(parts.into_iter().flatten().min())
+    }
+
+    /// Emits an event of the machine's own.
+    pub(super) fn emit(&mut self, event: Event) {
+        self.core.shell().report(Input::Event { event, origin: Origin::World, reply: None });
+    }
+}

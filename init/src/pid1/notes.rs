@@ -1,0 +1,29 @@
+//! What the engine notes, in words for the log.
+
+use jobs::{Note, Notice, failure_text, refusal_text};
+
+use crate::logs::Level;
+
+/// How bad it is, and what to say.
+#[must_use]
+pub fn text(note: &Note) -> (Level, String) {
+    let (level, what) = match &note.what {
+        Notice::Failed(failure) => (Level::Error, format!("failed: {}", failure_text(*failure))),
+        Notice::Unspawned(process, why) => (Level::Error, format!("{process} could not be executed: {why}")),
+        Notice::ComesBack(delay) => {
+            (Level::Warning, format!("has ended and comes back in {} ms", delay.as_millis()))
+        }
+        Notice::StartTimedOut => (Level::Warning, "start timed out: what waited for it goes on".into()),
+        Notice::Refused(refusal) => (Level::Warning, format!("does not start: {}", refusal_text(refusal))),
+        Notice::RingCut(ring) => (Level::Warning, format!("a ring of waits was cut: {ring}")),
+        Notice::LetGo(event) => (Level::Warning, format!("event `{event}` waited too long and was let go")),
+        Notice::Starved(what) => (Level::Warning, format!("waiting for {what}")),
+        Notice::Skipped => (Level::Info, "is not wanted, says its check".into()),
+    };
+    let text = match (&note.job, note.instance.is_empty()) {
+        (Some(job), true) => format!("{job}: {what}"),
+        (Some(job), false) => format!("{job} ({}): {what}", note.instance),
+        (None, _) => what,
+    };
+    (level, text)
+}

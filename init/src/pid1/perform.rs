@@ -1,0 +1,75 @@
+//! Does what the engine says: each action goes to the part that it concerns.
+
+use std::sync::Arc;
+
+use events::{Args, Text};
+use jobs::{Action, Console, Input, Job, Life, ProcessKind};
+
+use super::{machine::Machine, notes, people::with_views};
+use crate::logs::{Level, Output};
+
+impl Machine {
+    pub(super) fn perform(&mut self, action: Action) {
+        match action {
+            Action::Spawn { life, job, instance, process, env, because: _ } => {
+                self.spawn(life, &job, &instance, process, &env);
+            }
+            Action::Signal { life, signal } => self.executor.signal(&mut self.core.shell(), life, signal),
+            Action::KillHook { life, process } => {
+                self.executor.kill_hook(&mut self.core.shell(), life, process);
+            }
+            Action::KillAll { life } => self.executor.kill_all(&mut self.core.shell(), life),
+            Action::Leave { life } => self.executor.leave(&mut self.core.shell(), life),
+            Action::Forget { life } => self.forget(life),
+            // Nothing is watched yet but what a job is ready by: files, sockets and timers are sources of their own.
+            Action::Watch(_) | Action::Unwatch(_) => {}
+            Action::Wake(at) => self.wake = at,
+            Action::Again => self.again = true,
+            Action::Reply(reply, outcome) => {
+                let mut shell = self.core.shell();
+                with_views!(self, views => self.control.reply(&mut shell, reply, &outcome, &views));
+            }
+            Action::Tell(event) => {
+                let mut shell = self.core.shell();
+                with_views!(self, views => self.control.tell(&mut shell, &event, &views));
+                if self.core.options.debug {
+                    self.say(Level::Debug, &format!("event {event}"));
+                }
+            }
+            Action::Note(note) => {
+                let (level, text) = notes::text(&note);
+                self.say(level, &text);
+                self.control.note(&mut self.core.shell(), &note);
+            }
+            Action::Down(kind) => self.begin_end(kind),
+        }
+    }
+
+    /// Says something, in Onset's own name.
+    pub(super) fn say(&mut self, level: Level, text: &str) {
+        self.logs.say(self.core.now, level, text);
+    }
+
+    fn spawn(&mut self, life: Life, job: &Arc<Job>, instance: &Text, process: ProcessKind, env: &Args) {
+        let piece = match self.works.piece(job.work) {
+            Ok(piece) => piece,
+            Err(error) => {
+                let why = format!("load: what it runs is lost: {error}").into();
+                self.core.shell().report(Input::Unspawned { life, process, why });
+                return;
+            }
+        };
+        let output = match piece.work.console {
+            Console::None => Output::Null,
+            Console::Log => self.logs.output_for(&mut self.core.shell(), life, &job.name, instance),
+            Console::Output => Output::Console,
+            Console::Owner => Output::Owner,
+        };
+        self.executor.spawn(&mut self.core.shell(), life, (job, &piece), instance, process, env, output);
+    }
+
+    fn forget(&mut self, life: Life) {
+        self.executor.forget(&mut self.core.shell(), life);
+        self.logs.forget(&mut self.core.shell(), life);
+    }
+}

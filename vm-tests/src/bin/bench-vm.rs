@@ -1,0 +1,103 @@
+//! Measures Onset in virtual machines, and prints a table of it: `bench-vm [--repeat N] [WORKLOAD...]`.
+#![forbid(unsafe_code)]
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use clap::Parser;
+use vm_tests::{
+    bench::{self, FIGURES, Figure, Readings},
+    failure::{Failure, Result},
+    kernel::Kernel,
+};
+
+/// Measures Onset in virtual machines whose clock counts instructions.
+#[derive(Parser)]
+#[command(name = "bench-vm")]
+struct Arguments {
+    /// How often each is measured; the median counts
+    #[arg(long, default_value_t = 1)]
+    repeat: usize,
+    /// Print all readings, not only the figures
+    #[arg(long)]
+    all: bool,
+    /// More words for the kernel's command line
+    #[arg(long, value_name = "WORDS", default_value = "", allow_hyphen_values = true)]
+    append: String,
+    /// The workloads; all if none is named
+    workloads: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match measure(&Arguments::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(Failure(why)) => {
+            // Where nobody listens, the status tells it.
+            let _ = writeln!(io::stderr(), "bench-vm: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says whether all figures are where they must be.
+fn measure(arguments: &Arguments) -> Result<bool> {
+    let kernel = Kernel::find()?;
+    let wanted = |name: &str| arguments.workloads.is_empty() || arguments.workloads.iter().any(|w| w == name);
+    let mut measured: BTreeMap<&str, Vec<Readings>> = BTreeMap::new();
+    for workload in bench::workloads().iter().filter(|workload| wanted(workload.name)) {
+        for _ in 0..arguments.repeat.max(1) {
+            // To standard error: the table is the output.
+            let _ = writeln!(io::stderr(), "bench-vm: {}", workload.name);
+            measured.entry(workload.name).or_default().push(workload.measure(&kernel, &arguments.append)?);
+        }
+    }
+    let mut text = String::from("| reading | measured | must | aim | |\n| --- | --- | --- | --- | --- |\n");
+    let mut well = true;
+    for figure in FIGURES {
+        let Some(value) = measured.get(figure.workload).and_then(|runs| median(runs, figure.key)) else {
+            continue;
+        };
+        let value = value / figure.per;
+        let (verdict, must) = verdict(figure, value);
+        well &= must;
+        let shown = [value, figure.must, figure.aim].map(show).join(" | ");
+        text.push_str(&format!("| {} | {shown} | {verdict} |\n", figure.what));
+    }
+    if arguments.all {
+        text.push_str("\n| workload | reading | median |\n| --- | --- | --- |\n");
+        for (name, runs) in &measured {
+            for key in runs.first().map(Readings::keys).into_iter().flatten() {
+                if let Some(value) = median(runs, key) {
+                    text.push_str(&format!("| {name} | {key} | {} |\n", show(value)));
+                }
+            }
+        }
+    }
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(well)
+}
+
+/// What to say of it, and whether it is where it must be.
+fn verdict(figure: &Figure, value: f64) -> (&'static str, bool) {
+    if value > figure.must {
+        ("**missed**", false)
+    } else if value > figure.aim {
+        ("ahead", true)
+    } else {
+        ("reached", true)
+    }
+}
+
+fn median(runs: &[Readings], key: &str) -> Option<f64> {
+    let mut values: Vec<f64> = runs.iter().filter_map(|readings| readings.get(key)?.parse().ok()).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn show(value: f64) -> String {
+    if value >= 100.0 || value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}

@@ -1,0 +1,60 @@
+//! What test machines need in them beside Onset: programs that stand for services, and the observer of the
+//! bench. It is static and goes under one name, `vm-guest WORD`.
+#![forbid(unsafe_code)]
+
+mod observe;
+mod proc;
+
+use std::{
+    env,
+    io::{self, Write as _},
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
+    process::ExitCode,
+};
+
+use nix::sys::socket::{MsgFlags, accept, recv, send};
+
+fn main() -> ExitCode {
+    let mut words = env::args().skip(1);
+    let done = match words.next().as_deref() {
+        Some("notify") => notify(&words.next().unwrap_or_default()),
+        Some("echo") => echo(),
+        Some("observe") => observe::observe(),
+        // The kernel's first process has no words of ours.
+        _ if std::process::id() == 1 => observe::begin(),
+        _ => Err(io::Error::other("it is `vm-guest notify TEXT` or `vm-guest echo`")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where standard error leads nowhere, the status has to do.
+            let _ = writeln!(io::stderr(), "vm-guest: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells the init what a service tells it, such as `READY=1`.
+fn notify(text: &str) -> io::Result<()> {
+    let name = env::var("NOTIFY_SOCKET").map_err(io::Error::other)?;
+    let address = match name.strip_prefix('@') {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(&name)?,
+    };
+    UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+/// Sends back what comes over the listening socket that it was started with, one connection after the other.
+fn echo() -> io::Result<()> {
+    loop {
+        let connection = accept(3)?;
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = recv(connection, &mut buffer, MsgFlags::empty()) {
+            send(connection, buffer.get(..count).unwrap_or_default(), MsgFlags::MSG_NOSIGNAL)?;
+        }
+        nix::unistd::close(connection)?;
+    }
+}
