@@ -57,7 +57,9 @@ mod tests {
     fn a_name_is_looked_up_and_what_is_malformed_is_not_taken() {
         let text = "root:x:0:0::/:\n\nbad\n:x:7:7::\nweb:x:33:33::/:/bin/sh\n+nis:x:5:5\nbig:x:4294967295:1::\nx:x:-1:\n";
         let accounts = Accounts { users: parse(text), groups: Vec::new() };
-        for (word, id) in [("root", Some(0)), ("web", Some(33)), ("1000", Some(1000)), ("bad", None), ("", None)] {
+        for (word, id) in
+            [("root", Some(0)), ("web", Some(33)), ("1000", Some(1000)), ("bad", None), ("", None)]
+        {
             assert_eq!(accounts.user(word).ok(), id, "{word}");
         }
         for word in ["+nis", "big", "x", "4294967295"] {

@@ -59,7 +59,8 @@ fn has(device: &Path, tag: &str, value: &str) -> bool {
 /// Whether the kernel itself says that a partition has this name or number in its table.
 fn says(device: &Path, tag: &str, value: &str) -> bool {
     let Some(name) = device.file_name() else { return false };
-    let said = fs::read_to_string(Path::new("/sys/class/block").join(name).join("uevent")).unwrap_or_default();
+    let said =
+        fs::read_to_string(Path::new("/sys/class/block").join(name).join("uevent")).unwrap_or_default();
     let key = if tag == "PARTLABEL" { "PARTNAME" } else { tag };
     let lines = said.lines().filter_map(|line| line.split_once('='));
     lines.filter(|(said, _)| *said == key).any(|(_, said)| said.eq_ignore_ascii_case(value))
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn partitions_are_in_the_fourth_column() {
-        let text = "major minor  #blocks  name\n\n 254        0    1 vda\n 254 1 1 vda1\n 104 0 1 cciss!c0d0\n";
+        let text =
+            "major minor  #blocks  name\n\n 254        0    1 vda\n 254 1 1 vda1\n 104 0 1 cciss!c0d0\n";
         assert_eq!(names(text).collect::<Vec<_>>(), ["vda", "vda1", "cciss/c0d0"]);
     }
 }

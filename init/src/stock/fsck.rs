@@ -53,8 +53,12 @@ pub fn check(source: &Path, entry: &Entry) -> Result<(), String> {
         "auto" => superblock::read(source).ok().flatten().map(|contents| contents.kind.to_owned()),
         kind => Some(kind.to_owned()),
     };
-    let Some(kind) = kind.filter(|kind| program::find(&format!("fsck.{kind}")).is_some()) else { return Ok(()) };
-    let Some(program) = program::find("fsck").or_else(|| program::find(&format!("fsck.{kind}"))) else { return Ok(()) };
+    let Some(kind) = kind.filter(|kind| program::find(&format!("fsck.{kind}")).is_some()) else {
+        return Ok(());
+    };
+    let Some(program) = program::find("fsck").or_else(|| program::find(&format!("fsck.{kind}"))) else {
+        return Ok(());
+    };
     let mut arguments: Vec<PathBuf> = vec![mode.repair.into()];
     if mode.force {
         arguments.push("-f".into());
@@ -74,7 +78,9 @@ pub fn check(source: &Path, entry: &Entry) -> Result<(), String> {
         Some(code) if code & REBOOT != 0 && code & !(MENDED | REBOOT) == 0 => {
             Err("faults were mended, and the machine must be booted again before it is used".into())
         }
-        Some(_) | None => Err(format!("{} has found faults that it could not mend: {status}", program.display())),
+        Some(_) | None => {
+            Err(format!("{} has found faults that it could not mend: {status}", program.display()))
+        }
     }
 }
 

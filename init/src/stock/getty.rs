@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    program,
+    program, runlevel,
     task::{Task, reason},
 };
 
@@ -24,7 +24,8 @@ fn find() -> Option<Getty> {
     if let Some(path) = program::find("getty") {
         // Debian's is agetty by another name.
         let real = path.canonicalize().unwrap_or_default();
-        let is_agetty = !real.to_string_lossy().contains("busybox") && !real.to_string_lossy().contains("toybox");
+        let is_agetty =
+            !real.to_string_lossy().contains("busybox") && !real.to_string_lossy().contains("toybox");
         return Some(if is_agetty { Getty::Agetty(path) } else { Getty::Plain(path, None) });
     }
     program::find("busybox").map(|path| Getty::Plain(path, Some("getty")))
@@ -34,7 +35,9 @@ fn find() -> Option<Getty> {
 pub fn run(task: &mut Task, words: &[String]) {
     let getty = find();
     if words.first().is_some_and(|word| word == "check") {
-        return if getty.is_none() { task.end_with(1) };
+        return if getty.is_none() {
+            task.end_with(1)
+        };
     }
     let tty = std::env::var("TTY").unwrap_or_default();
     let tty = tty.trim_start_matches("/dev/");
@@ -64,7 +67,9 @@ pub fn single(task: &mut Task, words: &[String]) {
     let sulogin = program::find("sulogin");
     let shell = program::find("sh");
     if words.first().is_some_and(|word| word == "check") {
-        return if sulogin.is_none() && shell.is_none() { task.end_with(1) };
+        return if sulogin.is_none() && shell.is_none() {
+            task.end_with(1)
+        };
     }
     let error = match (sulogin, shell) {
         (Some(sulogin), _) => program::become_program(&sulogin, None, &[] as &[&str]),
@@ -77,7 +82,8 @@ pub fn single(task: &mut Task, words: &[String]) {
 
 /// What kind of terminal is behind a device.
 fn terminal_of(tty: &str) -> &'static str {
-    let is_virtual = tty.strip_prefix("tty").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_virtual =
+        tty.strip_prefix("tty").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
     if is_virtual { "linux" } else { "vt220" }
 }
 
@@ -87,7 +93,9 @@ mod tests {
 
     #[test]
     fn a_serial_line_is_no_virtual_terminal() {
-        for (tty, terminal) in [("tty1", "linux"), ("ttyS0", "vt220"), ("hvc0", "vt220"), ("ttyAMA0", "vt220")] {
+        for (tty, terminal) in
+            [("tty1", "linux"), ("ttyS0", "vt220"), ("hvc0", "vt220"), ("ttyAMA0", "vt220")]
+        {
             assert_eq!(terminal_of(tty), terminal, "{tty}");
         }
     }

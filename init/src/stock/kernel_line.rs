@@ -27,8 +27,8 @@ fn split(line: &str) -> Vec<String> {
 
 /// The last value that is given to one of these options.
 pub fn value<'w>(words: &'w [String], options: &[&str]) -> Option<&'w str> {
-    let values = words.iter().filter_map(|word| word.split_once('='));
-    values.filter(|(key, _)| options.contains(key)).map(|(_, value)| value).last()
+    let mut values = words.iter().rev().filter_map(|word| word.split_once('='));
+    values.find(|(key, _)| options.contains(key)).map(|(_, value)| value)
 }
 
 #[cfg(test)]

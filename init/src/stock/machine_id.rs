@@ -33,7 +33,9 @@ pub fn run(task: &mut Task, _: &[String]) {
         Some(id) => id,
         None => match make() {
             Ok(id) => id,
-            Err(error) => return task.fault(format!("there is no randomness for {PATH}: {}", reason(&error))),
+            Err(error) => {
+                return task.fault(format!("there is no randomness for {PATH}: {}", reason(&error)));
+            }
         },
     };
     let path = task.path(PATH);
@@ -68,8 +70,11 @@ fn keep_for_now(for_now: &Path, path: &Path, id: &str) -> io::Result<()> {
 
 /// 32 hexadecimal digits, also with the lines of a UUID between them; never all zero.
 fn parse(text: &str) -> Option<String> {
-    let id: String = text.trim().chars().filter(|letter| *letter != '-').collect::<String>().to_ascii_lowercase();
-    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
+    let id: String =
+        text.trim().chars().filter(|letter| *letter != '-').collect::<String>().to_ascii_lowercase();
+    let is_id = id.len() == 32
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && id.bytes().any(|byte| byte != b'0');
     is_id.then_some(id)
 }
 

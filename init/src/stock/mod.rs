@@ -39,7 +39,12 @@ type Run = fn(&mut Task, &[String]);
 const VERBS: &[(&str, &str, &str, Run)] = &[
     ("remount", "", "remounts what is mounted already as /etc/fstab says, the root first", fstab::remount),
     ("fstab", "[network]", "mounts what /etc/fstab names, and switches swap on", fstab::run),
-    ("fsck", "MOUNTPOINT|root", "checks a file system of /etc/fstab, if there is a program for it", fsck::run),
+    (
+        "fsck",
+        "MOUNTPOINT|root",
+        "checks a file system of /etc/fstab, if there is a program for it",
+        fsck::run,
+    ),
     ("lo", "", "brings the loopback interface up", hostname::lo),
     ("hostname", "", "sets the host's name from /etc/hostname", hostname::run),
     ("sysctl", "", "sets the kernel's variables from sysctl.d", sysctl::run),
@@ -50,7 +55,7 @@ const VERBS: &[(&str, &str, &str, Run)] = &[
     ("udev", "[check|coldplug]", "becomes udev's daemon; tells it of what is there already", udev::run),
     ("runlevel", "[LEVEL]", "asks for a run level: that of the kernel's command line, or 2", runlevel::run),
     ("getty", "[check]", "becomes a login prompt on $TTY", getty::run),
-    ("single", "[check]", "becomes a shell for one person", getty::single),
+    ("single", "[check|over]", "becomes a shell for one person", getty::single),
     ("power", "poweroff|reboot", "asks Onset to end the machine", runlevel::power),
 ];
 

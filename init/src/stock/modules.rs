@@ -30,13 +30,18 @@ const PACKED: u32 = 4;
 pub fn run(task: &mut Task, _: &[String]) {
     let mut lines = conf::lines(task, "modules-load.d");
     let old = task.path("etc/modules");
-    let is_linked = conf::files(task, "modules-load.d").iter().any(|path| path.canonicalize().ok() == old.canonicalize().ok());
+    let is_linked = conf::files(task, "modules-load.d")
+        .iter()
+        .any(|path| path.canonicalize().ok() == old.canonicalize().ok());
     if old.exists() && !is_linked {
         lines.extend(conf::lines_of(task, &old));
     }
     let words = kernel_line::words();
     for option in ["modules_load", "modules-load"] {
-        let names = kernel_line::value(&words, &[option]).unwrap_or_default().split(',').filter(|name| !name.is_empty());
+        let names = kernel_line::value(&words, &[option])
+            .unwrap_or_default()
+            .split(',')
+            .filter(|name| !name.is_empty());
         lines.extend(names.map(|name| Line { place: "kernel command line".into(), text: name.into() }));
     }
     if lines.is_empty() {
@@ -64,7 +69,8 @@ fn load(task: &mut Task, lines: &[Line]) {
     let release = release.unwrap_or_default();
     let folders = ["lib/modules", "usr/lib/modules"].map(|folder| task.path(folder).join(&release));
     let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()) else {
-        return task.fault(format!("{}: there are no modules for this kernel ({release})", lines_place(lines)));
+        return task
+            .fault(format!("{}: there are no modules for this kernel ({release})", lines_place(lines)));
     };
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
     let known = Known::parse(&read("modules.dep"), &read("modules.builtin"), &read("modules.alias"));
@@ -103,7 +109,11 @@ impl Known {
             let ("alias", pattern, name) = (words.next()?, words.next()?, words.next()?) else { return None };
             Some((pattern.replace('-', "_"), name.into()))
         });
-        Self { files: files.collect(), builtin: builtin.lines().map(name_of).collect(), aliases: aliases.collect() }
+        Self {
+            files: files.collect(),
+            builtin: builtin.lines().map(name_of).collect(),
+            aliases: aliases.collect(),
+        }
     }
 
     /// The files to load for a name, in order; empty if the kernel has it built in.
@@ -128,7 +138,8 @@ impl Known {
         for (left, file) in (0..files.len()).rev().zip(files) {
             // Parameters are for the module itself, which is the last.
             let parameters = if left == 0 { parameters } else { "" };
-            insert(&folder.join(file), parameters).map_err(|error| format!("{}: {}", file.display(), reason(&error)))?;
+            insert(&folder.join(file), parameters)
+                .map_err(|error| format!("{}: {}", file.display(), reason(&error)))?;
         }
         Ok(())
     }

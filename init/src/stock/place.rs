@@ -37,7 +37,9 @@ impl Place {
     pub fn find(root: &Path, path: &str, make: bool) -> io::Result<Self> {
         let mut walk = Walk::begin(root, path)?;
         loop {
-            let Some(name) = walk.open.pop() else { return Ok(Self { folder: walk.folder()?, name: ".".into() }) };
+            let Some(name) = walk.open.pop() else {
+                return Ok(Self { folder: walk.folder()?, name: ".".into() });
+            };
             if walk.open.is_empty() {
                 return Ok(Self { folder: walk.folder()?, name });
             }

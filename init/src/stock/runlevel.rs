@@ -22,6 +22,13 @@ pub fn run(task: &mut Task, words: &[String]) {
     tell::emit(task, "runlevel", &[&level, "PREVLEVEL=N"], wait);
 }
 
+/// The shell for one person has ended. If a run level has ended it, that one counts.
+pub fn go_on(task: &mut Task) {
+    if std::env::var_os("UPSTART_STOP_EVENTS").is_none_or(|events| events.is_empty()) {
+        tell::emit(task, "runlevel", &["RUNLEVEL=2", "PREVLEVEL=S"], false);
+    }
+}
+
 /// Asks Onset to end the machine.
 pub fn power(task: &mut Task, words: &[String]) {
     match words.first().map(String::as_str) {
@@ -41,7 +48,7 @@ fn asked_words() -> Vec<String> {
 
 /// The last level that is asked for.
 fn asked(words: &[String]) -> char {
-    words.iter().filter_map(|word| level_of(word)).last().unwrap_or(DEFAULT)
+    words.iter().rev().find_map(|word| level_of(word)).unwrap_or(DEFAULT)
 }
 
 fn level_of(word: &str) -> Option<char> {

@@ -167,11 +167,15 @@ mod tests {
         let ext: [(usize, &[u8]); 3] = [(1080, &[0x53, 0xef]), (1128, ID), (1144, b"root")];
         check(&ext, Some(("ext2", Some("root"), Some(UUID))));
         check(&[&ext[..], &[(1116, &[4])]].concat(), Some(("ext3", Some("root"), Some(UUID))));
-        check(&[&ext[..], &[(1116, &[4]), (1120, &[0xc2, 2])]].concat(), Some(("ext4", Some("root"), Some(UUID))));
+        check(
+            &[&ext[..], &[(1116, &[4]), (1120, &[0xc2, 2])]].concat(),
+            Some(("ext4", Some("root"), Some(UUID))),
+        );
         check(&[(0, b"XFSB"), (32, ID), (108, b"data")], Some(("xfs", Some("data"), Some(UUID))));
         check(&[(65_600, b"_BHRfS_M"), (65_568, ID)], Some(("btrfs", None, Some(UUID))));
         check(&[(4086, b"SWAPSPACE2"), (1036, ID), (1052, b"sw")], Some(("swap", Some("sw"), Some(UUID))));
-        let fat: [(usize, &[u8]); 3] = [(510, &[0x55, 0xaa]), (82, b"FAT32   "), (67, &[0x78, 0x56, 0x34, 0xab])];
+        let fat: [(usize, &[u8]); 3] =
+            [(510, &[0x55, 0xaa]), (82, b"FAT32   "), (67, &[0x78, 0x56, 0x34, 0xab])];
         check(&[&fat[..], &[(71, b"EFI        ")]].concat(), Some(("vfat", Some("EFI"), Some("AB34-5678"))));
         check(&[&fat[..], &[(71, b"NO NAME    ")]].concat(), Some(("vfat", None, Some("AB34-5678"))));
         check(&[(32_769, b"CD001")], Some(("iso9660", None, None)));

@@ -71,7 +71,8 @@ fn is_pattern(path: &str) -> bool {
 /// Of those for one path only the last, in the order of the files.
 fn last_words(settings: Vec<Setting>) -> Vec<Setting> {
     let paths: Vec<String> = settings.iter().map(|setting| setting.path.clone()).collect();
-    let is_last = |at: usize, path: &String| paths.iter().skip(at.saturating_add(1)).all(|later| later != path);
+    let is_last =
+        |at: usize, path: &String| paths.iter().skip(at.saturating_add(1)).all(|later| later != path);
     let numbered = settings.into_iter().enumerate();
     numbered.filter(|(at, setting)| is_last(*at, &setting.path)).map(|(_, setting)| setting).collect()
 }
@@ -114,10 +115,8 @@ fn set(task: &mut Task, setting: &Setting, path: &str) {
     if let Err(error) = write(&Path::new(VARIABLES).join(path), value)
         && !setting.lenient
     {
-        let why = match error.kind() {
-            io::ErrorKind::NotFound => "the kernel has no such variable".into(),
-            _ => reason(&error),
-        };
+        let is_unknown = error.kind() == io::ErrorKind::NotFound;
+        let why = if is_unknown { "the kernel has no such variable".into() } else { reason(&error) };
         task.fault(format!("{}: cannot set {} to `{value}`: {why}", setting.place, path.replace('/', ".")));
     }
 }
@@ -164,7 +163,9 @@ mod tests {
     #[test]
     fn a_line_is_a_key_and_a_value() {
         assert_eq!(
-            read("kernel.sysrq=1\n net/ipv4/conf/eth0.5/x =  a b \n-a.b = 2\n-net.ipv4.conf.all.rp_filter\nvm.x\n"),
+            read(
+                "kernel.sysrq=1\n net/ipv4/conf/eth0.5/x =  a b \n-a.b = 2\n-net.ipv4.conf.all.rp_filter\nvm.x\n"
+            ),
             [
                 "kernel/sysrq=Some(\"1\")",
                 "net/ipv4/conf/eth0.5/x=Some(\"a b\")",
@@ -195,7 +196,10 @@ mod tests {
     #[test]
     fn a_pattern_means_what_is_there() {
         let found = expand("kernel/os*");
-        assert!(found.contains(&"kernel/ostype".into()) && found.contains(&"kernel/osrelease".into()), "{found:?}");
+        assert!(
+            found.contains(&"kernel/ostype".into()) && found.contains(&"kernel/osrelease".into()),
+            "{found:?}"
+        );
         assert_eq!(expand("kernel/nothing-*"), [""; 0]);
     }
 }

@@ -70,11 +70,6 @@ impl Task {
         self.code = code;
     }
 
-    /// Whether anything went wrong so far.
-    pub fn is_faulty(&self) -> bool {
-        self.code != 0
-    }
-
     /// The status to end with.
     pub fn exit(&self) -> ExitCode {
         ExitCode::from(self.code)

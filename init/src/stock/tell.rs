@@ -1,7 +1,7 @@
 //! What is told to PID 1, through its control socket.
 
 use std::{
-    io::{self, Read as _, Write as _},
+    io::{self, BufRead as _, Read as _, Write as _},
     os::unix::net::UnixStream,
 };
 
@@ -26,7 +26,8 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
     match answer(method, parameters) {
         Ok(reply) => {
             if let Some(error) = reply.get("error").and_then(Value::as_str) {
-                let message = reply.pointer("/parameters/message").and_then(Value::as_str).unwrap_or_default();
+                let message =
+                    reply.pointer("/parameters/message").and_then(Value::as_str).unwrap_or_default();
                 task.fault(format!("Onset refuses {method} {parameters}: {error} {message}"));
             }
         }
@@ -37,16 +38,15 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
 fn answer(method: &str, parameters: &Value) -> io::Result<Value> {
     let path = std::env::var_os("ONSET_CONTROL").unwrap_or_else(|| SOCKET.into());
     let mut stream = UnixStream::connect(path)?;
-    let mut message =
-        serde_json::to_vec(&json!({ "method": format!("org.onset.Manager.{method}"), "parameters": parameters }))?;
+    let mut message = serde_json::to_vec(
+        &json!({ "method": format!("org.onset.Manager.{method}"), "parameters": parameters }),
+    )?;
     message.push(0);
     stream.write_all(&message)?;
     let mut answer = Vec::new();
-    for byte in stream.take(LONGEST).bytes() {
-        match byte? {
-            0 => return Ok(serde_json::from_slice(&answer)?),
-            byte => answer.push(byte),
-        }
+    io::BufReader::new(stream.take(LONGEST)).read_until(0, &mut answer)?;
+    if answer.pop() == Some(0) {
+        return Ok(serde_json::from_slice(&answer)?);
     }
     Err(io::ErrorKind::UnexpectedEof.into())
 }

@@ -10,8 +10,25 @@ const OF_NETWORK: [&str; 10] =
 
 /// Kinds that have no device behind them.
 const VIRTUAL: [&str; 19] = [
-    "tmpfs", "proc", "sysfs", "devtmpfs", "devpts", "cgroup2", "cgroup", "mqueue", "hugetlbfs", "debugfs", "tracefs",
-    "securityfs", "configfs", "fusectl", "pstore", "bpf", "efivarfs", "ramfs", "binfmt_misc",
+    "tmpfs",
+    "proc",
+    "sysfs",
+    "devtmpfs",
+    "devpts",
+    "cgroup2",
+    "cgroup",
+    "mqueue",
+    "hugetlbfs",
+    "debugfs",
+    "tracefs",
+    "securityfs",
+    "configfs",
+    "fusectl",
+    "pstore",
+    "bpf",
+    "efivarfs",
+    "ramfs",
+    "binfmt_misc",
 ];
 
 /// A line of fstab.
@@ -34,13 +51,14 @@ pub struct Entry {
 impl Entry {
     /// Whether it has an option, also as `OPTION=...`.
     pub fn has(&self, option: &str) -> bool {
-        self.options.iter().any(|it| it == option || it.strip_prefix(option).is_some_and(|it| it.starts_with('=')))
+        self.options
+            .iter()
+            .any(|it| it == option || it.strip_prefix(option).is_some_and(|it| it.starts_with('=')))
     }
 
     /// The value of an option.
     pub fn value(&self, option: &str) -> Option<&str> {
-        let values = self.options.iter().filter_map(|it| it.strip_prefix(option)?.strip_prefix('='));
-        values.last()
+        self.options.iter().rev().find_map(|it| it.strip_prefix(option)?.strip_prefix('='))
     }
 
     /// Whether it is mounted without anybody asking.
@@ -100,12 +118,15 @@ pub fn parse(text: &str) -> (Vec<Entry>, Vec<String>) {
 
 fn entry(line: u32, text: &str) -> Result<Entry, String> {
     // What stands behind the sixth field is a comment.
-    let fields: Vec<String> = text.split_whitespace().take_while(|word| !word.starts_with('#')).map(unescaped).collect();
+    let fields: Vec<String> =
+        text.split_whitespace().take_while(|word| !word.starts_with('#')).map(unescaped).collect();
     let [spec, target, kind, rest @ ..] = fields.as_slice() else {
         return Err("a line has at least what, where and which kind".into());
     };
     let options = rest.first().map(String::as_str).unwrap_or("defaults");
-    let pass = rest.get(2).map_or(Ok(0), |pass| pass.parse().map_err(|_| format!("`{pass}` is no number of a pass")))?;
+    let pass = rest
+        .get(2)
+        .map_or(Ok(0), |pass| pass.parse().map_err(|_| format!("`{pass}` is no number of a pass")))?;
     Ok(Entry {
         line,
         spec: spec.clone(),
@@ -145,7 +166,8 @@ pub fn unescaped(word: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = word.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
-        let code = behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let code =
+            behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
         match code.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(byte) => {
                 bytes.push(byte);
@@ -183,7 +205,10 @@ mod tests {
             pass: 2,
         };
         assert_eq!(entries[0], expected);
-        assert_eq!((entries[1].line, entries[1].pass, entries[1].options.as_slice()), (5, 0, &["defaults".into()][..]));
+        assert_eq!(
+            (entries[1].line, entries[1].pass, entries[1].options.as_slice()),
+            (5, 0, &["defaults".into()][..])
+        );
         assert_eq!(
             faults,
             ["4: a line has at least what, where and which kind", "6: `no` is no number of a pass"]

@@ -41,7 +41,7 @@ pub fn remount(task: &mut Task, _: &[String]) {
     for entry in entries.iter().filter(|entry| entry.is_wanted() && !entry.is_bind()) {
         let is_root = entry.target == "/";
         if (is_root || entry.is_virtual())
-            && mounted.iter().any(|target| *target == entry.target)
+            && mounted.contains(&entry.target)
             && let Err(error) = mounting::remount(entry)
         {
             task.fault(format!("{PATH}:{}: cannot remount {}: {}", entry.line, entry.target, reason(&error)));
@@ -88,7 +88,8 @@ fn mount_all(task: &mut Task, entries: Vec<Entry>, patience: u64, change: Change
         let mut late = Vec::new();
         for entry in left {
             // What lies in a file system that is late waits for it.
-            let is_below = late.iter().any(|earlier: &(Entry, String)| order::comes_after(&entry, &earlier.0));
+            let is_below =
+                late.iter().any(|earlier: &(Entry, String)| order::comes_after(&entry, &earlier.0));
             if is_below {
                 late.push((entry, "what it lies in is not mounted".into()));
                 continue;
@@ -96,7 +97,9 @@ fn mount_all(task: &mut Task, entries: Vec<Entry>, patience: u64, change: Change
             match mount_one(task, &entry) {
                 Ok(()) => {}
                 Err(Trouble::Late(why)) => late.push((entry, why)),
-                Err(Trouble::Fault(why)) => task.fault(format!("{PATH}:{}: {}: {why}", entry.line, entry.target)),
+                Err(Trouble::Fault(why)) => {
+                    task.fault(format!("{PATH}:{}: {}: {why}", entry.line, entry.target))
+                }
             }
         }
         if late.iter().all(|(entry, _)| entry.may_fail()) || !waiting.has_changed() {

@@ -55,9 +55,11 @@ pub fn mount(source: &Path, target: &Path, entry: &Entry) -> Result<(), String> 
     let wanted = flags(&entry.options);
     let data = Some(wanted.data.as_str()).filter(|data| !data.is_empty());
     let error = |error: Errno| error.desc().to_owned();
-    mount_at(Some(source), target, kind.as_deref(), wanted.flags, data).map_err(|errno| match (errno, &kind) {
-        (Errno::ENODEV, Some(kind)) => format!("the kernel does not know file systems of kind `{kind}`"),
-        (errno, _) => error(errno),
+    mount_at(Some(source), target, kind.as_deref(), wanted.flags, data).map_err(|errno| {
+        match (errno, &kind) {
+            (Errno::ENODEV, Some(kind)) => format!("the kernel does not know file systems of kind `{kind}`"),
+            (errno, _) => error(errno),
+        }
     })?;
     // A bind takes its flags only afterwards.
     let later = wanted.flags & !(MsFlags::MS_BIND | MsFlags::MS_REC);
@@ -87,7 +89,9 @@ fn helper_of(kind: &str) -> Option<String> {
 }
 
 fn by_program(name: &str, words: &[&str], source: &Path, target: &Path, entry: &Entry) -> Result<(), String> {
-    let Some(path) = program::find(name) else { return Err(format!("there is no program `{name}`, which it needs")) };
+    let Some(path) = program::find(name) else {
+        return Err(format!("there is no program `{name}`, which it needs"));
+    };
     let mut all: Vec<PathBuf> = words.iter().map(PathBuf::from).collect();
     if name == "mount" || entry.kind.contains('.') {
         all.extend(["-t".into(), PathBuf::from(&entry.kind)]);
@@ -107,7 +111,11 @@ fn by_program(name: &str, words: &[&str], source: &Path, target: &Path, entry: &
 pub fn swap_on(source: &Path, entry: &Entry) -> io::Result<()> {
     let used = fs::read_to_string("/proc/swaps").unwrap_or_default();
     let real = source.canonicalize()?;
-    if used.lines().filter_map(|line| line.split_whitespace().next()).any(|path| Path::new(&unescaped(path)) == real) {
+    if used
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .any(|path| Path::new(&unescaped(path)) == real)
+    {
         return Ok(());
     }
     swap::swap_on(&real, entry.value("pri").and_then(|priority| priority.parse().ok()))

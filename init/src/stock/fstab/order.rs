@@ -39,7 +39,8 @@ mod tests {
     fn check(text: &str, expected: &[&str]) {
         let (entries, faults) = parse(text);
         assert_eq!(faults, [""; 0]);
-        let order: Vec<_> = sorted(entries).into_iter().map(|it| format!("{} {}", it.spec, it.target)).collect();
+        let order: Vec<_> =
+            sorted(entries).into_iter().map(|it| format!("{} {}", it.spec, it.target)).collect();
         assert_eq!(order, expected);
     }
 

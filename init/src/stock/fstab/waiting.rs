@@ -8,7 +8,9 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         inotify::{AddWatchFlags, InitFlags, Inotify},
-        socket::{AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket, MsgFlags},
+        socket::{
+            AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
+        },
     },
 };
 

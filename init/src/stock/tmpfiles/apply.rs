@@ -45,7 +45,9 @@ pub fn apply(root: &Path, rule: &Rule) -> Result<(), String> {
         Kind::AdjustAll => each(root, &rule.path, &mut |place| adjust_all(place, rule, MAX_DEPTH)),
     };
     result.map_err(|error| match error.raw_os_error() {
-        Some(libc::ELOOP) => "there is a link on the way that somebody else than root may have put there".into(),
+        Some(libc::ELOOP) => {
+            "there is a link on the way that somebody else than root may have put there".into()
+        }
         _ => reason(&error),
     })
 }
@@ -135,7 +137,16 @@ fn node(root: &Path, rule: &Rule) -> io::Result<()> {
             let kind = if is_block { SFlag::S_IFBLK } else { SFlag::S_IFCHR };
             mknodat(&place.folder, name, kind, mode, makedev(major, minor))
         }
-        _ => mkfifoat(&place.folder, name, mode),
+        Kind::Folder
+        | Kind::File { .. }
+        | Kind::Write { .. }
+        | Kind::Link { .. }
+        | Kind::Pipe
+        | Kind::Copy
+        | Kind::Remove
+        | Kind::RemoveAll
+        | Kind::Adjust
+        | Kind::AdjustAll => mkfifoat(&place.folder, name, mode),
     };
     match made {
         Ok(()) => adjust(&place, rule, true),
@@ -174,7 +185,8 @@ fn each(root: &Path, pattern: &str, act: &mut dyn FnMut(&Place) -> io::Result<()
             // What cannot be looked into has nothing in it that could be meant.
             let Ok(open) = Place::folder(root, folder) else { continue };
             let names = names_in(&open)?.into_iter().map(|name| name.to_string_lossy().into_owned());
-            let names = names.filter(|name| (!name.starts_with('.') || part.starts_with('.')) && glob_matches(part, name));
+            let names = names
+                .filter(|name| (!name.starts_with('.') || part.starts_with('.')) && glob_matches(part, name));
             next.extend(names.map(|name| format!("{folder}/{name}")));
         }
         next.sort_unstable();
@@ -225,12 +237,19 @@ fn remove_all(place: &Place, depth: usize) -> io::Result<()> {
 }
 
 /// Calls `act` on what is in a folder, with how much deeper it may go.
-fn inside(place: &Place, depth: usize, act: &mut dyn FnMut(&Place, usize) -> io::Result<()>) -> io::Result<()> {
+fn inside(
+    place: &Place,
+    depth: usize,
+    act: &mut dyn FnMut(&Place, usize) -> io::Result<()>,
+) -> io::Result<()> {
     if kind_of(&place.status()?) != libc::S_IFDIR {
         return Ok(());
     }
     let Some(depth) = depth.checked_sub(1) else { return Err(Errno::ENAMETOOLONG.into()) };
-    let mut inner = Place { folder: place.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?, name: OsString::new() };
+    let mut inner = Place {
+        folder: place.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?,
+        name: OsString::new(),
+    };
     for name in names_in(&inner.folder)? {
         inner.name = name;
         act(&inner, depth)?;
@@ -258,13 +277,16 @@ fn adjust(place: &Place, rule: &Rule, new: bool) -> io::Result<()> {
     if (opened.st_dev, opened.st_ino) != (status.st_dev, status.st_ino) {
         return Err(Errno::EAGAIN.into());
     }
-    let wanted = |owner: Option<Owner>, old: u32| owner.filter(|it| new || !it.only_new).map(|it| it.id).filter(|id| *id != old);
+    let wanted = |owner: Option<Owner>, old: u32| {
+        owner.filter(|it| new || !it.only_new).map(|it| it.id).filter(|id| *id != old)
+    };
     let (user, group) = (wanted(rule.user, status.st_uid), wanted(rule.group, status.st_gid));
     if user.is_some() || group.is_some() {
         fchownat(&file, "", user.map(Uid::from_raw), group.map(Gid::from_raw), AtFlags::AT_EMPTY_PATH)?;
     }
     let old = status.st_mode & 0o7777;
-    let mode = rule.mode.filter(|mode| new || !mode.only_new).map(|mode| effective(mode, old, kind_of(&status)));
+    let mode =
+        rule.mode.filter(|mode| new || !mode.only_new).map(|mode| effective(mode, old, kind_of(&status)));
     if let Some(mode) = mode.filter(|mode| new || *mode != old || user.is_some() || group.is_some()) {
         // `fchmod` does not take a descriptor that is only for looking; its name under /proc does.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
@@ -307,7 +329,9 @@ fn copy(root: &Path, rule: &Rule) -> io::Result<()> {
     }
     let to = Place::find(root, &rule.path, true)?;
     let is_there = match to.status() {
-        Ok(status) if kind_of(&status) == libc::S_IFDIR => !names_in(Place::folder(root, &rule.path)?)?.is_empty(),
+        Ok(status) if kind_of(&status) == libc::S_IFDIR => {
+            !names_in(Place::folder(root, &rule.path)?)?.is_empty()
+        }
         Ok(_) => true,
         Err(_) => false,
     };
@@ -327,7 +351,10 @@ fn copy_all(from: &Place, to: &Place, depth: usize) -> io::Result<()> {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(error) => return Err(error.into()),
             }
-            let mut into = Place { folder: to.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?, name: OsString::new() };
+            let mut into = Place {
+                folder: to.open(OFlag::O_RDONLY | OFlag::O_DIRECTORY, Mode::empty())?,
+                name: OsString::new(),
+            };
             inside(from, depth, &mut |inner, depth| {
                 into.name = inner.name.clone();
                 copy_all(inner, &into, depth)

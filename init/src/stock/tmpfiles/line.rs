@@ -111,10 +111,13 @@ pub fn parse(line: &Line, names: &Names, accounts: &Accounts) -> Result<Option<R
     if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
         return Err(format!("`{path}` is no absolute path, or has `..` in it"));
     }
-    let argument = Some(rest.trim()).filter(|rest| !rest.is_empty() && *rest != "-").map(|rest| names.fill(rest));
+    let argument =
+        Some(rest.trim()).filter(|rest| !rest.is_empty() && *rest != "-").map(|rest| names.fill(rest));
     let argument = argument.transpose()?;
     let argument = match (kind, argument) {
-        (Kind::File { .. } | Kind::Write { .. }, Some(text)) if signs.contains('~') => Some(from_base64(&text)?),
+        (Kind::File { .. } | Kind::Write { .. }, Some(text)) if signs.contains('~') => {
+            Some(from_base64(&text)?)
+        }
         (Kind::File { .. } | Kind::Write { .. }, Some(text)) => Some(unescaped(&text)),
         (_, argument) => argument,
     };
@@ -267,9 +270,17 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_said() {
-        for line in
-            ["y /x", "d", "d x", "d /a/../b", "d /a 0999", "d /a 0755 nobody-of-that-name", "d& /a", "d \"/a", "d /%b"]
-        {
+        for line in [
+            "y /x",
+            "d",
+            "d x",
+            "d /a/../b",
+            "d /a 0999",
+            "d /a 0755 nobody-of-that-name",
+            "d& /a",
+            "d \"/a",
+            "d /%b",
+        ] {
             assert!(read(line).is_err(), "{line}");
         }
     }

@@ -17,7 +17,9 @@ impl Names {
     pub fn of(task: &mut Task) -> Self {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let name = nix::sys::utsname::uname().ok();
-        let word = |word: Option<&std::ffi::OsStr>| word.map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+        let word = |word: Option<&std::ffi::OsStr>| {
+            word.map(|it| it.to_string_lossy().into_owned()).unwrap_or_default()
+        };
         Self {
             boot: boot.trim().replace('-', ""),
             machine: task.read("etc/machine-id").unwrap_or_default().trim().into(),
