@@ -1,24 +1,37 @@
-//! `onsetctl`: the one table of commands, from which parser and help come, and what each does.
+//! `onsetctl`: what people type, and what comes of it. The commands themselves stand in one table, [`table`].
 
+mod act;
+mod ask;
 mod check;
+mod connection;
+mod emit;
+mod exit;
 mod graph;
+mod machine;
 mod order;
 mod pages;
+mod say;
 mod simulate;
+mod table;
+mod tree;
+mod watch;
 
 use std::{
     collections::{HashMap, HashSet},
+    ffi::OsString,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser as _};
 use jobs::{
     Job, Order, Report, Severity,
     formats::rcd::KeywordFilter,
     load::{Generation, Tree, load, load_headers},
 };
+
+use table::Cli;
 
 use crate::{
     show::{Texts, to_text},
@@ -31,28 +44,6 @@ const CLEAN: u8 = 0;
 const FAULTS: u8 = 1;
 /// Something is wrong in the command.
 const USAGE: u8 = 2;
-
-/// Steers Onset, and shows what it would do.
-///
-/// `check`, `order`, `graph` and `simulate` work on files alone: on this machine's, on the root of an image, or on a
-/// folder of job files. They need no rights, change nothing and execute nothing.
-#[derive(Debug, Parser)]
-#[command(name = "onsetctl", version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-/// One variant per command.
-#[derive(Debug, Subcommand)]
-enum Command {
-    Check(check::Check),
-    Order(order::OrderCommand),
-    Graph(graph::Graph),
-    Simulate(simulate::Simulate),
-    Completions(pages::Completions),
-    Man(pages::Man),
-}
 
 /// Which files are meant.
 #[derive(Debug, Args)]
@@ -73,8 +64,11 @@ struct Outcome {
 
 /// Does what the words of the command line say.
 #[must_use]
-pub fn run(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(words) {
+pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let plain: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
+    let quick = plain.and_then(|words| Cli::plain(&words));
+    let cli = match quick.map_or_else(|| Cli::try_parse_from(&words), Ok) {
         Ok(cli) => cli,
         Err(error) => {
             // Whether the help reaches anybody is not our fault.
@@ -82,15 +76,7 @@ pub fn run(words: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { CLEAN });
         }
     };
-    let outcome = match &cli.command {
-        Command::Check(check) => check.run(),
-        Command::Order(order) => order.run(),
-        Command::Graph(graph) => graph.run(),
-        Command::Simulate(simulate) => simulate.run(),
-        Command::Completions(completions) => Ok(completions.run()),
-        Command::Man(man) => man.run(),
-    };
-    match outcome {
+    match cli.run() {
         Ok(outcome) => ExitCode::from(outcome.print()),
         Err(message) => {
             let _ = writeln!(io::stderr(), "onsetctl: {message}");

@@ -15,7 +15,7 @@ use super::{
     Outcome,
     connection::{Connection, nap},
     exit::{DONE, Trouble, clean},
-    say,
+    say::{self, part},
 };
 
 /// How many jobs are asked for at a time.
@@ -63,7 +63,8 @@ impl Act {
     }
 
     pub(super) fn run(&self, wish: Wish, socket: &Path) -> Outcome {
-        let (args, jobs): (Vec<&String>, Vec<&String>) = self.words.iter().partition(|word| word.contains('='));
+        let (args, jobs): (Vec<&String>, Vec<&String>) =
+            self.words.iter().partition(|word| word.contains('='));
         if jobs.is_empty() {
             let remarks = format!("onsetctl: {} which job?\n", method(wish).to_lowercase());
             return Outcome { text: String::new(), remarks, code: super::USAGE };
@@ -86,24 +87,12 @@ impl Act {
         outcome
     }
 
-    fn ask(
-        &self,
-        wish: Wish,
-        job: &str,
-        args: &[&String],
-        socket: &Path,
-    ) -> Result<Connection, Trouble> {
+    fn ask(&self, wish: Wish, job: &str, args: &[&String], socket: &Path) -> Result<Connection, Trouble> {
         let mut connection = Connection::open(socket)?;
-        let mut parameters = json!({ "job": job });
-        for (name, set, value) in [
-            ("args", !args.is_empty(), json!(args)),
-            ("force", self.force, true.into()),
-            ("wait", self.no_wait, false.into()),
-        ] {
-            if set {
-                parameters[name] = value;
-            }
-        }
+        // What is null counts as not given.
+        let args = (!args.is_empty()).then_some(args);
+        let wait = self.no_wait.then_some(false);
+        let parameters = json!({ "job": job, "args": args, "force": self.force, "wait": wait });
         connection.send(method(wish), &parameters, false)?;
         Ok(connection)
     }
@@ -117,7 +106,11 @@ impl Act {
         socket: &Path,
     ) -> Result<Value, Trouble> {
         let again = |connection: &mut Connection| {
-            connection.send(method(wish), &json!({ "job": job, "args": args, "force": self.force }), false)?;
+            connection.send(
+                method(wish),
+                &json!({ "job": job, "args": args, "force": self.force }),
+                false,
+            )?;
             connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters)
         };
         say_remark("Onset has restarted; looking how far it is");
@@ -131,13 +124,14 @@ impl Act {
                 }
                 (Err(trouble), _) => return Err(trouble),
             };
-            let (goal, is_up) = (status["status"]["goal"] == "start", status["status"]["up"] == true);
-            let is_down = status["status"]["state"] == "waiting";
+            let how = part(&status, "status");
+            let (goal, is_up) = (say::text(how, "goal") == "start", say::is(how, "up"));
+            let is_down = say::text(how, "state") == "waiting";
             match wish {
                 Wish::Start if is_up => return Ok(status),
                 Wish::Start if goal => {}
                 Wish::Start => {
-                    return match status["status"]["last"].as_str() {
+                    return match part(how, "last").as_str() {
                         Some(why) => Err(Trouble::No("Failed".into(), json!({ "job": job, "reason": why }))),
                         None => Err(Trouble::Cut),
                     };
@@ -169,12 +163,17 @@ impl Act {
         }
         match answer {
             Ok(answer) if !self.json => {
-                outcome.text.push_str(&say::status_line(&answer["status"]));
+                outcome.text.push_str(&say::status_line(part(&answer, "status")));
                 outcome.text.push('\n');
             }
             Ok(_) => {}
             // It is as it was wished.
-            Err(trouble) if matches!((wish, trouble.name()), (Wish::Start, "AlreadyRunning") | (Wish::Stop, "AlreadyStopped")) => {
+            Err(trouble)
+                if matches!(
+                    (wish, trouble.name()),
+                    (Wish::Start, "AlreadyRunning") | (Wish::Stop, "AlreadyStopped")
+                ) =>
+            {
                 outcome.remarks.push_str(&format!("onsetctl: {}\n", clean(&trouble.text())));
             }
             Err(trouble) => {
@@ -203,7 +202,7 @@ fn progress<'p>(job: &'p str, args: &'p [&String], socket: &'p Path) -> impl FnM
         let status = Connection::open(socket)
             .and_then(|mut connection| connection.call("Status", json!({ "job": job, "args": args })));
         let text = match status {
-            Ok(status) => say::progress(&status["status"]),
+            Ok(status) => say::progress(part(&status, "status")),
             Err(_) => String::from("no answer"),
         };
         let seconds = passed.as_secs();

@@ -152,7 +152,10 @@ impl Clients {
     /// Those who look on.
     pub fn watchers(&mut self) -> impl Iterator<Item = (u32, &mut Client)> {
         let watches = |client: &Client| matches!(client.doing, Doing::Watching { .. });
-        self.table.iter_mut().filter(move |(_, client)| watches(client)).map(|(number, client)| (*number, client))
+        self.table
+            .iter_mut()
+            .filter(move |(_, client)| watches(client))
+            .map(|(number, client)| (*number, client))
     }
 
     /// A user may not connect any more.
@@ -164,6 +167,13 @@ impl Clients {
     pub fn farewell(&mut self, error: &Value, now: Time) {
         for (_, client) in self.watchers() {
             client.answer(Err(error.clone()), now);
+        }
+    }
+
+    /// Gives up all clients.
+    pub fn close(self, shell: &mut Shell<'_>) {
+        for client in self.table.into_values() {
+            client.close(shell);
         }
     }
 

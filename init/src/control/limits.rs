@@ -39,7 +39,11 @@ pub fn all(clients: &Clients, views: &Views<'_>) -> Value {
         limit("clients-kept-for-root", clients::KEPT, "connections that others leave to root"),
         limit("accepts-per-turn", listener::ACCEPTS_PER_TURN, "new connections in one turn of the loop"),
         limit("calls-per-turn", client::CALLS_PER_TURN, "calls of one connection in one turn of the loop"),
-        limit("message", control::MAX_MESSAGE, "bytes of a message of root; a longer one ends the connection"),
+        limit(
+            "message",
+            control::MAX_MESSAGE,
+            "bytes of a message of root; a longer one ends the connection",
+        ),
         limit("message-of-others", control::MAX_MESSAGE_OF_OTHERS, "bytes of a message of anybody else"),
         limit("message-depth", control::MAX_DEPTH, "lists and objects in each other in a message"),
         limit("message-values", control::MAX_VALUES, "values in a message"),
@@ -60,7 +64,12 @@ pub fn all(clients: &Clients, views: &Views<'_>) -> Value {
         limit("queued-starts", MAX_QUEUE, "start events that wait for one instance to be down"),
         limit("step", STEP_BOUND, "events and moves of the engine in one turn; then others have their turn"),
         limit("causes-in-a-chain", usize::from(MAX_CHAIN), "causes that `why` goes back"),
-        Limit { name: "causes", value: u64::MAX, used: Some(count(causes)), what: "causes kept: those of living instances" },
+        Limit {
+            name: "causes",
+            value: u64::MAX,
+            used: Some(count(causes)),
+            what: "causes kept: those of living instances",
+        },
         Limit { name: "events", value: u64::MAX, used: Some(count(events)), what: "events under way" },
         Limit { name: "timers", value: u64::MAX, used: Some(count(timers)), what: "times waited for" },
     ];

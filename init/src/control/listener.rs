@@ -96,6 +96,13 @@ impl Listener {
         }
     }
 
+    /// Listens no more.
+    pub fn close(self, shell: &mut Shell<'_>) {
+        if let Some((socket, at)) = self.socket {
+            shell.poll.remove(&socket, at);
+        }
+    }
+
     /// Lets in who waits outside.
     pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) {
         for _ in 0..ACCEPTS_PER_TURN {
@@ -148,11 +155,8 @@ fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) {
     match clients.admit(&peer) {
         Err(reason) => {
             // Told if it can be told at once; the connection ends in any case.
-            let _ = send(
-                stream.as_raw_fd(),
-                &refusal(reason),
-                MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL,
-            );
+            let _ =
+                send(stream.as_raw_fd(), &refusal(reason), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
             return;
         }
         Ok(Some(goes)) => clients.remove(shell, goes),

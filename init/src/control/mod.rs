@@ -33,10 +33,7 @@ mod watch;
 
 use std::{collections::BTreeMap, path::Path};
 
-use events::{
-    Args, Text, Time,
-    control::LogLevel,
-};
+use events::{Args, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -140,6 +137,12 @@ impl Control {
         self.listener.open(shell);
     }
 
+    /// Ends all connections, and listens no more.
+    pub fn close(self, shell: &mut Shell<'_>) {
+        self.clients.close(shell);
+        self.listener.close(shell);
+    }
+
     /// What is logged.
     #[must_use]
     pub fn level(&self) -> LogLevel {
@@ -170,22 +173,10 @@ impl Control {
         ready: Ready,
     ) -> Vec<Order> {
         let mut orders = Vec::new();
-        match token {
-            Token::Listener => self.listener.accept(shell, &mut self.clients),
-            Token::Client(number) => self.client_ready(shell, views, number, ready, &mut orders),
-            Token::Notify(_)
-            | Token::Status(_)
-            | Token::ReadyFd(_)
-            | Token::Signals
-            | Token::PidFd(_)
-            | Token::Inotify
-            | Token::Deadline
-            | Token::Calendar
-            | Token::Keeper
-            | Token::Output(_)
-            | Token::Kernel
-            | Token::Files
-            | Token::Socket(_) => {}
+        if token == Token::Listener {
+            self.listener.accept(shell, &mut self.clients);
+        } else if let Token::Client(number) = token {
+            self.client_ready(shell, views, number, ready, &mut orders);
         }
         orders
     }
@@ -336,12 +327,7 @@ impl Control {
         self.clients.farewell(&restarted, now);
     }
 
-    fn answer_client(
-        &mut self,
-        shell: &mut Shell<'_>,
-        number: u32,
-        answer: Result<Value, Value>,
-    ) {
+    fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {
         let Some(client) = self.clients.get_mut(number) else { return };
         client.answer(answer, shell.now);
         self.put_back(shell, number);

@@ -1,6 +1,6 @@
 //! What passes between the control socket and the loop.
 
-use events::{Time, control::LogLevel};
+use events::control::LogLevel;
 use jobs::{Engine, Life, Origin, ReplyId, Shutdown};
 use serde::Serialize;
 
@@ -93,9 +93,4 @@ pub struct Fault {
     pub column: Option<usize>,
     /// What to do.
     pub help: Option<String>,
-}
-
-/// A time as clients read it.
-pub const fn millis(time: Time) -> u64 {
-    time.0
 }

@@ -47,12 +47,7 @@ pub fn part(parameters: &Value) -> Vec<u8> {
 }
 
 /// What became of a command.
-pub fn of_act(
-    job: &Text,
-    instance: &Text,
-    outcome: &Outcome,
-    views: &Views<'_>,
-) -> Result<Value, Value> {
+pub fn of_act(job: &Text, instance: &Text, outcome: &Outcome, views: &Views<'_>) -> Result<Value, Value> {
     let status = || {
         let status = views.engine.status(job, instance);
         status.map_or(Value::Null, |status| show::status(&status))
@@ -69,7 +64,9 @@ pub fn of_act(
         Outcome::Failed(failure) => {
             Err(error("Failed", json!({ "job": job, "reason": failure_text(*failure) })))
         }
-        Outcome::EventFailed => Err(error("Failed", json!({ "job": job, "reason": "an event of it failed" }))),
+        Outcome::EventFailed => {
+            Err(error("Failed", json!({ "job": job, "reason": "an event of it failed" })))
+        }
         Outcome::Stopped => Err(error("Stopped", json!({ "job": job }))),
         Outcome::LetGo => Err(error("LetGo", json!({}))),
     }

@@ -11,12 +11,8 @@ use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, TURNS, Views,
-    client::Doing,
-    clients::DEAR,
-    limits, outcome,
-    pages::Listed,
-    show, watch,
+    Asked, Control, Order, Pending, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
+    pages::Listed, show, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -204,9 +200,8 @@ impl Control {
             Request::UnsetEnv(key) => self.unset_env(&key).into(),
             Request::GetEnv(key) => self.get_env(&key).into(),
             Request::ListEnv => {
-                let variable = |(key, value): (&Key, &Word)| {
-                    json!({ "key": key.as_str(), "value": value.as_str() })
-                };
+                let variable =
+                    |(key, value): (&Key, &Word)| json!({ "key": key.as_str(), "value": value.as_str() });
                 let variables: Vec<Value> = self.records.environment.iter().map(variable).collect();
                 Step::Answer(Ok(json!({ "variables": variables })))
             }
@@ -394,10 +389,8 @@ struct Unread {
 
 /// The request in a message, whether more answers than one are welcome, and whether none is.
 fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> {
-    let unread = |fault: Fault| Unread {
-        is_last: matches!(fault, Fault::NoJson(_)),
-        value: outcome::fault(&fault),
-    };
+    let unread =
+        |fault: Fault| Unread { is_last: matches!(fault, Fault::NoJson(_)), value: outcome::fault(&fault) };
     let call = Call::read(message).map_err(unread)?;
     let method = Method::find(&call.method).map_err(unread)?;
     // Before any parameter is looked at.

@@ -1,7 +1,7 @@
 //! How jobs are, as JSON.
 
 use events::{Args, Text, Time};
-use jobs::{Job, Known, Origin, ProcessKind, Ready, StartMode, Status, Why, Work};
+use jobs::{Job, Known, ProcessKind, Ready, StartMode, Status, Why, Work};
 use serde_json::{Map, Value, json};
 
 use super::order::Views;
@@ -70,15 +70,6 @@ pub fn words(args: &Args) -> Vec<String> {
     args.iter().map(|(key, value)| format!("{key}={value}")).collect()
 }
 
-/// Who did something, for people.
-pub fn origin(origin: Origin) -> String {
-    match origin {
-        Origin::World => "the machine".into(),
-        Origin::Person(uid) => format!("user {uid}"),
-        Origin::Job(_) => "a process of a job".into(),
-    }
-}
-
 /// All that is known of a job. What it runs, as whom and with which variables, is for `trusted` eyes.
 pub fn job(job: &Job, piece: Option<&Piece>, trusted: bool) -> Value {
     let mut shown = Map::new();
@@ -103,11 +94,14 @@ pub fn job(job: &Job, piece: Option<&Piece>, trusted: bool) -> Value {
     set("start_on", json!(job.start_on.as_ref().map(ToString::to_string)));
     set("stop_on", json!(job.stop_on.as_ref().map(ToString::to_string)));
     set("while", json!(job.holds_while.as_ref().map(ToString::to_string)));
-    set("start", match &job.start {
-        StartMode::Automatic => Value::Null,
-        StartMode::Manual => "manual".into(),
-        StartMode::Disabled(why) => format!("disabled: {why}").into(),
-    });
+    set(
+        "start",
+        match &job.start {
+            StartMode::Automatic => Value::Null,
+            StartMode::Manual => "manual".into(),
+            StartMode::Disabled(why) => format!("disabled: {why}").into(),
+        },
+    );
     set("instance", json!(job.instance.as_ref().map(|template| template.as_str())));
     set("provides", names(job.provides.iter().map(|provide| &*provide.name)));
     set("requires", names(job.requires.iter().map(|require| &*require.name)));
@@ -123,19 +117,25 @@ pub fn job(job: &Job, piece: Option<&Piece>, trusted: bool) -> Value {
     set("main", job.is_purpose.into());
     set("ready", ready(&job.ready));
     if let Some(respawn) = &job.respawn {
-        set("respawn", json!({
-            "limit": respawn.limit,
-            "within_ms": millis(respawn.within),
-            "backoff_ms": millis(respawn.backoff),
-            "backoff_max_ms": millis(respawn.backoff_max),
-        }));
+        set(
+            "respawn",
+            json!({
+                "limit": respawn.limit,
+                "within_ms": millis(respawn.within),
+                "backoff_ms": millis(respawn.backoff),
+                "backoff_max_ms": millis(respawn.backoff_max),
+            }),
+        );
     }
     set("normal_exit", job.normal_exit.iter().map(ToString::to_string).collect());
-    set("kill", json!({
-        "signal": job.kill.signal.to_string(),
-        "timeout_ms": millis(job.kill.timeout),
-        "leave": job.kill.leave,
-    }));
+    set(
+        "kill",
+        json!({
+            "signal": job.kill.signal.to_string(),
+            "timeout_ms": millis(job.kill.timeout),
+            "leave": job.kill.leave,
+        }),
+    );
     set("reload_signal", job.reload_signal.to_string().into());
     set("settle_ms", millis(job.settle).into());
     set("start_timeout_ms", json!(job.start_timeout.map(millis)));

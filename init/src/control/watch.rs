@@ -21,18 +21,21 @@ impl Control {
         let job = about("JOB").filter(|_| is_of_a_life(&event.name));
         let instance = job.and_then(|_| about("INSTANCE"));
         let why = job.and_then(|job| views.engine.why(job, instance.unwrap_or_default()));
-        // The latest cause of a life's event is what set the job's goal.
-        let cause = why.and_then(|why| why.chain.into_iter().next()).map(|(_, what)| what);
-        self.say_to_watchers(shell, &json!({
-            "time": shell_time(shell),
-            "what": "event",
-            "text": event.to_string(),
-            "name": event.name.as_str(),
-            "args": show::words(&event.args),
-            "job": job,
-            "instance": instance,
-            "cause": cause,
-        }));
+        // The latest cause of a life's event is that the job was started or stopped; before it stands why.
+        let cause = why.and_then(|why| why.chain.into_iter().take(2).next_back()).map(|(_, what)| what);
+        self.say_to_watchers(
+            shell,
+            &json!({
+                "time": shell_time(shell),
+                "what": "event",
+                "text": event.to_string(),
+                "name": event.name.as_str(),
+                "args": show::words(&event.args),
+                "job": job,
+                "instance": instance,
+                "cause": cause,
+            }),
+        );
     }
 
     /// Tells those who look on what people should know.
@@ -40,13 +43,16 @@ impl Control {
         if self.clients.watchers().next().is_none() {
             return;
         }
-        self.say_to_watchers(shell, &json!({
-            "time": shell_time(shell),
-            "what": "note",
-            "text": notice_text(&note.what),
-            "job": note.job.as_ref().map(|job| job.as_str()),
-            "instance": show::some(&note.instance),
-        }));
+        self.say_to_watchers(
+            shell,
+            &json!({
+                "time": shell_time(shell),
+                "what": "note",
+                "text": notice_text(&note.what),
+                "job": note.job.as_ref().map(|job| job.as_str()),
+                "instance": show::some(&note.instance),
+            }),
+        );
     }
 
     fn say_to_watchers(&mut self, shell: &mut Shell<'_>, parameters: &Value) {

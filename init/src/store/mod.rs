@@ -43,12 +43,14 @@ pub mod past;
 mod replay;
 mod resume;
 pub mod snapshot;
+pub mod watchdog;
 mod watched;
 
 pub use kept::{Kept, Label};
 pub use past::{Cause, During, Past, Reverted};
 pub use resume::{Interrupted, Progress, Restored, Resumption, Skipped, State, Unsafe};
 pub use snapshot::FORMAT;
+pub use watchdog::Watchdog;
 pub use watched::Watched;
 
 use crate::sys::{
@@ -258,11 +260,10 @@ impl Store {
             return Ok(());
         }
         let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        let ours = mark::own_format();
         match mark::format_of(image.readable()?)? {
-            Some(FORMAT) => Ok(()),
-            Some(other) => {
-                refuse(format!("it reads states in format {other}, and ours is in format {FORMAT}"))
-            }
+            Some(format) if format == ours => Ok(()),
+            Some(other) => refuse(format!("it reads states in format {other}, and ours is in format {ours}")),
             None => refuse("it is not Onset".into()),
         }
     }
@@ -322,3 +323,6 @@ fn get(page: Page<'_>, [a, b]: [Word; 2], half: usize) -> u64 {
 fn set(page: Page<'_>, [a, b]: [Word; 2], half: usize, to: u64) {
     page.set(if half == 0 { a } else { b }, to);
 }
+
+#[cfg(test)]
+mod tests;

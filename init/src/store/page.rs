@@ -196,7 +196,8 @@ impl<'p> Page<'p> {
         self.set(Word::CODE, u64::from(death.code.cast_unsigned()));
         self.set(Word::ADDRESS, death.address);
         self.set(Word::INSTRUCTION, death.instruction);
-        self.set(Word::SENDER, u64::from(death.sender.cast_unsigned()));
+        let sender = death.sender.map_or(0, |sender| u64::from(sender.unsigned_abs()).saturating_add(1));
+        self.set(Word::SENDER, sender);
         self.set_text(death.text);
         let cause = match death.signal {
             0 => CAUSE_PANIC,
@@ -341,7 +342,7 @@ mod tests {
     }
 
     fn death(time: u64, text: &str) -> Death<'_> {
-        Death { signal: 0, code: 0, address: 0, instruction: 0, sender: 0, time, text }
+        Death { signal: 0, code: 0, address: 0, instruction: 0, sender: None, time, text }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum Cause {
         address: u64,
         /// The instruction that did it; 0 where it is not known.
         instruction: u64,
-        /// The process that sent it, if one did.
+        /// The process that sent it, if one did; 0 if it is outside our pid namespace.
         sender: Option<u64>,
     },
     /// It did not come to write it down.
@@ -119,7 +119,7 @@ impl Cause {
                 signal: i32::try_from(number & !CAUSE_SIGNAL).unwrap_or(0),
                 address: page.get(Word::ADDRESS),
                 instruction: page.get(Word::INSTRUCTION),
-                sender: (sender != 0).then_some(sender),
+                sender: sender.checked_sub(1),
             },
         }
     }
@@ -183,6 +183,7 @@ impl fmt::Display for Cause {
                     Err(_) => write!(f, "signal {signal}")?,
                 }
                 match sender {
+                    Some(0) => f.write_str(" sent from outside"),
                     Some(sender) => write!(f, " sent by process {sender}"),
                     None => write!(f, " at {instruction:#x}, touching {address:#x},"),
                 }

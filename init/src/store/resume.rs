@@ -116,7 +116,9 @@ impl Store {
         let take = |word| memory::take_descriptor(descriptor(page.get(word)));
         let [a, b] = Word::SNAPSHOTS;
         let snapshots = [File::from(take(a)?), File::from(take(b)?)];
-        if kept::table().is_none() {
+        // Only a test has a table already; then what is in it belongs to others.
+        let is_fresh = kept::table().is_none();
+        if is_fresh {
             kept::use_table(File::from(take(Word::TABLE)?));
         }
         let mut store = Self {
@@ -132,7 +134,7 @@ impl Store {
         faults::use_page(page);
         store.note_descriptors();
         store.arm();
-        let kept = kept::take_all().unwrap_or_default();
+        let kept = if is_fresh { kept::take_all().unwrap_or_default() } else { Vec::new() };
         let past = store.account();
         let state = store.state(&past);
         Ok(Resumption { store, past, kept, state })

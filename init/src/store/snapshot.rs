@@ -4,7 +4,7 @@ use std::{fs::File, io, os::unix::fs::FileExt as _};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{checksum::Checksum, encoding};
+use super::{checksum::Checksum, encoding, mark::own_format};
 
 /// Which version of the state's encoding is here. It counts up with every change of what the engine or a part of
 /// PID 1 saves; a test holds the encoding of a small state against it.
@@ -31,7 +31,7 @@ pub fn write(file: &File, state: &impl Serialize) -> io::Result<u64> {
         // What was written of it is memory that others need now. That it may stay is all that can go wrong.
         let _ = file.set_len(0);
     })?;
-    let fields = MAGIC.into_iter().chain(FORMAT.to_le_bytes()).chain(sum.to_le_bytes());
+    let fields = MAGIC.into_iter().chain(own_format().to_le_bytes()).chain(sum.to_le_bytes());
     let head: Vec<u8> = fields.collect();
     file.write_all_at(&head, 0)?;
     Ok(length.saturating_add(HEAD as u64))
@@ -57,7 +57,7 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     let (format, rest) = rest.split_first_chunk::<4>().ok_or(Fault::Damaged)?;
     let (sum, body) = rest.split_first_chunk::<4>().ok_or(Fault::Damaged)?;
     let format = u32::from_le_bytes(*format);
-    if format != FORMAT {
+    if format != own_format() {
         return Err(Fault::Foreign(format));
     }
     if Checksum::of(body) != u32::from_le_bytes(*sum) {

@@ -51,8 +51,8 @@ pub struct Death<'t> {
     pub address: u64,
     /// The instruction that did it; 0 where it is not known.
     pub instruction: u64,
-    /// The process that sent the signal; 0 for a fault of our own.
-    pub sender: i32,
+    /// The process that sent the signal, 0 if it is outside our pid namespace; none for a fault of our own.
+    pub sender: Option<i32>,
     /// When, in milliseconds since boot.
     pub time: u64,
     /// What a panic said.
@@ -196,7 +196,7 @@ extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut 
         code: info.si_code,
         address: if is_sent { 0 } else { address.addr() as u64 },
         instruction: instruction(context),
-        sender: if is_sent && !is_own { sender } else { 0 },
+        sender: (is_sent && !is_own).then_some(sender),
         time: now(),
         text: "",
     });
@@ -219,7 +219,7 @@ fn on_panic(info: &PanicHookInfo<'_>) {
         code: 0,
         address: 0,
         instruction: 0,
-        sender: 0,
+        sender: None,
         time: now(),
         text: text.as_str(),
     });
@@ -330,7 +330,7 @@ fn speak(death: &Death<'_>) {
         0 => writeln!(line, "<2>onset: {}; executing myself again", death.text),
         signal => writeln!(
             line,
-            "<2>onset: signal {signal} (code {}, address {:#x}, instruction {:#x}, sender {}); \
+            "<2>onset: signal {signal} (code {}, address {:#x}, instruction {:#x}, sender {:?}); \
              executing myself again",
             death.code, death.address, death.instruction, death.sender
         ),

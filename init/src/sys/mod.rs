@@ -21,4 +21,5 @@ pub mod steps;
 pub mod swap;
 pub mod tty;
 pub mod wait;
+pub mod watchdog;
 pub mod words;

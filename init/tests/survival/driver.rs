@@ -15,17 +15,27 @@ pub struct Machine {
 impl Machine {
     /// One that has begun, from the program at `path`.
     pub fn of(path: &str) -> Self {
+        let mut machine = Self::made(path, &[]);
+        assert_eq!(machine.hear(), "begun");
+        machine
+    }
+
+    /// One with a fault in its beginning.
+    pub fn bare(fault: &str) -> Self {
+        Self::made(std::env::current_exe().unwrap().to_str().unwrap(), &[fault])
+    }
+
+    fn made(path: &str, arguments: &[&str]) -> Self {
         let mut unshare = Command::new("unshare")
             .args(["--pid", "--fork", "--mount-proc", "--kill-child", path])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let to = unshare.stdin.take().unwrap();
         let from = BufReader::new(unshare.stdout.take().unwrap());
-        let mut machine = Self { unshare, to, from };
-        assert_eq!(machine.hear(), "begun");
-        machine
+        Self { unshare, to, from }
     }
 
     /// One from this very program.
@@ -59,6 +69,40 @@ impl Machine {
         self.from.read_line(&mut line).unwrap();
         assert!(!line.is_empty(), "PID 1 is gone");
         line.trim_end().into()
+    }
+}
+
+impl Machine {
+    /// PID 1 as the outside sees it.
+    pub fn pid(&self) -> i32 {
+        let parent = format!("PPid:\t{}\n", self.unshare.id());
+        let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+            let pid: i32 = entry.unwrap().file_name().to_str()?.parse().ok()?;
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            status.contains(&parent).then_some(pid)
+        });
+        pids.into_iter().next().unwrap()
+    }
+}
+
+/// A file that is gone when this value is.
+pub struct Scratch(pub String);
+
+impl Scratch {
+    /// One with these bytes that can be executed.
+    pub fn program(name: &str, bytes: &[u8]) -> Self {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = std::env::temp_dir().join(format!("onset-{name}-{}", std::process::id()));
+        std::fs::write(&path, bytes).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        Self(path.to_str().unwrap().into())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It may be gone already, which is what is wished for.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

@@ -61,6 +61,9 @@ fn now() -> Time {
 fn begin() -> Toy {
     let store = Store::create().unwrap();
     store.arm();
+    if let Some(plan) = std::env::args().nth(1) {
+        faults::arm(plan.parse().unwrap());
+    }
     let mut toy = Toy {
         engine: Engine::new(),
         rest: Rest::default(),
@@ -130,6 +133,7 @@ fn five_jobs() -> Vec<std::sync::Arc<jobs::Job>> {
     let text = "(start_on: \"go\", exec: \"sleep 1000\")";
     let mut files: Vec<TreeFile> =
         ["one", "two", "three", "four", "five"].map(|name| file(name, text)).into();
+    files.push(file("deadly", "(start_on: \"doom\", exec: \"sleep 1000\")"));
     files.push(file("many", "(start_on: \"more\", instance: \"$N\", exec: \"sleep 1000\")"));
     let generation = jobs::load::load(&Tree { files }, &Default::default());
     assert!(generation.refused.is_empty(), "{:?}", generation.reports);
@@ -199,7 +203,13 @@ impl Toy {
                 names.sort();
                 names.join(", ")
             }
-            "open" => fs::read_dir("/proc/self/fd").unwrap().count().to_string(),
+            "open" => {
+                let links = fs::read_dir("/proc/self/fd").unwrap();
+                let name = |link: fs::DirEntry| fs::read_link(link.path()).unwrap().display().to_string();
+                let mut names: Vec<String> = links.map(|link| name(link.unwrap())).collect();
+                names.sort();
+                names.join(", ")
+            }
             "snapshot" => match self.store.snapshot(now(), &self.engine, &self.rest) {
                 Ok(()) => "done".into(),
                 Err(error) => error.to_string(),
@@ -238,6 +248,20 @@ impl Toy {
                 drop(taken);
                 format!("{was_short} {}", alloc::is_relieved())
             }
+            "damage" => {
+                damage(rest);
+                "damaged".into()
+            }
+            "limit" => {
+                limit_memory();
+                while !alloc::is_short() {
+                    vec![1_u8; 1_000].leak();
+                }
+                format!("short, and relieved: {}", alloc::is_relieved())
+            }
+            "gobble" => loop {
+                vec![1_u8; 1_000].leak();
+            },
             "reap" => {
                 self.reap();
                 self.turns(Vec::new());
@@ -269,7 +293,10 @@ impl Toy {
     }
 
     fn perform(&mut self, action: Action) {
-        if let Action::Spawn { life, process, .. } = action {
+        if let Action::Spawn { life, process, job, .. } = action {
+            if job.name.as_str() == "deadly" {
+                faults::trigger(faults::Kind::Segv);
+            }
             let child = Command::new("sleep")
                 .arg("1000")
                 .env("ONSET_LIFE", mark(life))
@@ -359,6 +386,30 @@ impl Toy {
             }
         }
     }
+}
+
+/// The second half of one of the store's files is not what it was.
+fn damage(name: &str) {
+    for entry in fs::read_dir("/proc/self/fd").unwrap() {
+        let path = entry.unwrap().path();
+        if fs::read_link(&path).is_ok_and(|to| to.to_string_lossy().contains(name)) {
+            let bytes = fs::read(&path).unwrap();
+            let damaged: Vec<u8> = bytes[bytes.len() / 2..].iter().map(|byte| !byte).collect();
+            let file = fs::OpenOptions::new().write(true).open(path).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, &damaged, bytes.len() as u64 / 2).unwrap();
+            return;
+        }
+    }
+    panic!("there is no {name}");
+}
+
+/// No memory from now on, beyond what we have.
+fn limit_memory() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let pages: u64 =
+        fs::read_to_string("/proc/self/statm").unwrap().split(' ').next().unwrap().parse().unwrap();
+    let (_, most) = getrlimit(Resource::RLIMIT_AS).unwrap();
+    setrlimit(Resource::RLIMIT_AS, pages * 4_096, most).unwrap();
 }
 
 fn mark(life: Life) -> String {

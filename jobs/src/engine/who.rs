@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use events::{Args, Key, Name, Text, Value};
 
 use super::{Engine, goals::key_of};
-use crate::{Job, Life, Outcome};
+use crate::{Job, Life, Outcome, State};
 
 impl Engine {
     /// The job of this name, or else the first by name that provides it, and the instance of it that the
@@ -46,6 +46,15 @@ impl Engine {
     pub fn instance_of(&self, life: Life) -> Option<(&Name, &Text)> {
         let instance = self.instance(life.place).filter(|instance| instance.number == life.number)?;
         Some((&instance.job.name, &instance.key))
+    }
+
+    /// All instances that live: which life, of which job, under which name, and in which state.
+    pub fn living(&self) -> impl Iterator<Item = (Life, &Arc<Job>, &Text, State)> {
+        (0..).zip(&self.saved.instances).filter_map(|(place, instance)| {
+            let instance = instance.as_ref()?;
+            let life = Life { place, number: instance.number };
+            Some((life, &instance.job, &instance.key, instance.state))
+        })
     }
 
     /// All jobs in force, in no order.
