@@ -31,7 +31,7 @@ Exit status:
 #[command(name = "onsetctl", version, max_term_width = 100)]
 pub(super) struct Cli {
     /// The socket at which Onset listens [default: $ONSET_CONTROL, or /run/onset/control]
-    #[arg(long, global = true, value_name = "PATH", display_order = 900)]
+    #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -21,8 +21,8 @@ impl Control {
         let job = about("JOB").filter(|_| is_of_a_life(&event.name));
         let instance = job.and_then(|_| about("INSTANCE"));
         let why = job.and_then(|job| views.engine.why(job, instance.unwrap_or_default()));
-        // The latest cause of a life's event is what set the job's goal.
-        let cause = why.and_then(|why| why.chain.into_iter().next()).map(|(_, what)| what);
+        // The latest cause of a life's event is that the job was started or stopped; before it stands why.
+        let cause = why.and_then(|why| why.chain.into_iter().take(2).next_back()).map(|(_, what)| what);
         self.say_to_watchers(
             shell,
             &json!({
