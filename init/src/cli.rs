@@ -2,12 +2,14 @@
 
 mod act;
 mod ask;
+mod call;
 mod called;
 mod check;
 mod connection;
 mod emit;
 mod exit;
 mod graph;
+mod log;
 mod machine;
 mod order;
 mod pages;
@@ -56,6 +58,7 @@ struct Paths {
 }
 
 /// What a command says in the end.
+#[derive(Default)]
 struct Outcome {
     text: String,
     /// Goes to standard error.
