@@ -123,13 +123,8 @@ fn what_is_sent_along_is_not_kept() {
     let along = [ControlMessage::ScmRights(&fds)];
     for _ in 0..50 {
         let message = b"{\"method\":\"org.onset.Manager.GetMode\"}\0";
-        let sent = sendmsg::<()>(
-            talk.stream.as_raw_fd(),
-            &[IoSlice::new(message)],
-            &along,
-            MsgFlags::empty(),
-            None,
-        );
+        let sent =
+            sendmsg::<()>(talk.stream.as_raw_fd(), &[IoSlice::new(message)], &along, MsgFlags::empty(), None);
         assert_eq!(sent, Ok(message.len()));
         assert_eq!(talk.next().unwrap()["parameters"], json!({"mode": null}));
     }
