@@ -15,6 +15,7 @@ mod calls;
 mod cases;
 mod commands;
 mod hostile;
+mod pages;
 mod server;
 
 use server::Server;
