@@ -7,6 +7,7 @@ mod connection;
 mod emit;
 mod exit;
 mod graph;
+mod log;
 mod machine;
 mod order;
 mod pages;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use events::control::{Going, Wish};
 
 use super::{
-    Outcome, act, ask, check, connection::socket_path, emit, graph, machine, order, pages, simulate, tree,
+    Outcome, act, ask, check, connection::socket_path, emit, graph, log, machine, order, pages, simulate, tree,
     watch,
 };
 
@@ -121,6 +121,7 @@ enum Command {
     Check(check::Check),
     Order(order::OrderCommand),
     Graph(graph::Graph),
+    Log(log::LogCommand),
     Simulate(simulate::Simulate),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -177,6 +178,7 @@ impl Cli {
             Command::Kexec(down) => down.run(Going::Kexec, socket),
             Command::SwitchRoot(switch) => switch.run(socket),
             Command::Reexec => machine::reexec(socket),
+            Command::Log(log) => return log.run(),
             Command::Check(check) => return check.run(),
             Command::Order(order) => return order.run(),
             Command::Graph(graph) => return graph.run(),
