@@ -35,7 +35,6 @@ struct Toy {
     store: Store,
     kept: Vec<Kept>,
     queue: Vec<Input>,
-    safe: bool,
     /// How many actions the store says were done by an image before.
     replayed: u64,
 }
@@ -70,7 +69,6 @@ fn begin() -> Toy {
         store,
         kept: Vec::new(),
         queue: Vec::new(),
-        safe: false,
         replayed: 0,
     };
     toy.turns(vec![Input::Reload { jobs: five_jobs(), refused: Vec::new() }]);
@@ -80,15 +78,8 @@ fn begin() -> Toy {
 
 fn go_on(root: i32) -> Toy {
     let Resumption { store, past, kept, state } = Store::resume::<Rest>(root).unwrap();
-    let mut toy = Toy {
-        engine: Engine::new(),
-        rest: Rest::default(),
-        store,
-        kept,
-        queue: Vec::new(),
-        safe: false,
-        replayed: 0,
-    };
+    let mut toy =
+        Toy { engine: Engine::new(), rest: Rest::default(), store, kept, queue: Vec::new(), replayed: 0 };
     match state {
         State::On(restored) => {
             toy.engine = restored.engine;
@@ -114,10 +105,7 @@ fn go_on(root: i32) -> Toy {
             say(&format!("on: {past}{skipped}{}", if restored.lost { "; lost turns" } else { "" }));
         }
         State::Anew => say(&format!("anew: {past}")),
-        State::Safe(why) => {
-            toy.safe = true;
-            say(&format!("safe: {why:?}: {past}"));
-        }
+        State::Safe(why) => say(&format!("safe: {why:?}: {past}")),
     }
     toy
 }
@@ -215,9 +203,7 @@ impl Toy {
                 Err(error) => error.to_string(),
             },
             "reexec" => {
-                if !self.safe {
-                    self.store.snapshot(now(), &self.engine, &self.rest).unwrap();
-                }
+                self.store.snapshot(now(), &self.engine, &self.rest).unwrap();
                 self.store.execute_again().to_string()
             }
             "upgrade" => {
