@@ -225,6 +225,11 @@ fn a_death_before_the_first_input_leaves_nothing_out() {
 fn a_death_before_anything_was_saved_begins_anew() {
     let mut machine = Machine::bare("panic@journal");
     holds(&machine.hear(), &["anew: ", "a fault on purpose"]);
+    machine.ask("event go");
+    let pids = machine.ask("pids");
+    assert_eq!(pids.split(' ').count(), 5);
+    holds(&machine.ask("fault bus"), &["on: SIGBUS"]);
+    assert_eq!(machine.ask("pids"), pids);
 }
 
 fn who_kills_us_twice_by_what_they_send_is_not_listened_to() {
