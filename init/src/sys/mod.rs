@@ -7,6 +7,7 @@ pub mod child;
 pub mod exec;
 pub mod fail;
 pub mod fault;
+pub mod ledger;
 pub mod memory;
 pub mod own;
 pub mod page;
