@@ -17,5 +17,6 @@ mod commands;
 mod hostile;
 mod pages;
 mod server;
+mod varlink;
 
 use server::Server;
