@@ -62,14 +62,17 @@ pub fn run(task: &mut Task, words: &[String]) {
     task.fault(format!("cannot become a login prompt on {tty}: {}", reason(&error)));
 }
 
-/// Becomes a shell for one person on the console: after root's password, if there is a program that asks for it.
+/// Becomes a shell for one person on the console: after root's password, if there is a program that asks for it. With
+/// `over`, it has ended, and the machine goes on.
 pub fn single(task: &mut Task, words: &[String]) {
     let sulogin = program::find("sulogin");
     let shell = program::find("sh");
-    if words.first().is_some_and(|word| word == "check") {
-        return if sulogin.is_none() && shell.is_none() {
-            task.end_with(1)
-        };
+    match words.first().map(String::as_str) {
+        None => {}
+        Some("check") if sulogin.is_none() && shell.is_none() => return task.end_with(1),
+        Some("check") => return,
+        Some("over") => return runlevel::go_on(task),
+        Some(word) => return task.misused(format!("single: `{word}` is not known")),
     }
     let error = match (sulogin, shell) {
         (Some(sulogin), _) => program::become_program(&sulogin, None, &[] as &[&str]),

@@ -25,10 +25,7 @@ mod tell;
 mod tmpfiles;
 mod udev;
 
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
 
 use task::Task;
 
@@ -62,9 +59,9 @@ const VERBS: &[(&str, &str, &str, Run)] = &[
 /// How it is called.
 const NAME: &str = "onset-setup";
 
-/// Does what `words` say: `[--root FOLDER] VERB ...`, without the program's own name.
+/// Does what `words` say: `[--root FOLDER] VERB ...`, without the program's own name. Gives the exit status.
 #[must_use]
-pub fn run(words: &[String]) -> ExitCode {
+pub fn run(words: &[String]) -> u8 {
     let (root, words) = match words {
         [option, root, rest @ ..] if option == "--root" => (root.as_str(), rest),
         words => ("/", words),
@@ -74,18 +71,18 @@ pub fn run(words: &[String]) -> ExitCode {
         Some((.., run)) => {
             let mut task = Task::new(root);
             run(&mut task, rest);
-            task.exit()
+            task.code()
         }
         None => usage(),
     }
 }
 
-fn usage() -> ExitCode {
+fn usage() -> u8 {
     let mut text = format!("usage: {NAME} [--root FOLDER] VERB\n\n");
     for (name, words, about, _) in VERBS {
         text.push_str(&format!("  {:<26} {about}\n", format!("{name} {words}")));
     }
     // Whether the help reaches anybody is not our fault.
     let _ = io::stderr().write_all(text.as_bytes());
-    ExitCode::from(task::USAGE)
+    task::USAGE
 }

@@ -4,7 +4,6 @@ use std::{
     fmt::Display,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 /// Something could not be done.
@@ -71,8 +70,8 @@ impl Task {
     }
 
     /// The status to end with.
-    pub fn exit(&self) -> ExitCode {
-        ExitCode::from(self.code)
+    pub const fn code(&self) -> u8 {
+        self.code
     }
 }
 

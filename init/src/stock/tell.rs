@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead as _, Read as _, Write as _},
     os::unix::net::UnixStream,
+    path::PathBuf,
 };
 
 use serde_json::{Value, json};
@@ -21,6 +22,13 @@ pub fn emit(task: &mut Task, event: &str, args: &[&str], wait: bool) {
     }
 }
 
+/// Emits an event for whoever waits for it, if Onset runs at all: by hand, under another init, nobody does.
+pub fn announce(task: &mut Task, event: &str) {
+    if socket().exists() {
+        emit(task, event, &[], false);
+    }
+}
+
 /// Calls a method of Onset's; that it could not be done is a fault.
 pub fn call(task: &mut Task, method: &str, parameters: &Value) {
     match answer(method, parameters) {
@@ -35,9 +43,12 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
     }
 }
 
+fn socket() -> PathBuf {
+    std::env::var_os("ONSET_CONTROL").map_or_else(|| SOCKET.into(), PathBuf::from)
+}
+
 fn answer(method: &str, parameters: &Value) -> io::Result<Value> {
-    let path = std::env::var_os("ONSET_CONTROL").unwrap_or_else(|| SOCKET.into());
-    let mut stream = UnixStream::connect(path)?;
+    let mut stream = UnixStream::connect(socket())?;
     let mut message = serde_json::to_vec(
         &json!({ "method": format!("org.onset.Manager.{method}"), "parameters": parameters }),
     )?;

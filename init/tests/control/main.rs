@@ -17,6 +17,6 @@ mod commands;
 mod hostile;
 mod pages;
 mod server;
-mod varlink;
+mod public_client;
 
 use server::Server;

@@ -57,18 +57,18 @@ pub fn run(task: &mut Task, words: &[String]) {
         entries.into_iter().filter(Entry::is_wanted).partition(Entry::is_network);
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => {
-            tell::emit(task, "virtual-filesystems", &[], false);
+            tell::announce(task, "virtual-filesystems");
             mount_all(task, local, PATIENCE, Change::Devices);
-            tell::emit(task, "local-filesystems", &[], false);
-            tell::emit(task, "all-swaps", &[], false);
+            tell::announce(task, "local-filesystems");
+            tell::announce(task, "all-swaps");
             if network.is_empty() {
-                tell::emit(task, "remote-filesystems", &[], false);
+                tell::announce(task, "remote-filesystems");
             }
-            tell::emit(task, "filesystem", &[], false);
+            tell::announce(task, "filesystem");
         }
         ["network"] => {
             mount_all(task, network, NETWORK_PATIENCE, Change::Network);
-            tell::emit(task, "remote-filesystems", &[], false);
+            tell::announce(task, "remote-filesystems");
         }
         ["network", "check"] => {
             if network.is_empty() {

@@ -64,13 +64,25 @@ pub fn mount(source: &Path, target: &Path, entry: &Entry) -> Result<(), String> 
     // A bind takes its flags only afterwards.
     let later = wanted.flags & !(MsFlags::MS_BIND | MsFlags::MS_REC);
     if wanted.flags.contains(MsFlags::MS_BIND) && !later.is_empty() {
-        let flags = later | MsFlags::MS_BIND | MsFlags::MS_REMOUNT;
+        let flags = later | kept(target) | MsFlags::MS_BIND | MsFlags::MS_REMOUNT;
         mount_at(NONE, target, NONE, flags, NONE).map_err(error)?;
     }
     if !wanted.spread.is_empty() {
         mount_at(NONE, target, NONE, wanted.spread, NONE).map_err(error)?;
     }
     Ok(())
+}
+
+/// What makes the place it shows safer stays so.
+fn kept(target: &Path) -> MsFlags {
+    use nix::sys::statvfs::{FsFlags, statvfs};
+    let known = [
+        (FsFlags::ST_NOSUID, MsFlags::MS_NOSUID),
+        (FsFlags::ST_NODEV, MsFlags::MS_NODEV),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+    ];
+    let there = statvfs(target).map_or(FsFlags::empty(), |it| it.flags());
+    known.into_iter().filter(|(flag, _)| there.contains(*flag)).map(|(_, flag)| flag).collect()
 }
 
 fn kind_of(source: &Path) -> Result<String, String> {

@@ -14,7 +14,7 @@ fn a_public_client_lists_starts_and_watches() {
         return;
     };
     let server = Server::new(&[("db", "exec db\n"), ("shop", "exec shop\n")]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/varlink.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/control/public_client.py");
     let output = Command::new(python).arg(script).arg(&server.socket).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
