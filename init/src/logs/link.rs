@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    handover::Keeper,
+    handover::{AWAY, Keeper},
     level::Level,
     message::{Settings, ToKeeper},
     name::Stem,
@@ -17,7 +17,6 @@ use super::{
     records::{OUTPUT, OWN},
     trace,
     voice::{Voice, shown},
-    watch::PATIENCE,
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
@@ -234,9 +233,7 @@ impl Logs {
     /// Says something: to the kernel's log, on the console unless it is quiet, and in the log `onset`.
     pub fn say(&mut self, now: Time, level: Level, text: &str) {
         let alone = match self.keeper {
-            Keeper::Away { since } => {
-                now.0.saturating_sub(since.0) >= PATIENCE || self.left == Leaving::Finished
-            }
+            Keeper::Away { since } => now.0.saturating_sub(since.0) >= AWAY || self.left == Leaving::Finished,
             Keeper::There(_) => false,
         };
         self.voice.say(now, level, text, alone);
