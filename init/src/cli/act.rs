@@ -15,7 +15,7 @@ use super::{
     Outcome,
     connection::{Connection, nap},
     exit::{DONE, Trouble, clean},
-    say,
+    say::{self, part},
 };
 
 /// How many jobs are asked for at a time.
@@ -89,16 +89,10 @@ impl Act {
 
     fn ask(&self, wish: Wish, job: &str, args: &[&String], socket: &Path) -> Result<Connection, Trouble> {
         let mut connection = Connection::open(socket)?;
-        let mut parameters = json!({ "job": job });
-        for (name, set, value) in [
-            ("args", !args.is_empty(), json!(args)),
-            ("force", self.force, true.into()),
-            ("wait", self.no_wait, false.into()),
-        ] {
-            if set {
-                parameters[name] = value;
-            }
-        }
+        // What is null counts as not given.
+        let args = (!args.is_empty()).then_some(args);
+        let wait = self.no_wait.then_some(false);
+        let parameters = json!({ "job": job, "args": args, "force": self.force, "wait": wait });
         connection.send(method(wish), &parameters, false)?;
         Ok(connection)
     }
@@ -130,13 +124,14 @@ impl Act {
                 }
                 (Err(trouble), _) => return Err(trouble),
             };
-            let (goal, is_up) = (status["status"]["goal"] == "start", status["status"]["up"] == true);
-            let is_down = status["status"]["state"] == "waiting";
+            let how = part(&status, "status");
+            let (goal, is_up) = (say::text(how, "goal") == "start", say::is(how, "up"));
+            let is_down = say::text(how, "state") == "waiting";
             match wish {
                 Wish::Start if is_up => return Ok(status),
                 Wish::Start if goal => {}
                 Wish::Start => {
-                    return match status["status"]["last"].as_str() {
+                    return match part(how, "last").as_str() {
                         Some(why) => Err(Trouble::No("Failed".into(), json!({ "job": job, "reason": why }))),
                         None => Err(Trouble::Cut),
                     };
@@ -168,7 +163,7 @@ impl Act {
         }
         match answer {
             Ok(answer) if !self.json => {
-                outcome.text.push_str(&say::status_line(&answer["status"]));
+                outcome.text.push_str(&say::status_line(part(&answer, "status")));
                 outcome.text.push('\n');
             }
             Ok(_) => {}
@@ -207,7 +202,7 @@ fn progress<'p>(job: &'p str, args: &'p [&String], socket: &'p Path) -> impl FnM
         let status = Connection::open(socket)
             .and_then(|mut connection| connection.call("Status", json!({ "job": job, "args": args })));
         let text = match status {
-            Ok(status) => say::progress(&status["status"]),
+            Ok(status) => say::progress(part(&status, "status")),
             Err(_) => String::from("no answer"),
         };
         let seconds = passed.as_secs();

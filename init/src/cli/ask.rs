@@ -9,7 +9,7 @@ use super::{
     Outcome, colours,
     connection::Connection,
     exit::{DONE, Trouble, clean},
-    say,
+    say::{self, is, part},
 };
 
 /// Which job.
@@ -77,7 +77,7 @@ pub(super) fn ask_list(
     let whole = |connection: Result<Connection, Trouble>| -> Result<Value, Trouble> {
         let mut things = Vec::new();
         let mut take = |mut part: Value| {
-            if let Some(part) = part[name].as_array_mut() {
+            if let Some(part) = part.get_mut(name).and_then(Value::as_array_mut) {
                 things.append(part);
             }
         };
@@ -123,12 +123,9 @@ impl StatusCommand {
         }
         let mut outcome = Outcome { text: String::new(), remarks: String::new(), code: DONE };
         for job in jobs {
-            let mut parameters = json!({ "job": job });
-            if !args.is_empty() {
-                parameters["args"] = json!(args);
-            }
+            let parameters = json!({ "job": job, "args": args });
             let answer = ask(socket, "Status", &parameters);
-            let one = finish(answer, self.json, socket, |answer| described(&answer["status"]));
+            let one = finish(answer, self.json, socket, |answer| described(part(answer, "status")));
             outcome.text.push_str(&one.text);
             outcome.remarks.push_str(&one.remarks);
             outcome.code = outcome.code.max(one.code);
@@ -143,7 +140,7 @@ fn described(status: &Value) -> String {
     for wait in say::list(status, "waits").iter().filter_map(Value::as_str) {
         text.push_str(&format!("\twaits for {}\n", clean(wait)));
     }
-    if let Some(last) = status["last"].as_str() {
+    if let Some(last) = part(status, "last").as_str() {
         text.push_str(&format!("\tlast: {}\n", clean(last)));
     }
     text
@@ -160,11 +157,11 @@ impl Plain {
         finish(ask(socket, "Limits", &json!({})), self.json, socket, |answer| {
             let mut text = String::new();
             for limit in say::list(answer, "limits") {
-                let value = match limit["value"].as_u64() {
+                let value = match part(limit, "value").as_u64() {
                     Some(u64::MAX) | None => "-".into(),
                     Some(value) => value.to_string(),
                 };
-                let used = limit["used"].as_u64().map(|used| format!("{used} of ")).unwrap_or_default();
+                let used = part(limit, "used").as_u64().map(|used| format!("{used} of ")).unwrap_or_default();
                 let (name, what) = (say::text(limit, "name"), say::text(limit, "what"));
                 text.push_str(&format!("{name:24} {:>16}  {what}\n", used + &value));
             }
@@ -172,7 +169,7 @@ impl Plain {
                 text.push_str(&format!(
                     "counted {:16} {:>16}\n",
                     say::text(counter, "name"),
-                    counter["value"].to_string()
+                    part(counter, "value").to_string()
                 ));
             }
             text
@@ -196,7 +193,7 @@ impl FactsCommand {
             let line = |fact: &Value| {
                 let args: Vec<&str> = say::list(fact, "args").iter().filter_map(Value::as_str).collect();
                 let words = format!("{} {}", say::text(fact, "name"), args.join(" "));
-                format!("{}  (since {} s)\n", clean(words.trim_end()), say::seconds(&fact["since"]))
+                format!("{}  (since {} s)\n", clean(words.trim_end()), say::seconds(part(fact, "since")))
             };
             say::list(answer, "facts").iter().map(line).collect()
         })
@@ -205,28 +202,24 @@ impl FactsCommand {
 
 impl OneJob {
     fn parameters(&self) -> Value {
-        let mut parameters = json!({ "job": self.job });
-        if !self.args.is_empty() {
-            parameters["args"] = json!(self.args);
-        }
-        parameters
+        json!({ "job": self.job, "args": self.args })
     }
 
     pub(super) fn why(&self, socket: &Path) -> Outcome {
         finish(ask(socket, "Why", &self.parameters()), self.json, socket, |answer| {
-            let mut text = described(&answer["status"]);
+            let mut text = described(part(answer, "status"));
             for leaf in say::list(answer, "condition") {
-                let mark = if leaf["met"] == true { "came" } else { "has not come" };
+                let mark = if is(leaf, "met") { "came" } else { "has not come" };
                 text.push_str(&format!("\tstart on `{}`: {mark}\n", clean(say::text(leaf, "pattern"))));
             }
-            match answer["dropped"].as_u64() {
+            match part(answer, "dropped").as_u64() {
                 None | Some(0) => {}
                 Some(1) => text.push_str("\t1 start event did nothing\n"),
                 Some(number) => text.push_str(&format!("\t{number} start events did nothing\n")),
             }
             for (number, moment) in say::list(answer, "chain").iter().enumerate() {
                 let because = if number == 0 { "because" } else { "   from" };
-                let time = say::seconds(&moment["time"]);
+                let time = say::seconds(part(moment, "time"));
                 text.push_str(&format!("{because} {} (at {time} s)\n", clean(say::text(moment, "what"))));
             }
             text
@@ -235,11 +228,11 @@ impl OneJob {
 
     pub(super) fn show(&self, socket: &Path) -> Outcome {
         finish(ask(socket, "Show", &self.parameters()), self.json, socket, |answer| {
-            let mut text = described(&answer["status"]);
-            if let Some(file) = answer["file"].as_str() {
+            let mut text = described(part(answer, "status"));
+            if let Some(file) = part(answer, "file").as_str() {
                 text.push_str(&format!("file: {}\n", clean(file)));
             }
-            if let Some(job) = answer["job"].as_object() {
+            if let Some(job) = part(answer, "job").as_object() {
                 fields(job, 0, &mut text);
             }
             text
@@ -277,14 +270,15 @@ fn table(jobs: &[Value], colours: bool) -> String {
     let states = width(&mut jobs.iter().map(|job| state(job).len()));
     let mut text = String::new();
     for job in jobs {
-        let pids: Vec<String> = say::list(job, "processes").iter().map(|it| it["pid"].to_string()).collect();
+        let pids: Vec<String> =
+            say::list(job, "processes").iter().map(|it| part(it, "pid").to_string()).collect();
         let waits: Vec<&str> = say::list(job, "waits").iter().filter_map(Value::as_str).collect();
-        let more = match (waits.is_empty(), job["last"].as_str()) {
+        let more = match (waits.is_empty(), part(job, "last").as_str()) {
             (false, _) => format!("waits for {}", waits.join("; ")),
             (true, Some(last)) => format!("last: {last}"),
             (true, None) => String::new(),
         };
-        let colour = match (job["up"] == true, job["last"].is_string(), waits.is_empty()) {
+        let colour = match (is(job, "up"), part(job, "last").is_string(), waits.is_empty()) {
             (true, ..) => "32",
             (false, true, _) => "31",
             (false, false, false) => "33",

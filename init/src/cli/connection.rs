@@ -103,10 +103,8 @@ impl Connection {
 
     /// Sends a call.
     pub fn send(&mut self, method: &str, parameters: &Value, more: bool) -> Result<(), Trouble> {
-        let mut call = json!({ "method": format!("org.onset.Manager.{method}"), "parameters": parameters });
-        if more {
-            call["more"] = true.into();
-        }
+        let method = format!("org.onset.Manager.{method}");
+        let call = json!({ "method": method, "parameters": parameters, "more": more });
         let mut message = serde_json::to_vec(&call).map_err(|error| Trouble::Nonsense(error.to_string()))?;
         message.push(0);
         match self.stream.write_all(&message) {
@@ -184,10 +182,8 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
 }
 
 fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => "it does not run here".into(),
-        _ => error.to_string(),
-    }
+    let missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
+    if missing { "it does not run here".into() } else { error.to_string() }
 }
 
 fn read(message: &[u8]) -> Result<Reply, Trouble> {

@@ -67,13 +67,7 @@ impl Emit {
     }
 
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let mut parameters = json!({ "event": self.event });
-        if !self.args.is_empty() {
-            parameters["args"] = json!(self.args);
-        }
-        if self.no_wait {
-            parameters["wait"] = false.into();
-        }
+        let parameters = json!({ "event": self.event, "args": self.args, "wait": !self.no_wait });
         let limit = if self.no_wait { Some(AT_ONCE) } else { self.timeout };
         let answer = Connection::open(socket).and_then(|mut connection| {
             connection.send("Emit", &parameters, false)?;
@@ -84,20 +78,15 @@ impl Emit {
 }
 
 impl FactCommand {
-    fn parameters(&self) -> Value {
-        json!({ "name": self.name, "args": self.args, "id": self.id })
-    }
-
     pub(super) fn unset(&self, socket: &Path) -> Outcome {
-        tell(socket, "UnsetFact", self.parameters())
+        tell(socket, "UnsetFact", json!({ "name": self.name, "args": self.args, "id": self.id }))
     }
 }
 
 impl SetFact {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let mut parameters = self.fact.parameters();
-        parameters["keep"] = self.keep.into();
-        tell(socket, "SetFact", parameters)
+        let FactCommand { name, args, id } = &self.fact;
+        tell(socket, "SetFact", json!({ "name": name, "args": args, "id": id, "keep": self.keep }))
     }
 }
 

@@ -56,7 +56,7 @@ impl Trouble {
     /// A text of the error's parameters; nothing if it is not there.
     pub fn about(&self, key: &str) -> &str {
         match self {
-            Self::No(_, parameters) => parameters[key].as_str().unwrap_or_default(),
+            Self::No(_, parameters) => parameters.get(key).and_then(Value::as_str).unwrap_or_default(),
             Self::Unreachable(_) | Self::TimedOut | Self::Cut | Self::Nonsense(_) => "",
         }
     }

@@ -13,7 +13,7 @@ use super::{
     connection::Connection,
     emit::{end, tell},
     exit::{DONE, FAILED, clean},
-    say,
+    say::{self, is, part},
 };
 
 /// How the machine goes down.
@@ -122,7 +122,7 @@ impl Settled {
                 connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters)
             }),
         };
-        let has_settled = answer.as_ref().is_ok_and(|answer| answer["settled"] == true);
+        let has_settled = answer.as_ref().is_ok_and(|answer| is(answer, "settled"));
         let is_answer = answer.is_ok();
         let mut outcome = ask::finish(answer, self.json, socket, |answer| {
             let mut text = String::from(if has_settled { "settled\n" } else { "not settled\n" });
@@ -180,7 +180,7 @@ pub(super) fn reexec(socket: &Path) -> Outcome {
 fn reports(answer: &Value) -> String {
     let mut text = String::new();
     for report in say::list(answer, "reports") {
-        let place = match (report["path"].as_str(), report["line"].as_u64()) {
+        let place = match (part(report, "path").as_str(), part(report, "line").as_u64()) {
             (Some(path), Some(line)) => format!("{path}:{line}: "),
             (Some(path), None) => format!("{path}: "),
             (None, _) => String::new(),
@@ -188,12 +188,12 @@ fn reports(answer: &Value) -> String {
         let (severity, code) = (say::text(report, "severity"), say::text(report, "code"));
         text.push_str(&clean(&format!("{severity}[{code}]: {place}{}", say::text(report, "message"))));
         text.push('\n');
-        if let Some(help) = report["help"].as_str() {
+        if let Some(help) = part(report, "help").as_str() {
             text.push_str(&format!("\thelp: {}\n", clean(help)));
         }
     }
     let refused: Vec<&str> = say::list(answer, "refused").iter().filter_map(Value::as_str).collect();
-    text.push_str(&format!("{} jobs", answer["jobs"]));
+    text.push_str(&format!("{} jobs", part(answer, "jobs")));
     if !refused.is_empty() {
         text.push_str(&clean(&format!("; as before, since their files are refused: {}", refused.join(", "))));
     }

@@ -9,6 +9,16 @@ use super::{
     exit::{Trouble, clean},
 };
 
+/// A part of an answer; null if it is not there.
+pub(super) fn part<'v>(value: &'v Value, key: &str) -> &'v Value {
+    value.get(key).unwrap_or(&Value::Null)
+}
+
+/// Whether a part of an answer is true.
+pub(super) fn is(value: &Value, key: &str) -> bool {
+    part(value, key) == &Value::Bool(true)
+}
+
 /// A text in an answer; nothing if it is not there.
 pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
@@ -31,7 +41,7 @@ pub(super) fn who(status: &Value) -> String {
 pub(super) fn status_line(status: &Value) -> String {
     let mut line = format!("{} {}/{}", who(status), text(status, "goal"), text(status, "state"));
     for (number, process) in list(status, "processes").iter().enumerate() {
-        let (kind, pid) = (text(process, "process"), &process["pid"]);
+        let (kind, pid) = (text(process, "process"), part(process, "pid"));
         match number {
             0 => line.push_str(&format!(", process {pid}")),
             _ => line.push_str(&format!("\n\t{kind} process {pid}")),

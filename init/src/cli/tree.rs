@@ -9,7 +9,11 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Outcome, ask, colours, exit::clean, say};
+use super::{
+    Outcome, ask, colours,
+    exit::clean,
+    say::{self, is},
+};
 
 /// How deep a tree is drawn.
 const MAX_DEPTH: usize = 32;
@@ -80,7 +84,7 @@ fn nodes(jobs: &[Value]) -> BTreeMap<String, Node> {
                 }
             }
         }
-        (say::text(job, "job").to_string(), Node { up: job["up"] == true, below })
+        (say::text(job, "job").to_string(), Node { up: is(job, "up"), below })
     };
     jobs.iter().map(node).collect()
 }

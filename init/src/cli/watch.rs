@@ -12,7 +12,7 @@ use super::{
     Outcome, colours,
     connection::Connection,
     exit::{DONE, FAILED, Trouble, clean},
-    say,
+    say::{self, part},
 };
 
 /// Which events, and for how long.
@@ -59,7 +59,7 @@ impl Events {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(DONE),
                 Err(_) => return Ok(FAILED),
             }
-            if happened["what"] != "watching" {
+            if say::text(&happened, "what") != "watching" {
                 *left = left.saturating_sub(1);
             }
         }
@@ -80,12 +80,12 @@ impl Events {
         if self.json {
             return Some(happened.to_string());
         }
-        let time = say::seconds(&happened["time"]);
+        let time = say::seconds(part(happened, "time"));
         let about = match (what, say::text(happened, "job")) {
             ("note", job) if !job.is_empty() => format!("{}: ", say::who(happened)),
             _ => String::new(),
         };
-        let because = match happened["cause"].as_str() {
+        let because = match part(happened, "cause").as_str() {
             Some(cause) if colours => format!("  \x1b[2m<- {}\x1b[0m", clean(cause)),
             Some(cause) => format!("  <- {}", clean(cause)),
             None => String::new(),

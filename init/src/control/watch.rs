@@ -14,6 +14,9 @@ use crate::pid1::shell::Shell;
 impl Control {
     /// Tells those who look on that an event is worked off.
     pub fn tell(&mut self, shell: &mut Shell<'_>, event: &Event, views: &Views<'_>) {
+        if event.name == "runlevel" {
+            self.keep_level(event);
+        }
         if self.clients.watchers().next().is_none() {
             return;
         }
@@ -21,8 +24,8 @@ impl Control {
         let job = about("JOB").filter(|_| is_of_a_life(&event.name));
         let instance = job.and_then(|_| about("INSTANCE"));
         let why = job.and_then(|job| views.engine.why(job, instance.unwrap_or_default()));
-        // The latest cause of a life's event is what set the job's goal.
-        let cause = why.and_then(|why| why.chain.into_iter().next()).map(|(_, what)| what);
+        // The latest cause of a life's event is that the job was started or stopped; before it stands why.
+        let cause = why.and_then(|why| why.chain.into_iter().take(2).next_back()).map(|(_, what)| what);
         self.say_to_watchers(
             shell,
             &json!({
@@ -53,6 +56,13 @@ impl Control {
                 "instance": show::some(&note.instance),
             }),
         );
+    }
+
+    /// Keeps the run level that an event tells of, for those who will ask.
+    fn keep_level(&mut self, event: &Event) {
+        let Some(level) = event.args.get("RUNLEVEL").or_else(|| event.args.at(0)) else { return };
+        let before = std::mem::replace(&mut self.records.levels.1, level.as_str().into());
+        self.records.levels.0 = before;
     }
 
     fn say_to_watchers(&mut self, shell: &mut Shell<'_>, parameters: &Value) {
