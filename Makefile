@@ -8,7 +8,7 @@ CARGO_DENY := 0.20.2
 FUZZ_SECONDS := 60
 FUZZ_TARGETS :=
 
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 OUT := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DENY := $(OUT)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 
@@ -38,15 +38,42 @@ setup: ## Install what building and testing needs
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (https://rustup.rs)" >&2; exit 1; }
 	@rustc --version >/dev/null || { echo "Rust $(RUST) (rust-toolchain.toml) is missing" >&2; exit 1; }
 
+# What machines and name spaces run: static, with the checks of a debug build and the ways to fail on purpose.
+STATIC := x86_64-unknown-linux-gnu
+PROGRAMS := $(OUT)/$(STATIC)/vm
+# $(call static,PROFILE,PACKAGES AND PROGRAMS): builds programs that need no library.
+static = RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --target $(STATIC) --profile $(1) $(2)
+
+.PHONY: setup-vm
+setup-vm: setup ## Install what virtual machines need, and fetch their kernel
+	@$(call need,qemu-system-x86_64,qemu-system-x86)
+	@$(call need,mke2fs,e2fsprogs)
+	@$(call need,unshare,util-linux)
+	@busybox ls / >/dev/null 2>&1 && ! ldd "$$(command -v busybox)" >/dev/null 2>&1 || { $(call need,no-static-busybox,busybox-static); }
+	@cargo build --quiet --locked -p vm-tests --bin onset-vm
+	@$(OUT)/debug/onset-vm kernel >/dev/null
+
+.PHONY: programs
+programs: setup ## Build the static programs that machines boot in tests
+	@$(call static,vm,--quiet -p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest --features init/faults)
+
+.PHONY: boot
+boot: setup-vm programs ## Boot a machine with Onset and the examples, and give its console
+	@ONSET_PROGRAMS=$(PROGRAMS) $(OUT)/debug/onset-vm demo --console
+
+.PHONY: demo
+demo: setup-vm programs ## The same without a terminal: it ends by itself, with a summary
+	@ONSET_PROGRAMS=$(PROGRAMS) $(OUT)/debug/onset-vm demo
+
 $(DENY): | setup
 	cargo install --locked --version $(CARGO_DENY) --root $(OUT)/tools/cargo-deny-$(CARGO_DENY) \
 		--target-dir $(OUT)/tools/build cargo-deny
 	rm -rf $(OUT)/tools/build
 
 .PHONY: test
-test: setup ## Run all tests; the last line counts them
+test: setup-vm programs ## Run all tests; the last line counts them
 	@mkdir -p $(OUT)
-	@status=0; cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
+	@status=0; ONSET_PROGRAMS=$(PROGRAMS) cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8; programs++ } \
 		END { printf "make test: %d passed, %d failed, %d ignored, in %d test programs\n", \
 			passed, failed, ignored, programs }' $(OUT)/test.log; \
@@ -101,6 +128,12 @@ bench-core-instructions: setup ## Count the instructions of the same (the same o
 	cargo bench -p jobs --bench core --locked --no-run
 	@$(call result,bench-core-instructions,cargo bench -q -p jobs --bench core --locked -- --instructions)
 
+.PHONY: bench-vm
+bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instructions (writes docs/results)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest)
+	@cargo build --quiet --locked -p vm-tests --bin bench-vm
+	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
+
 # Where `make install` puts things; docs/install.md tells what for.
 DESTDIR :=
 # A folder of programs that are built already, in the place of building them.
@@ -108,21 +141,17 @@ PROGRAMS :=
 # Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
 LINKS :=
 NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
-STATIC := $(OUT)/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
-BUILT = $(or $(PROGRAMS),$(STATIC))
-
-.PHONY: static
-static: setup ## Build the programs as single files that need no library
-	RUSTFLAGS="-C target-feature=+crt-static" cargo build -p init --release --locked --bins --target $(notdir $(patsubst %/release,%,$(STATIC)))
+BUILT = $(or $(PROGRAMS),$(OUT)/$(STATIC)/release)
 
 .PHONY: install
-install: $(if $(PROGRAMS),,static) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
+install: $(if $(PROGRAMS),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
 	@for name in $(if $(LINKS),init $(NAMES)); do \
 		file="$(DESTDIR)$(LINKS)/$$name"; \
 		case "$$(readlink "$$file" 2>/dev/null)" in */onset|*/onsetctl) continue;; esac; \
 		[ ! -e "$$file" ] && [ ! -L "$$file" ] || { \
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
+	@$(if $(PROGRAMS),,$(call static,release,-p init --bin onset --bin onsetctl))
 	install -d $(addprefix "$(DESTDIR)",/usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /etc/onset/jobs /etc/onset/hooks \
 		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
 		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)
