@@ -137,21 +137,21 @@ bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instr
 # Where `make install` puts things; docs/install.md tells what for.
 DESTDIR :=
 # A folder of programs that are built already, in the place of building them.
-PROGRAMS :=
+FROM :=
 # Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
 LINKS :=
 NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
-BUILT = $(or $(PROGRAMS),$(OUT)/$(STATIC)/release)
+BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
 
 .PHONY: install
-install: $(if $(PROGRAMS),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
+install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
 	@for name in $(if $(LINKS),init $(NAMES)); do \
 		file="$(DESTDIR)$(LINKS)/$$name"; \
 		case "$$(readlink "$$file" 2>/dev/null)" in */onset|*/onsetctl) continue;; esac; \
 		[ ! -e "$$file" ] && [ ! -L "$$file" ] || { \
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
-	@$(if $(PROGRAMS),,$(call static,release,-p init --bin onset --bin onsetctl))
+	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl))
 	install -d $(addprefix "$(DESTDIR)",/usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /etc/onset/jobs /etc/onset/hooks \
 		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
 		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)

@@ -15,7 +15,7 @@ fn make(root: &Root, target: &str, words: &[&str]) -> Output {
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).arg(target);
     command
         .arg(format!("DESTDIR={}", root.path()))
-        .arg(format!("PROGRAMS={}", programs.display()))
+        .arg(format!("FROM={}", programs.display()))
         .args(words);
     // What make hands down to those it calls is not for this one.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS").output().unwrap()
