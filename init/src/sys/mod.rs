@@ -4,9 +4,12 @@
 
 pub mod alloc;
 pub mod child;
+pub mod entropy;
 pub mod exec;
 pub mod fail;
 pub mod fault;
+pub mod interface;
+pub mod local_time;
 pub mod memory;
 pub mod own;
 pub mod page;
