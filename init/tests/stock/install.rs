@@ -13,10 +13,7 @@ fn make(root: &Root, target: &str, words: &[&str]) -> Output {
     let programs = Path::new(env!("CARGO_BIN_EXE_onset")).parent().unwrap();
     let mut command = Command::new("make");
     command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).arg(target);
-    command
-        .arg(format!("DESTDIR={}", root.path()))
-        .arg(format!("FROM={}", programs.display()))
-        .args(words);
+    command.arg(format!("DESTDIR={}", root.path())).arg(format!("FROM={}", programs.display())).args(words);
     // What make hands down to those it calls is not for this one.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS").output().unwrap()
 }
