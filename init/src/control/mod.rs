@@ -47,7 +47,7 @@ use client::{Client, Doing};
 use clients::Clients;
 pub use limits::Limit;
 use listener::Listener;
-pub use listener::{LISTENER, Place};
+pub use listener::{LISTENER, Place, abstract_name};
 pub use order::{Fault, Loaded, Order, Views};
 use peer::Peer;
 
