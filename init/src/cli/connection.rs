@@ -130,7 +130,7 @@ impl Connection {
                 return read(&message);
             }
             self.wait(limit, &mut clock, tick)?;
-            let mut buffer = [0; 16_384];
+            let mut buffer = [0; 4_096];
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(Trouble::Cut),
                 Ok(count) => self.input.extend_from_slice(buffer.get(..count).unwrap_or_default()),
