@@ -321,7 +321,7 @@ impl Machine {
             Order::SwitchRoot { reply, .. } => {
                 self.with(|control, _| control.done(shell, reply, Err("nothing is mounted there".into())));
             }
-            Order::Shutdown { .. } | Order::LogLevel(_) => {}
+            Order::Shutdown { .. } | Order::LogLevel(_) | Order::Environment => {}
         }
         self.orders.push(text);
     }
