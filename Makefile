@@ -8,7 +8,7 @@ CARGO_DENY := 0.20.2
 FUZZ_SECONDS := 60
 FUZZ_TARGETS :=
 
-export PATH := $(HOME)/.cargo/bin:$(PATH)
+export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/sbin:/sbin
 OUT := $(abspath $(or $(CARGO_TARGET_DIR),target))
 DENY := $(OUT)/tools/cargo-deny-$(CARGO_DENY)/bin/cargo-deny
 
@@ -38,15 +38,42 @@ setup: ## Install what building and testing needs
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (https://rustup.rs)" >&2; exit 1; }
 	@rustc --version >/dev/null || { echo "Rust $(RUST) (rust-toolchain.toml) is missing" >&2; exit 1; }
 
+# What machines and name spaces run: static, with the checks of a debug build and the ways to fail on purpose.
+STATIC := x86_64-unknown-linux-gnu
+PROGRAMS := $(OUT)/$(STATIC)/vm
+# $(call static,PROFILE,PACKAGES AND PROGRAMS): builds programs that need no library.
+static = RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --target $(STATIC) --profile $(1) $(2)
+
+.PHONY: setup-vm
+setup-vm: setup ## Install what virtual machines need, and fetch their kernel
+	@$(call need,qemu-system-x86_64,qemu-system-x86)
+	@$(call need,mke2fs,e2fsprogs)
+	@$(call need,unshare,util-linux)
+	@busybox ls / >/dev/null 2>&1 && ! ldd "$$(command -v busybox)" >/dev/null 2>&1 || { $(call need,no-static-busybox,busybox-static); }
+	@cargo build --quiet --locked -p vm-tests --bin onset-vm
+	@$(OUT)/debug/onset-vm kernel >/dev/null
+
+.PHONY: programs
+programs: setup ## Build the static programs that machines boot in tests
+	@$(call static,vm,--quiet -p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest --features init/faults)
+
+.PHONY: boot
+boot: setup-vm programs ## Boot a machine with Onset and the examples, and give its console
+	@ONSET_PROGRAMS=$(PROGRAMS) $(OUT)/debug/onset-vm demo --console
+
+.PHONY: demo
+demo: setup-vm programs ## The same without a terminal: it ends by itself, with a summary
+	@ONSET_PROGRAMS=$(PROGRAMS) $(OUT)/debug/onset-vm demo
+
 $(DENY): | setup
 	cargo install --locked --version $(CARGO_DENY) --root $(OUT)/tools/cargo-deny-$(CARGO_DENY) \
 		--target-dir $(OUT)/tools/build cargo-deny
 	rm -rf $(OUT)/tools/build
 
 .PHONY: test
-test: setup ## Run all tests; the last line counts them
+test: setup-vm programs ## Run all tests; the last line counts them
 	@mkdir -p $(OUT)
-	@status=0; cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
+	@status=0; ONSET_PROGRAMS=$(PROGRAMS) cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8; programs++ } \
 		END { printf "make test: %d passed, %d failed, %d ignored, in %d test programs\n", \
 			passed, failed, ignored, programs }' $(OUT)/test.log; \
@@ -100,6 +127,12 @@ bench-core-instructions: setup ## Count the instructions of the same (the same o
 	@$(call need,valgrind,valgrind)
 	cargo bench -p jobs --bench core --locked --no-run
 	@$(call result,bench-core-instructions,cargo bench -q -p jobs --bench core --locked -- --instructions)
+
+.PHONY: bench-vm
+bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instructions (writes docs/results)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest)
+	@cargo build --quiet --locked -p vm-tests --bin bench-vm
+	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
 
 .PHONY: doc
 doc: setup ## Build the documentation of the code (target/doc)

@@ -2,11 +2,14 @@
 
 mod act;
 mod ask;
+mod call;
+mod called;
 mod check;
 mod connection;
 mod emit;
 mod exit;
 mod graph;
+mod log;
 mod machine;
 mod order;
 mod pages;
@@ -55,6 +58,7 @@ struct Paths {
 }
 
 /// What a command says in the end.
+#[derive(Default)]
 struct Outcome {
     text: String,
     /// Goes to standard error.
@@ -66,7 +70,10 @@ struct Outcome {
 #[must_use]
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = words.into_iter().collect();
-    let plain: Option<Vec<&str>> = words.iter().map(|word| word.to_str()).collect();
+    let plain: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(String::from)).collect();
+    if let Some(outcome) = plain.as_ref().and_then(|words| called::run(words)) {
+        return ExitCode::from(outcome.print());
+    }
     let quick = plain.and_then(|words| Cli::plain(&words));
     let cli = match quick.map_or_else(|| Cli::try_parse_from(&words), Ok) {
         Ok(cli) => cli,

@@ -13,6 +13,7 @@ pub mod pid1;
 pub mod show;
 pub mod shutdown;
 pub mod sources;
+pub mod stock;
 pub mod store;
 pub mod sys;
 pub mod tree;

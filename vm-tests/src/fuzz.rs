@@ -6,6 +6,7 @@
 
 mod formats;
 
+use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
 use events::{Condition, Dialect, Event, Template, Value, format_delay, glob_matches, parse_delay, tokenize};
 
 /// Something that any bytes are given to.
@@ -21,6 +22,7 @@ pub struct Target {
 pub const TARGETS: &[Target] = &[
     Target { name: "condition-edges", run: |input| condition(input, Dialect::Edges) },
     Target { name: "condition-levels", run: |input| condition(input, Dialect::Levels) },
+    Target { name: "control", run: control },
     Target { name: "delay", run: delay },
     Target { name: "event", run: event },
     Target { name: "glob", run: glob },
@@ -32,6 +34,37 @@ pub const TARGETS: &[Target] = &[
     Target { name: "upstart", run: formats::upstart },
     Target { name: "value", run: value },
 ];
+
+/// A message is a request whose every part is right, or refused with a fault that has a name; and what is JSON to
+/// us is JSON to everybody, and the same.
+fn control(input: &[u8]) {
+    let ours = Json::read(input);
+    let theirs: Result<serde_json::Value, _> = serde_json::from_slice(input);
+    if let Ok(ours) = &ours {
+        assert!(input.len() <= MAX_MESSAGE);
+        assert_eq!(theirs.ok().as_ref().map(kind), Some(ours.kind()), "{ours:?}");
+    }
+    let request = Call::read(input).and_then(|call| Method::find(&call.method)?.request(call));
+    match request {
+        Ok(request) => assert!(ours.is_ok(), "{request:?}"),
+        Err(fault) => {
+            assert!(fault.name().starts_with("org.varlink.service."));
+            assert_eq!(matches!(fault, Fault::NoJson(_)), ours.is_err());
+        }
+    }
+}
+
+/// What a value is, in our words.
+const fn kind(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::Null => "null",
+        serde_json::Value::Bool(_) => "a truth value",
+        serde_json::Value::Number(_) => "a number",
+        serde_json::Value::String(_) => "a text",
+        serde_json::Value::Array(_) => "a list",
+        serde_json::Value::Object(_) => "an object",
+    }
+}
 
 /// A condition is refused with a place that can be cited, or evaluates the same by bits and by parts.
 fn condition(input: &[u8], dialect: Dialect) {

@@ -104,6 +104,7 @@ pub const METHODS: &[Method] = &[
     }),
     anybody("GetMode", |_| Ok(Request::GetMode)),
     root("SetMode", |fields| fields.name("mode").map(Request::SetMode)),
+    anybody("GetRunLevel", |_| Ok(Request::GetRunLevel)),
     anybody("Settled", |fields| Ok(Request::Settled { wait: fields.truth_or("wait", false)? })),
     root("SetEnv", |fields| {
         let (key, value) = (fields.key("key")?, fields.value("value")?);

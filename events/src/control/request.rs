@@ -80,6 +80,8 @@ pub enum Request {
     GetMode,
     /// That the machine changes to a mode.
     SetMode(Name),
+    /// The run level that was last changed to, and the one before it.
+    GetRunLevel,
     /// Whether the boot has settled.
     Settled {
         /// Whether the answer comes when it has.

@@ -12,7 +12,7 @@ pub use console::{active_console, consoles, open_standard_fds};
 pub use mounts::mount_what_is_missing;
 use nix::unistd::getpid;
 
-use crate::{loader, logs, shutdown, sys};
+use crate::{loader, logs, shutdown, stock, sys};
 
 /// Does what the name that we were called by asks for, and gives the exit code.
 #[must_use]
@@ -28,6 +28,7 @@ pub fn begin() -> i32 {
         "onset-load" => loader::run(rest),
         "onset-log" => logs::keeper::run(),
         "onset-unmount" => shutdown::run_unmount(),
+        "onset-setup" => stock::run(rest),
         "onset-run" => run::main(rest.iter().cloned()),
         _ if getpid().as_raw() == 1 => machine::begin(rest),
         _ => answer(name, rest),

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use events::control::{Going, Wish};
 
 use super::{
-    Outcome, act, ask, check, connection::socket_path, emit, graph, machine, order, pages, simulate, tree,
-    watch,
+    Outcome, act, ask, call, check, connection::socket_path, emit, graph, log, machine, order, pages,
+    simulate, tree, watch,
 };
 
 /// What is said behind the help of a command that talks to Onset.
@@ -118,9 +118,13 @@ enum Command {
     /// Has Onset execute its program again, with all that runs: after an upgrade
     #[command(after_help = STATUSES)]
     Reexec,
+    /// Calls a method of Onset's interface, and prints the answer as JSON
+    #[command(after_help = STATUSES)]
+    Call(call::Call),
     Check(check::Check),
     Order(order::OrderCommand),
     Graph(graph::Graph),
+    Log(log::LogCommand),
     Simulate(simulate::Simulate),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -129,13 +133,13 @@ enum Command {
 impl Cli {
     /// What plain words say, for commands that must be quick: the same as the table makes of them, without
     /// building it. `None` if the table has to be asked.
-    pub(super) fn plain(words: &[&str]) -> Option<Self> {
+    pub(super) fn plain(words: &[String]) -> Option<Self> {
         let [_, command, words @ ..] = words else { return None };
         if words.is_empty() || words.iter().any(|word| word.starts_with('-')) {
             return None;
         }
-        let words: Vec<String> = words.iter().map(|word| String::from(*word)).collect();
-        let command = match *command {
+        let words = words.to_vec();
+        let command = match command.as_str() {
             "start" => Command::Start(act::Act::plain(words)),
             "stop" => Command::Stop(act::Act::plain(words)),
             "restart" => Command::Restart(act::Act::plain(words)),
@@ -177,6 +181,8 @@ impl Cli {
             Command::Kexec(down) => down.run(Going::Kexec, socket),
             Command::SwitchRoot(switch) => switch.run(socket),
             Command::Reexec => machine::reexec(socket),
+            Command::Log(log) => return log.run(),
+            Command::Call(call) => return call.run(socket),
             Command::Check(check) => return check.run(),
             Command::Order(order) => return order.run(),
             Command::Graph(graph) => return graph.run(),
@@ -191,6 +197,10 @@ impl Cli {
 mod tests {
     use super::*;
 
+    fn owned(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| String::from(*word)).collect()
+    }
+
     #[test]
     fn plain_words_mean_what_the_table_makes_of_them() {
         for words in [
@@ -201,14 +211,14 @@ mod tests {
             &["onsetctl", "status", "db"],
             &["onsetctl", "emit", "net-up", "IFACE=eth0", "X="],
         ] {
-            let plain = Cli::plain(words).unwrap();
+            let plain = Cli::plain(&owned(words)).unwrap();
             let whole = Cli::try_parse_from(words).unwrap();
             assert_eq!(format!("{plain:?}"), format!("{whole:?}"), "{words:?}");
         }
         for words in
             [&["onsetctl"][..], &["onsetctl", "start"], &["onsetctl", "list"], &["onsetctl", "start", "-h"]]
         {
-            assert!(Cli::plain(words).is_none(), "{words:?}");
+            assert!(Cli::plain(&owned(words)).is_none(), "{words:?}");
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Records {
     level: String,
     /// Variables of all jobs that somebody has set.
     environment: Args,
+    /// The run level before this one, and this one; empty if there was none.
+    levels: (Text, Text),
     /// Whether the boot has settled.
     settled: bool,
     /// Users who may not connect any more.
@@ -108,6 +110,7 @@ impl Control {
             started: shell.now,
             level: LogLevel::Message.name().into(),
             environment: Args::new(),
+            levels: Default::default(),
             settled: false,
             barred: Vec::new(),
         };

@@ -188,6 +188,10 @@ impl Control {
                 self.records.level = level.name().into();
                 Step::AnswerAndOrder(json!({ "level": level.name() }), Order::LogLevel(level))
             }
+            Request::GetRunLevel => {
+                let (previous, level) = &self.records.levels;
+                Step::Answer(Ok(json!({ "previous": show::some(previous), "level": show::some(level) })))
+            }
             Request::Settled { wait } => {
                 let settled = self.records.settled;
                 if settled || !wait {

@@ -14,6 +14,9 @@ use crate::pid1::shell::Shell;
 impl Control {
     /// Tells those who look on that an event is worked off.
     pub fn tell(&mut self, shell: &mut Shell<'_>, event: &Event, views: &Views<'_>) {
+        if event.name == "runlevel" {
+            self.keep_level(event);
+        }
         if self.clients.watchers().next().is_none() {
             return;
         }
@@ -53,6 +56,13 @@ impl Control {
                 "instance": show::some(&note.instance),
             }),
         );
+    }
+
+    /// Keeps the run level that an event tells of, for those who will ask.
+    fn keep_level(&mut self, event: &Event) {
+        let Some(level) = event.args.get("RUNLEVEL").or_else(|| event.args.at(0)) else { return };
+        let before = std::mem::replace(&mut self.records.levels.1, level.as_str().into());
+        self.records.levels.0 = before;
     }
 
     fn say_to_watchers(&mut self, shell: &mut Shell<'_>, parameters: &Value) {

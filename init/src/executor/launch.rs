@@ -11,12 +11,15 @@ use super::{
     child::{self, Post},
     groups::Group,
     life::{Process, Role},
+    noted::What,
     plan::{Plan, lift},
+    records::status_label,
     sessions::Stat,
     step::{FAULT, Fault, Names, Step, Unmade, said},
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::Kept,
     sys::{
         poll::{Interest, Registration},
         spawn::{self, Copy, How},
@@ -36,6 +39,13 @@ pub struct Start {
     pub(super) plan: Plan,
 }
 
+impl Start {
+    /// Whether it is for this process of a life.
+    pub(super) fn is(&self, life: Life, process: ProcessKind) -> bool {
+        (self.life, self.process) == (life, process)
+    }
+}
+
 /// A child whose set-up is under way.
 #[derive(Debug)]
 pub struct SetUp {
@@ -43,7 +53,7 @@ pub struct SetUp {
     pub(super) process: ProcessKind,
     pub(super) pid: i32,
     pub(super) names: Names,
-    pub(super) status: OwnedFd,
+    pub(super) status: Kept,
     pub(super) registration: Registration,
     pub(super) since: Time,
 }
@@ -104,8 +114,11 @@ impl Executor {
         } else {
             lift(told.as_raw_fd(), plan.last_place()).map_err(|error| Unmade::by("pipe", &error))?
         };
-        self.steps.set(place, Step::Begin as u8);
+        self.steps.0.set(place, Step::Begin as u8);
+        self.steps.0.set_pid(place, 0);
+        let status = Kept::new(status, status_label(place, process, life));
         let (pid, pidfd) = self.copy(plan, group.as_ref(), process, place, &told)?;
+        self.steps.0.set_pid(place, pid);
         drop(told);
         let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
             Ok(registration) => registration,
@@ -168,7 +181,7 @@ impl Executor {
             Ok(Copy::Child) => child::run(
                 plan,
                 &Post {
-                    steps: &self.steps,
+                    steps: &self.steps.0,
                     place,
                     status: told.as_raw_fd(),
                     procs: procs.as_ref().map(|procs| procs.as_raw_fd()),
@@ -225,7 +238,7 @@ impl Executor {
             Ok(0) | Err(_) => self.how_it_ended(place, set_up),
             Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
                 Some(fault) => Outcome::Fault(fault),
-                None => Outcome::Died(Step::of(self.steps.get(place)), None),
+                None => Outcome::Died(Step::of(self.steps.0.get(place)), None),
             },
         };
         self.set_up_ended(shell, place, outcome);
@@ -234,7 +247,7 @@ impl Executor {
 
     /// What the end of a status pipe means: executed, or dead before that.
     fn how_it_ended(&self, place: u32, set_up: &SetUp) -> Outcome {
-        let step = Step::of(self.steps.get(place));
+        let step = Step::of(self.steps.0.get(place));
         let end = wait::end(set_up.pid);
         match (step, end) {
             (Step::Exec, None | Some(Change::Ended(_))) => Outcome::Executed,
@@ -269,6 +282,7 @@ impl Executor {
     }
 
     fn tell_spawned(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, pid: i32) {
+        self.note(life.number, pid, What::Spawned(process));
         shell.report(Input::Spawned { life, process, pid: Pid(pid.unsigned_abs()) });
         if process == ProcessKind::Main {
             self.main_began(shell, life.number);

@@ -16,12 +16,14 @@ use nix::{
 
 use super::{
     Executor,
-    life::{Body, Process, Role},
+    life::{Body, Process, Role, Watched},
+    noted::What,
     plan::{Extra, ready_descriptor},
     step::Unmade,
 };
 use crate::{
     pid1::{shell::Shell, token::Token, works::Piece},
+    store::{Kept, Label},
     sys::{pidfd, poll::Interest, wait},
 };
 
@@ -52,17 +54,34 @@ impl Executor {
         {
             let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
                 .map_err(|error| Unmade::by("pipe", &error.into()))?;
-            let place = self.ready_fds.add(life.number);
-            let registration = shell.poll.add(read.as_fd(), Interest::Read, Token::ReadyFd(place));
-            let registration = registration.map_err(|error| Unmade::by("poll", &error))?;
-            let old = body.ready_fd.replace((read, registration, place));
+            let label = Label { role: super::records::READY, place: life.place, number: life.number };
+            let watched = self.watch_ready_fd(shell, life, Kept::new(read, label));
+            let watched = watched.map_err(|error| Unmade::by("poll", &error))?;
+            let old = self.lives.get_mut(&life.number).and_then(|body| body.ready_fd.replace(watched));
             self.close_ready_fd(shell, old);
             extra.ready = Some((write, target));
         }
         Ok(extra)
     }
 
-    fn close_ready_fd(&mut self, shell: &mut Shell<'_>, fd: Option<super::life::Watched>) {
+    /// Waits for a newline on a descriptor from now on.
+    pub(super) fn watch_ready_fd(
+        &mut self,
+        shell: &mut Shell<'_>,
+        life: Life,
+        fd: Kept,
+    ) -> std::io::Result<Watched<Kept>> {
+        let place = self.ready_fds.add(life.number);
+        match shell.poll.add(fd.as_fd(), Interest::Read, Token::ReadyFd(place)) {
+            Ok(registration) => Ok((fd, registration, place)),
+            Err(error) => {
+                self.ready_fds.remove(place);
+                Err(error)
+            }
+        }
+    }
+
+    fn close_ready_fd(&mut self, shell: &mut Shell<'_>, fd: Option<Watched<Kept>>) {
         if let Some((fd, registration, place)) = fd {
             shell.poll.remove(&fd, registration);
             self.ready_fds.remove(place);
@@ -118,7 +137,9 @@ impl Executor {
         let Some(body) = self.lives.get_mut(&number) else { return };
         if std::mem::take(&mut body.waits) {
             let life = body.life;
-            let main = main.or_else(|| named(body)).map(|pid| Pid(pid.unsigned_abs()));
+            let main = main.or_else(|| named(body));
+            self.note(number, main.unwrap_or(0), What::Ready);
+            let main = main.map(|pid| Pid(pid.unsigned_abs()));
             shell.report(Input::Ready { life, main });
         }
     }
@@ -207,7 +228,7 @@ impl Executor {
         }
     }
 
-    fn close_stranger(&mut self, shell: &mut Shell<'_>, fd: Option<super::life::Watched>) {
+    fn close_stranger(&mut self, shell: &mut Shell<'_>, fd: Option<Watched<OwnedFd>>) {
         if let Some((fd, registration, place)) = fd {
             shell.poll.remove(&fd, registration);
             self.strangers.remove(place);

@@ -87,6 +87,12 @@ impl Folder {
         Ok(Self { fd, path: path.to_path_buf(), size, files: files.max(1) })
     }
 
+    /// Opens a folder to read in it, whosever it is.
+    pub fn existing(path: &Path) -> io::Result<Self> {
+        let fd = open(path, OFlag::O_DIRECTORY | OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        Ok(Self { fd, path: path.to_path_buf(), size: 0, files: 1 })
+    }
+
     /// Whether this is still the folder that its path leads to: another file system may lie over it by now.
     #[must_use]
     pub fn is_current(&self) -> bool {
@@ -98,7 +104,7 @@ impl Folder {
     #[must_use]
     pub fn has_room(&self, bytes: u64) -> bool {
         let Ok(found) = fstatvfs(&self.fd) else { return false };
-        let free = u64::from(found.blocks_available()).saturating_mul(found.fragment_size());
+        let free = found.blocks_available().saturating_mul(found.fragment_size());
         !found.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY) && free > bytes
     }
 

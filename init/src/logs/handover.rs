@@ -182,13 +182,17 @@ impl Logs {
     }
 
     fn could_not_hand_over(&mut self, shell: &mut Shell<'_>, error: &io::Error) {
-        match error.kind() {
-            io::ErrorKind::WouldBlock => {}
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected => {
-                self.part(shell, shell.now);
-            }
+        let is_gone = |kind| {
+            matches!(
+                kind,
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+            )
+        };
+        if is_gone(error.kind()) {
+            self.part(shell, shell.now);
+        } else if error.kind() != io::ErrorKind::WouldBlock {
             // No memory, or too many descriptors on their way.
-            _ => self.hold = Time(shell.now.0.saturating_add(PAUSE)),
+            self.hold = Time(shell.now.0.saturating_add(PAUSE));
         }
     }
 
@@ -250,10 +254,10 @@ impl Logs {
     pub fn deadline(&self) -> Option<Time> {
         match &self.keeper {
             Keeper::There(present) => {
-                let held = (self.pipes.are_waiting() && !present.is_full).then_some(self.hold);
+                let held = (self.pipes.unkept() > 0 && !present.is_full).then_some(self.hold);
                 held.into_iter().chain(present.watch.deadline()).min()
             }
-            Keeper::Away { .. } => self.pipes.are_waiting().then_some(self.hold),
+            Keeper::Away { .. } => (self.pipes.unkept() > 0).then_some(self.hold),
         }
     }
 

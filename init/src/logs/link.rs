@@ -150,7 +150,8 @@ impl Logs {
             (Stage::Emptied(_), (_, true)) => self.pipes.enqueue(number, shell),
             (Stage::Silent(_) | Stage::Emptied(_), (_, false)) | (Stage::Waiting | Stage::Handed, _) => {}
         }
-        if matches!(self.keeper, Keeper::Away { .. }) {
+        // Not each time, since all must be looked at.
+        if matches!(self.keeper, Keeper::Away { .. }) && self.pipes.unkept() > ENDED.saturating_mul(2) {
             self.bound_ended(shell);
         }
     }
@@ -196,7 +197,7 @@ impl Logs {
     pub fn keeper_wanted(&self) -> bool {
         matches!(self.keeper, Keeper::Away { .. })
             && self.left != Leaving::Finished
-            && self.pipes.are_waiting()
+            && self.pipes.unkept() > 0
     }
 
     /// /var/log can be written to from now on.

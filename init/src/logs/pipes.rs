@@ -65,8 +65,19 @@ pub struct Pipes {
     slots: Vec<Option<Pipe>>,
     free: Vec<u32>,
     lives: BTreeMap<Life, u32>,
+    /// How many have something in them that no keeper has.
+    unkept: usize,
     /// Those that a keeper must get, the oldest first. Some may have been closed meanwhile.
     queue: VecDeque<u32>,
+}
+
+impl Stage {
+    const fn is_unkept(&self) -> bool {
+        match self {
+            Self::Waiting | Self::Emptied(_) => true,
+            Self::Silent(_) | Self::Handed => false,
+        }
+    }
 }
 
 impl Pipe {
@@ -120,7 +131,9 @@ impl Pipes {
                 u32::try_from(self.slots.len().saturating_sub(1)).ok()?
             }
         };
+        let is_unkept = pipe.stage.is_unkept();
         *self.slots.get_mut(number as usize)? = Some(pipe);
+        self.count(false, is_unkept);
         Some(number)
     }
 
@@ -160,6 +173,7 @@ impl Pipes {
     pub fn close(&mut self, number: u32, shell: &mut Shell<'_>) {
         let Some(pipe) = self.slots.get_mut(number as usize).and_then(Option::take) else { return };
         self.free.push(number);
+        self.count(pipe.stage.is_unkept(), false);
         match pipe.stage {
             Stage::Silent(at) | Stage::Emptied(at) => shell.poll.remove(&pipe.reading, at),
             Stage::Waiting | Stage::Handed => {}
@@ -169,11 +183,13 @@ impl Pipes {
     /// A pipe that the keeper must get.
     pub fn enqueue(&mut self, number: u32, shell: &mut Shell<'_>) {
         let Some(pipe) = self.get_mut(number) else { return };
+        let was_unkept = pipe.stage.is_unkept();
         match std::mem::replace(&mut pipe.stage, Stage::Waiting) {
             Stage::Silent(at) | Stage::Emptied(at) => shell.poll.remove(&pipe.reading, at),
             Stage::Handed => {}
             Stage::Waiting => return,
         }
+        self.count(was_unkept, true);
         self.queue.push_back(number);
     }
 
@@ -201,12 +217,19 @@ impl Pipes {
         if let Some(pipe) = self.queue.pop_front().and_then(|number| self.get_mut(number)) {
             pipe.stage = Stage::Handed;
             pipe.lost = 0;
+            self.count(true, false);
         }
     }
 
-    /// Whether there are pipes that a keeper must get.
-    pub fn are_waiting(&self) -> bool {
-        self.iter().any(|(_, pipe)| matches!(pipe.stage, Stage::Waiting | Stage::Emptied(_)))
+    /// How many pipes a keeper must get.
+    pub const fn unkept(&self) -> usize {
+        self.unkept
+    }
+
+    /// A pipe's stage has changed.
+    fn count(&mut self, was_unkept: bool, is_unkept: bool) {
+        self.unkept =
+            self.unkept.saturating_add(usize::from(is_unkept)).saturating_sub(usize::from(was_unkept));
     }
 
     /// Waits for what is written into a pipe.
@@ -218,7 +241,10 @@ impl Pipes {
     ) -> io::Result<()> {
         let Some(pipe) = self.get_mut(number) else { return Ok(()) };
         let at = shell.poll.add(&pipe.reading, Interest::Read, Token::Output(number))?;
+        let was_unkept = pipe.stage.is_unkept();
         pipe.stage = stage(at);
+        let is_unkept = pipe.stage.is_unkept();
+        self.count(was_unkept, is_unkept);
         Ok(())
     }
 }

@@ -130,7 +130,7 @@ mod tests {
         let lives = [1, 2, 3].map(|number| Life { place: 7, number });
         let outputs = lives.map(|life| match logs.output_for(shell, life, "job", &life.number.to_string()) {
             Output::Pipe(pipe) => std::fs::File::from(pipe),
-            other => panic!("{other:?}"),
+            other @ (Output::Null | Output::Console | Output::Owner) => panic!("{other:?}"),
         });
         let [mut first, mut second, third] = outputs;
         first.write_all(b"one\n").unwrap();
@@ -160,14 +160,13 @@ mod tests {
         while let Ok((length, fd)) = receive(&theirs, &mut buffer) {
             said.push((postcard::from_bytes::<ToKeeper>(&buffer[..length]).unwrap(), fd));
         }
-        let stems: Vec<&str> = said
-            .iter()
-            .skip_while(|(message, _)| *message != ToKeeper::Anew)
-            .filter_map(|(message, fd)| match message {
-                ToKeeper::Take { stem, .. } if fd.is_some() => Some(stem.as_str()),
-                _ => None,
-            })
-            .collect();
+        let mut stems = Vec::new();
+        for (message, fd) in said.iter().skip_while(|(message, _)| *message != ToKeeper::Anew) {
+            if let ToKeeper::Take { stem, .. } = message {
+                assert!(fd.is_some());
+                stems.push(stem.as_str());
+            }
+        }
         assert_eq!(stems, ["job@new", "job@2"]);
         // The third says nothing, and goes when its process goes. Onset's old pipe is gone at once.
         drop((first, third, said));

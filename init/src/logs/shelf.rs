@@ -86,7 +86,7 @@ impl Shelf {
             retry: None,
             left: false,
         };
-        shelf.to_early();
+        shelf.go_early();
         // What an earlier keeper has left in the early folder goes on its way.
         if let Place::Early(folder) = &shelf.place
             && folder.entries().is_ok_and(|entries| !entries.is_empty())
@@ -160,7 +160,7 @@ impl Shelf {
         self.left = true;
         self.retry = None;
         self.sync();
-        self.to_early();
+        self.go_early();
     }
 
     /// Puts all that is written on the disk.
@@ -180,10 +180,10 @@ impl Shelf {
         }
         if !self.left {
             // Why it is not possible is seen in the folder that is in use instead.
-            let _ = self.to_lasting();
+            let _ = self.go_lasting();
         }
         if matches!(self.place, Place::Memory) {
-            self.to_early();
+            self.go_early();
         }
         let stems: Vec<Stem> = self.books.keys().cloned().collect();
         for stem in &stems {
@@ -310,7 +310,7 @@ impl Shelf {
     /// The lasting folder does not take any more.
     fn fall(&mut self, error: &io::Error, now: u64) {
         let text = format!("cannot write in {}: {error}", self.settings.lasting.display());
-        self.to_early();
+        self.go_early();
         self.retry_at(now);
         let onset = Stem::new("onset", "");
         let record = remark(Level::Warning, &text);
@@ -319,7 +319,7 @@ impl Shelf {
         }
     }
 
-    fn to_early(&mut self) {
+    fn go_early(&mut self) {
         self.close_files();
         let folder = Folder::open(&self.settings.early, 2, EARLY_FILE, 2);
         self.place = folder.map_or(Place::Memory, Place::Early);
@@ -328,7 +328,7 @@ impl Shelf {
     }
 
     /// Goes to the lasting folder, and takes along what is elsewhere.
-    fn to_lasting(&mut self) -> io::Result<()> {
+    fn go_lasting(&mut self) -> io::Result<()> {
         if matches!(&self.place, Place::Lasting(folder) if folder.is_current()) {
             return Ok(());
         }

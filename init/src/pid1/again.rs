@@ -1,16 +1,100 @@
 //! PID 1 executes itself: because it was asked to, or because something in it went wrong.
+//!
+//! What it was is in the store: the engine as it was after the last turn that was begun, and [`Rest`], what the other
+//! parts had saved at the last snapshot. What has changed since is found in the world: in the descriptors that were
+//! kept, in cgroups, in what the engine knows.
 
-use std::{ffi::CStr, io, os::fd::RawFd};
+use std::{ffi::CStr, fs::File, io, os::fd::RawFd, path::Path};
 
-use jobs::ReplyId;
+use events::Bus;
+use jobs::{Action, Engine, Input, ReplyId, Shutdown};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
-use super::{machine::Machine, options::Options};
-use crate::logs::Level;
+use super::{
+    assembly::{CGROUPS, WATCHDOG},
+    booting::Boot,
+    clock,
+    hearing::Own,
+    machine::{BUS, Core, Machine},
+    options::Options,
+    works::{Index, Works},
+};
+use crate::{
+    control::{self, Control},
+    executor::{self, Executor},
+    loader::Loader,
+    logs::{self, Level, Logs},
+    store::{Cause, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Watchdog},
+    sys::{exec::Image, memory, poll::Poll},
+};
+
+/// The descriptor of the works, among those that are kept.
+const WORKS: u32 = 900;
+
+/// What is saved beside the engine.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Rest {
+    options: Options,
+    boot: Boot,
+    executor: executor::Records,
+    logs: logs::Records,
+    control: control::Records,
+    works: (Index, u32),
+    own: Vec<(i32, Own)>,
+    is_loading: bool,
+    ending: Option<Shutdown>,
+}
 
 impl Machine {
+    /// Writes down how everything is.
+    pub(super) fn snapshot(&mut self) -> io::Result<()> {
+        let (_, index, end) = self.works.parts();
+        let rest = Rest {
+            options: self.core.options.clone(),
+            boot: self.boot.clone(),
+            executor: self.executor.records(),
+            logs: self.logs.records(),
+            control: self.control.records().clone(),
+            works: (index.clone(), end),
+            own: self.own.iter().map(|(pid, own)| (pid.as_raw(), *own)).collect(),
+            is_loading: self.loader.is_at_work(),
+            ending: self.end.as_ref().map(crate::shutdown::End::kind),
+        };
+        self.store.snapshot(self.core.now, &self.engine, &rest)
+    }
+
+    /// The same if it is time to, and says so if it cannot be done.
+    pub(super) fn snapshot_if_wanted(&mut self) {
+        if self.store.wants_snapshot(self.core.now)
+            && let Err(error) = self.snapshot()
+        {
+            self.say(Level::Warning, &format!("the state cannot be saved: {error}"));
+        }
+    }
+
+    /// Keeps the works over an exec.
+    pub(super) fn keep_works(&mut self) {
+        let (file, _, end) = self.works.parts();
+        self.works_kept = match file.try_clone() {
+            Ok(file) => Some(Kept::new(file.into(), Label { role: WORKS, place: end, number: 0 })),
+            Err(_) => None,
+        };
+    }
+
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
-        let error = io::Error::from(io::ErrorKind::Unsupported);
+        let error = match self.snapshot() {
+            Err(error) => error,
+            Ok(()) => {
+                self.control.farewell(self.core.now);
+                match crate::sys::exec::executed_as().map(Image::at) {
+                    Some(Ok(image)) => self.store.execute(image),
+                    // Its file is gone or was never known: the one that runs will do.
+                    Some(Err(_)) | None => self.store.execute_again(),
+                }
+            }
+        };
         self.say(Level::Error, &format!("cannot execute again: {error}"));
         if let Some(reply) = reply {
             self.control.done(&mut self.core.shell(), reply, Err(error.to_string()));
@@ -19,11 +103,116 @@ impl Machine {
 
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
     pub(super) fn become_init(&mut self, program: &CStr) -> String {
-        program.to_string_lossy().into_owned()
+        let is_onset =
+            self.snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
+        let why = match is_onset {
+            Ok(error) | Err(error) => error,
+        };
+        self.say(
+            Level::Info,
+            &format!("{} is another init ({why}): it takes over", program.to_string_lossy()),
+        );
+        crate::shutdown::hand_over(program)
     }
 
     /// Goes on where the image before was.
-    pub fn resume(_page: RawFd, options: Options) -> io::Result<Self> {
-        Self::new(options)
+    pub fn resume(page: RawFd, options: Options) -> io::Result<Self> {
+        let Resumption { store, past, kept, state } = Store::resume::<Rest>(page)?;
+        let (mut machine, planned) = match state {
+            State::On(restored) => {
+                (Self::restored(store, *restored, kept, past.again)?, past.cause == Cause::Planned)
+            }
+            State::Anew => (Self::with_store(store, options)?, false),
+            State::Safe(why) => (Self::safe(store, options, &format!("{why:?}"))?, false),
+        };
+        let level = if planned { Level::Info } else { Level::Error };
+        machine.say(level, &format!("onset {} goes on: {past}", env!("CARGO_PKG_VERSION")));
+        Ok(machine)
+    }
+
+    fn restored(store: Store, restored: Restored<Rest>, kept: Vec<Kept>, again: u64) -> io::Result<Self> {
+        let Restored { engine, rest, interrupted, skipped, lost, .. } = restored;
+        let mut core =
+            Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options: rest.options };
+        let (for_logs, kept): (Vec<Kept>, Vec<Kept>) =
+            kept.into_iter().partition(|it| Logs::wants(it.label()));
+        let name = |life| engine.instance_of(life).map(|(job, key)| (job.as_str().into(), key.clone()));
+        let logs = Logs::resume(&rest.logs, for_logs, name, &mut core.shell());
+        let (for_works, kept): (Vec<Kept>, Vec<Kept>) =
+            kept.into_iter().partition(|it| it.label().role == WORKS);
+        let (works, is_whole) = works(for_works, rest.works)?;
+        let (for_watchdog, kept): (Vec<Kept>, Vec<Kept>) =
+            kept.into_iter().partition(|it| it.label().role == WATCHDOG);
+        let executor = Executor::resume(&mut core.shell(), Path::new(CGROUPS), rest.executor, kept, &engine)?;
+        let control = Control::resume(&mut core.shell(), Path::new(events::control::PATH), rest.control);
+        let loader = Loader::new(core.options.root.clone());
+        let mut machine = Self::assemble(core, store, engine, works, executor, logs, control, loader)?;
+        machine.boot = rest.boot;
+        machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
+        machine.watchdog = for_watchdog.into_iter().next().map(|kept| {
+            let seconds = kept.label().place;
+            Watchdog::go_on(kept, seconds, machine.core.now)
+        });
+        machine.keep_works();
+        if let Some(skipped) = skipped {
+            machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
+        }
+        if let Some(interrupted) = interrupted {
+            machine.finish_turn(interrupted, again);
+        }
+        machine.snapshot_if_wanted();
+        if lost || rest.is_loading || !is_whole {
+            machine.load();
+        }
+        if let Some(kind) = rest.ending {
+            machine.begin_end(kind);
+        }
+        // Whatever the engine waits for, it is asked again.
+        machine.again = true;
+        Ok(machine)
+    }
+
+    /// Does what was left to do of a turn that was cut off.
+    fn finish_turn(&mut self, interrupted: Interrupted, again: u64) {
+        for (number, (action, progress)) in interrupted.actions.into_iter().enumerate() {
+            self.store.performing(number);
+            match (progress, action) {
+                (Progress::Performed, _) => {}
+                // It is what we die of: whoever asked for it must do without.
+                (Progress::InDoubt, Action::Spawn { life, process, .. }) if again > 1 => {
+                    let why = "clone: PID 1 died of it, twice".into();
+                    self.core.shell().report(Input::Unspawned { life, process, why });
+                }
+                (Progress::InDoubt, _) if again > 1 => {}
+                (Progress::InDoubt | Progress::NotBegun, action) => self.perform(action),
+            }
+            self.store.performed(number);
+        }
+        self.store.end_turn();
+    }
+
+    /// Starts nothing and decides nothing: what ends is reaped, people are answered, and the console has a shell.
+    fn safe(store: Store, options: Options, why: &str) -> io::Result<Self> {
+        let mut core = Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options };
+        let logs = Logs::new(&mut core.shell());
+        let executor = Executor::new(&mut core.shell(), Path::new(CGROUPS))?;
+        let control = Control::new(&mut core.shell(), Path::new(events::control::PATH));
+        let works = Works::new(memory::memfd(c"works")?, Index::new(), 0);
+        let loader = Loader::new(core.options.root.clone());
+        let mut machine = Self::assemble(core, store, Engine::new(), works, executor, logs, control, loader)?;
+        machine.boot = Boot::over();
+        let why = format!(
+            "PID 1 is in safe mode ({why}): what runs goes on, nothing is started. `onsetctl reexec` tries again"
+        );
+        machine.rescue(&why);
+        Ok(machine)
+    }
+}
+
+/// The works behind the descriptor that was kept, and whether they are those that the index is of.
+fn works(kept: Vec<Kept>, (index, end): (Index, u32)) -> io::Result<(Works, bool)> {
+    match kept.into_iter().find(|kept| kept.label().place == end) {
+        Some(kept) => Ok((Works::new(File::from(kept.release()), index, end), true)),
+        None => Ok((Works::new(memory::memfd(c"works")?, Index::new(), 0), false)),
     }
 }

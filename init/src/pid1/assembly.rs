@@ -21,7 +21,7 @@ use crate::{
     loader::Loader,
     logs::{Level, Logs},
     sources::Kernel,
-    store::{Store, faults},
+    store::{Label, Store, Watchdog, faults},
     sys::{
         memory,
         own::Image,
@@ -30,13 +30,21 @@ use crate::{
 };
 
 /// Where cgroup v2 is mounted.
-const CGROUPS: &str = "/sys/fs/cgroup";
+pub(super) const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// The watchdog's descriptor, among those that are kept.
+pub(super) const WATCHDOG: u32 = 901;
 
 impl Machine {
     /// A machine at its first moment. Must be called within the runtime.
     pub fn new(options: Options) -> io::Result<Self> {
         let store = Store::create()?;
         store.arm();
+        Self::with_store(store, options)
+    }
+
+    /// The same with a store that is there.
+    pub(super) fn with_store(store: Store, options: Options) -> io::Result<Self> {
         if let Some(plan) = options.fault.as_ref().and_then(|plan| plan.parse().ok()) {
             faults::arm(plan);
         }
@@ -66,6 +74,7 @@ impl Machine {
                 self.core.shell().report(Input::Began { fact, origin: Origin::World });
             }
         }
+        self.start_watchdog();
         self.start_keeper();
         if self.core.options.goal == Goal::Emergency {
             self.rescue("asked for by `emergency` on the command line");
@@ -74,8 +83,18 @@ impl Machine {
         }
     }
 
+    fn start_watchdog(&mut self) {
+        let Some(limit) = self.core.options.watchdog else { return };
+        let seconds = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).max(1);
+        let label = Label { role: WATCHDOG, place: seconds, number: 0 };
+        match Watchdog::start(Path::new("/dev/watchdog"), seconds, label, self.core.now) {
+            Ok(watchdog) => self.watchdog = Some(watchdog),
+            Err(error) => self.say(Level::Error, &format!("there is no watchdog: {error}")),
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "these are the parts")]
-    fn assemble(
+    pub(super) fn assemble(
         mut core: Core,
         store: Store,
         engine: Engine,
@@ -105,6 +124,7 @@ impl Machine {
             core,
             engine,
             works,
+            works_kept: None,
             executor,
             logs,
             control,
@@ -117,6 +137,8 @@ impl Machine {
             image,
             boot,
             end: None,
+            watchdog: None,
+            is_proved: false,
             own: std::collections::BTreeMap::new(),
             presses: Vec::new(),
             awaits_load: Vec::new(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use events::{Args, Event, Key, Name, Time, Value};
 use jobs::{Exit, Input, Job, Origin, Verb};
+use serde::{Deserialize, Serialize};
 
 use super::{
     machine::Machine,
@@ -21,7 +22,7 @@ use crate::{
 const SETTLE: Duration = Duration::from_secs(600);
 
 /// How far the boot has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Boot {
     /// When `startup` was emitted.
     started: Option<Time>,
@@ -46,6 +47,12 @@ impl Boot {
         Self { allowed: allowed.unwrap_or(SETTLE), ..Self::default() }
     }
 
+    /// One that nothing is to be expected of any more.
+    #[must_use]
+    pub fn over() -> Self {
+        Self { started: Some(Time::default()), settled: true, ..Self::default() }
+    }
+
     /// How long it may take to settle.
     #[must_use]
     pub const fn limit(&self) -> Duration {
@@ -56,12 +63,6 @@ impl Boot {
     #[must_use]
     pub const fn has_started(&self) -> bool {
         self.started.is_some()
-    }
-
-    /// Whether the boot has settled.
-    #[must_use]
-    pub const fn has_settled(&self) -> bool {
-        self.settled
     }
 }
 
@@ -117,6 +118,7 @@ impl Machine {
         let reports = generation.remarks.iter().map(fault).collect();
         self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
+        self.keep_works();
         if let Some(files) = &mut self.files {
             files.watch();
         }

@@ -58,6 +58,11 @@ impl Machine {
     }
 
     fn power(&mut self, kind: Shutdown) {
+        if let Some(watchdog) = self.watchdog.take()
+            && let Err(error) = watchdog.stop()
+        {
+            self.say(Level::Warning, &format!("the watchdog goes on: {error}"));
+        }
         if self.core.options.container {
             let code = match self.purpose_exit {
                 Some(Exit::Code(code)) => i32::from(code),

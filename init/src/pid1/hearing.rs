@@ -3,6 +3,7 @@
 use events::{Event, Name};
 use jobs::{Exit, Origin, Shutdown};
 use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
 use super::{
     machine::{Machine, REAP},
@@ -14,7 +15,7 @@ use crate::logs::Level;
 const IMPATIENCE: usize = 7;
 
 /// A process of Onset's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Own {
     /// The log keeper.
     Keeper,

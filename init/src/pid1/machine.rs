@@ -25,11 +25,12 @@ use crate::{
     control::Control,
     executor::Executor,
     loader::Loader,
-    logs::Logs,
+    logs::{Level, Logs},
     shutdown::End,
     sources::Kernel,
-    store::Store,
+    store::{Kept, Store, Watchdog},
     sys::{
+        alloc,
         own::Image,
         poll::{Poll, Ready},
     },
@@ -63,6 +64,8 @@ pub struct Machine {
     pub(super) core: Core,
     pub(super) engine: Engine,
     pub(super) works: Works,
+    /// Their descriptor, for the image after us.
+    pub(super) works_kept: Option<Kept>,
     pub(super) executor: Executor,
     pub(super) logs: Logs,
     pub(super) control: Control,
@@ -75,6 +78,9 @@ pub struct Machine {
     pub(super) image: Image,
     pub(super) boot: Boot,
     pub(super) end: Option<End>,
+    pub(super) watchdog: Option<Watchdog>,
+    /// Whether this image has come to rest once: then it is good.
+    pub(super) is_proved: bool,
     /// Processes that belong to no job.
     pub(super) own: BTreeMap<Pid, Own>,
     /// When control-alt-delete was pressed of late.
@@ -96,6 +102,10 @@ impl Machine {
         loop {
             self.arm()?;
             let is_busy = self.again || self.children || !self.core.bus.is_empty();
+            if !is_busy && !self.is_proved {
+                self.is_proved = true;
+                self.store.settled();
+            }
             let mut ready = if is_busy { self.core.poll.look() } else { self.core.poll.wait().await? };
             self.core.now = clock::now();
             ready.sort_unstable_by_key(|(token, _)| *token);
@@ -129,6 +139,7 @@ impl Machine {
             self.store.performed(number);
         }
         self.store.end_turn();
+        self.snapshot_if_wanted();
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.turned(&mut shell, &views));
     }
@@ -171,6 +182,10 @@ impl Machine {
         if self.loader.deadline().is_some_and(|at| at <= now) {
             self.loader.tick(now);
         }
+        self.feed_watchdog();
+        if alloc::is_short() && alloc::is_relieved() {
+            self.say(Level::Info, "there is memory again");
+        }
         if self.files.as_mut().is_some_and(|files| files.is_due(now)) {
             self.load();
         }
@@ -187,10 +202,19 @@ impl Machine {
             self.control.deadline(),
             self.loader.deadline(),
             self.boot.deadline(),
+            self.watchdog.as_ref().map(Watchdog::deadline),
             files,
             end,
         ];
         self.deadline.set(parts.into_iter().flatten().min())
+    }
+
+    fn feed_watchdog(&mut self) {
+        let Some(watchdog) = &mut self.watchdog else { return };
+        if let Err(error) = watchdog.feed(self.core.now) {
+            self.say(Level::Error, &format!("the watchdog cannot be fed: {error}"));
+            self.watchdog = None;
+        }
     }
 
     /// Emits an event of the machine's own.

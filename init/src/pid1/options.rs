@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use events::{Event, Name, parse_delay};
+use serde::{Deserialize, Serialize};
 
 /// What of the kernel is not used, so that the ways without it can be tested (`onset.without=`).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Without {
     /// `clone3`: `fork` instead.
     pub clone3: bool,
@@ -16,7 +17,7 @@ pub struct Without {
 }
 
 /// What the boot leads to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Goal {
     /// What the jobs say: `startup`, and run level 2.
     #[default]
@@ -32,7 +33,7 @@ pub enum Goal {
 }
 
 /// What this run of PID 1 was asked to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// What of the kernel is not used.
     pub without: Without,

@@ -6,7 +6,10 @@ use events::{Args, Text};
 use jobs::{Action, Console, Input, Job, Life, ProcessKind};
 
 use super::{machine::Machine, notes, people::with_views};
-use crate::logs::{Level, Output};
+use crate::{
+    logs::{Level, Output},
+    sys::alloc,
+};
 
 impl Machine {
     pub(super) fn perform(&mut self, action: Action) {
@@ -51,6 +54,10 @@ impl Machine {
     }
 
     fn spawn(&mut self, life: Life, job: &Arc<Job>, instance: &Text, process: ProcessKind, env: &Args) {
+        if alloc::is_short() {
+            self.core.shell().report(Input::Starved { life, process, what: "memory".into() });
+            return;
+        }
         let piece = match self.works.piece(job.work) {
             Ok(piece) => piece,
             Err(error) => {

@@ -19,7 +19,7 @@ use nix::{
     unistd::{Pid, getpid, sync},
 };
 
-pub use switch::switch_root;
+pub use switch::{hand_over, switch_root};
 pub use unmount::run as run_unmount;
 
 /// How long processes that belong to no job have between TERM and KILL.
@@ -69,6 +69,12 @@ impl End {
         // Stopped ones hear it only when they go on.
         signal_all(Signal::SIGCONT);
         Self { kind, step: Step::Asked, until: now.after(TERM_LIMIT) }
+    }
+
+    /// What the machine shall do in the end.
+    #[must_use]
+    pub const fn kind(&self) -> Shutdown {
+        self.kind
     }
 
     /// When to come back at the latest.

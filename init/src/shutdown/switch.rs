@@ -1,14 +1,15 @@
 //! From the root of an initramfs to the machine's own.
 
 use std::{
-    ffi::CString,
+    ffi::{CStr, CString},
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
-    unistd::{chdir, chroot},
+    sys::signal::Signal,
+    unistd::{chdir, chroot, execv},
 };
 
 /// Programs that are an init, the usual one first.
@@ -48,6 +49,15 @@ pub fn switch_root(root: &str, program: Option<&str>) -> Result<CString, String>
     };
     steps().map_err(|error| error.desc().to_owned())?;
     CString::new(program).map_err(|error| error.to_string())
+}
+
+/// Ends everything that is left and becomes another init. It comes back only with the reason why not.
+pub fn hand_over(program: &CStr) -> String {
+    super::signal_all(Signal::SIGKILL);
+    match execv(program, &[program]) {
+        Ok(never) => match never {},
+        Err(error) => error.desc().to_owned(),
+    }
 }
 
 fn below(root: &Path, path: &str) -> PathBuf {

@@ -305,6 +305,14 @@ mod tests {
     }
 
     #[test]
+    fn the_manual_has_all_of_them() {
+        let page = include_str!("../../../docs/survival.md");
+        let names = KINDS.iter().map(|(name, _)| name).chain(POINTS.iter().map(|(name, _)| name));
+        let missing: Vec<_> = names.filter(|name| !page.contains(&format!("`{name}`"))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
     fn it_is_done_at_its_pass_and_as_often_as_it_says() {
         let mut plan: Option<Plan> = Some("panic@step:3x2".parse().unwrap());
         let mut done = Vec::new();

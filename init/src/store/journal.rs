@@ -43,13 +43,15 @@ impl Journal {
         self.buffer.clear();
         self.buffer.extend([0; HEAD]);
         encoding::append(turn, &mut self.buffer)?;
-        let (head, body) = self.buffer.split_at_mut(HEAD);
+        let body = self.buffer.get(HEAD..).unwrap_or_default();
         let size = u32::try_from(body.len()).map_err(io::Error::other)?;
         let mut sum = Checksum::default();
         sum.add(&number.to_le_bytes());
         sum.add(body);
-        let fields = size.to_le_bytes().into_iter().chain(sum.sum().to_le_bytes());
-        head.iter_mut().zip(fields.chain(number.to_le_bytes())).for_each(|(to, from)| *to = from);
+        let fields = u128::from(size) | u128::from(sum.sum()) << 32 | u128::from(number) << 64;
+        if let Some(head) = self.buffer.first_chunk_mut::<HEAD>() {
+            *head = fields.to_le_bytes();
+        }
         let end = length.saturating_add(self.buffer.len() as u64);
         let fits = end <= self.half;
         if fits {

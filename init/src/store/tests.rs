@@ -280,6 +280,25 @@ proptest! {
     }
 
     #[test]
+    fn bytes_that_are_no_state_do_no_harm(
+        deeds in deeds(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut it = Loop::new();
+        for deed in &deeds {
+            act(&mut it, deed);
+            it.turn();
+        }
+        // As if the checksum had not seen it.
+        let mut content = bytes(&it.engine);
+        for (at, byte) in changes {
+            let at = at.index(content.len());
+            content[at] = byte;
+        }
+        let _ = encoding::read::<Engine>(&content);
+    }
+
+    #[test]
     fn every_string_may_hold_every_byte(raw in prop::collection::vec(any::<u8>(), 0..300), why in any::<String>()) {
         let (value, _) = Value::escaped(&raw);
         let mut happened: Event = "odd A=x".parse().unwrap();

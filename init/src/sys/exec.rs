@@ -4,7 +4,7 @@
 //! image needs stands behind one descriptor, whose number is its first argument.
 
 use std::{
-    ffi::{CStr, CString, OsStr, c_char},
+    ffi::{CStr, CString, OsStr, OsString, c_char},
     fs::File,
     io::{self, Read as _, Write as _},
     os::{
@@ -27,6 +27,8 @@ use nix::{
 
 /// How the argument begins that names the descriptor to go on from.
 const RESUME: &[u8] = b"--resume=";
+/// How many words are handed from image to image.
+const MAX_WORDS: usize = 62;
 
 /// An executable file, held open.
 #[derive(Debug)]
@@ -142,20 +144,27 @@ pub fn resume_descriptor() -> Option<RawFd> {
     str::from_utf8(number).ok()?.parse().ok().filter(|fd| *fd > 2)
 }
 
-/// The name that we were called by, kept for every image that follows.
-fn own_name() -> &'static CStr {
-    static NAME: OnceLock<CString> = OnceLock::new();
-    NAME.get_or_init(|| {
-        let name = std::env::args_os().next().unwrap_or_default();
-        CString::new(name.as_bytes()).unwrap_or_else(|_| c"onset".into())
+/// The words that PID 1 was first started with, its name before them: every image that follows gets them, too.
+pub fn words() -> &'static [CString] {
+    static WORDS: OnceLock<Vec<CString>> = OnceLock::new();
+    WORDS.get_or_init(|| {
+        let is_ours = |(place, word): &(usize, OsString)| *place == 1 && word.as_bytes().starts_with(RESUME);
+        let words = std::env::args_os().enumerate().filter(|word| !is_ours(word));
+        let mut words: Vec<CString> =
+            words.filter_map(|(_, word)| CString::new(word.as_bytes()).ok()).take(MAX_WORDS).collect();
+        if words.is_empty() {
+            words.push(c"onset".into());
+        }
+        words
     })
 }
 
 /// Makes what an exec needs, so that a signal handler finds it there; and gives this process its name back, which
 /// an exec by descriptor has made a number.
 pub fn prepare() {
-    let path = Path::new(OsStr::from_bytes(own_name().to_bytes()));
-    let name = path.file_name().and_then(|name| CString::new(name.as_bytes()).ok()).unwrap_or_default();
+    let path = words().first().map_or(&[][..], |name| name.as_bytes());
+    let name = Path::new(OsStr::from_bytes(path)).file_name();
+    let name = name.and_then(|name| CString::new(name.as_bytes()).ok()).unwrap_or_default();
     // It cannot fail with a string that ends; and a wrong name would only be ugly.
     // SAFETY: the name is a string that ends with a zero; the kernel copies at most 16 bytes of it.
     let _ = unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
@@ -166,7 +175,7 @@ pub fn prepare() {
 pub fn execute(image: RawFd, root: RawFd) -> i32 {
     let mut argument = [0_u8; 24];
     write_argument(&mut argument, root);
-    let arguments = [own_name().as_ptr(), argument.as_ptr().cast(), ptr::null()];
+    let arguments = arguments(&argument);
     // SAFETY: `environ` is set before any of our code runs, and nobody in this program changes it.
     let environment = unsafe { environ };
     // SAFETY: both lists end with a null, all strings with a zero, and they live until the call is over.
@@ -188,7 +197,7 @@ pub fn execute_path(root: RawFd) -> i32 {
     let Some(path) = executed_as() else { return libc::ENOENT };
     let mut argument = [0_u8; 24];
     write_argument(&mut argument, root);
-    let arguments = [own_name().as_ptr(), argument.as_ptr().cast(), ptr::null()];
+    let arguments = arguments(&argument);
     // SAFETY: `environ` is set before any of our code runs, and nobody in this program changes it.
     let environment = unsafe { environ };
     // SAFETY: both lists end with a null, all strings with a zero, and they live until the call is over.
@@ -205,6 +214,17 @@ fn errno() -> i32 {
     let place = unsafe { libc::__errno_location() };
     // SAFETY: the address is valid for as long as the thread lives.
     unsafe { *place }
+}
+
+/// The words that PID 1 was started with, and `argument` as the first after the name.
+fn arguments(argument: &[u8; 24]) -> [*const c_char; MAX_WORDS + 2] {
+    let mut arguments = [ptr::null(); MAX_WORDS + 2];
+    let (name, rest) = words().split_at(1);
+    let pointers = name.iter().map(|word| word.as_ptr()).chain([argument.as_ptr().cast()]);
+    let pointers = pointers.chain(rest.iter().map(|word| word.as_ptr()));
+    // The last place stays null: there is one word more than MAX_WORDS at most.
+    arguments.iter_mut().zip(pointers).for_each(|(to, from)| *to = from);
+    arguments
 }
 
 /// `--resume=N` and a zero, without allocating.

@@ -4,9 +4,13 @@
 
 pub mod alloc;
 pub mod child;
+pub mod entropy;
 pub mod exec;
 pub mod fail;
 pub mod fault;
+pub mod interface;
+pub mod ledger;
+pub mod local_time;
 pub mod memory;
 pub mod own;
 pub mod page;

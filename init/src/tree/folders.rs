@@ -1,6 +1,6 @@
 //! Which folders of a machine have files that say what runs, and in which language.
 
-use jobs::load::{Content, FileKind};
+use jobs::load::{Content, FileKind, OF_PACKAGES};
 
 /// A folder, or a single file, whose place says what lies in it.
 pub(super) struct Folder {
@@ -42,7 +42,7 @@ const fn folder(path: &'static str, kind: FileKind, layer: u8, names: Names) -> 
 pub(super) const FOLDERS: [Folder; 31] = [
     folder("etc/onset/jobs", FileKind::Native, 4, Names::Deep(".ron")),
     folder("run/onset/jobs", FileKind::Native, 3, Names::Deep(".ron")),
-    folder("usr/lib/onset/jobs", FileKind::Native, 2, Names::Deep(".ron")),
+    folder("usr/lib/onset/jobs", FileKind::Native, OF_PACKAGES, Names::Deep(".ron")),
     folder("etc/onset/hooks", FileKind::Hook, 4, Names::Deep("")),
     folder("run/onset/hooks", FileKind::Hook, 3, Names::Deep("")),
     folder("usr/lib/onset/hooks", FileKind::Hook, 2, Names::Deep("")),

@@ -1,7 +1,17 @@
 //! People with bad intentions: whatever they send, PID 1 stays small and answers the others.
 
-use std::{io::Write as _, os::unix::net::UnixStream};
+use std::{
+    fs,
+    io::{IoSlice, Read as _, Write as _},
+    os::{
+        fd::AsRawFd as _,
+        unix::{fs::MetadataExt as _, net::UnixStream, process::CommandExt as _},
+    },
+    process::Command,
+};
 
+use events::control::{INTERFACE, METHODS, Rights};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde_json::json;
 
 use super::{Server, server::Talk};
@@ -102,4 +112,97 @@ fn a_user_who_is_barred_is_refused() {
     server.orders();
     let mut talk = Talk::new(UnixStream::connect(&server.socket).unwrap());
     assert_eq!(talk.next().unwrap()["error"], "org.onset.Manager.Busy");
+}
+
+#[test]
+fn what_is_sent_along_is_not_kept() {
+    let server = server();
+    let (mut kept, given) = UnixStream::pair().unwrap();
+    let mut talk = server.connect();
+    let fds = [given.as_raw_fd(); 100];
+    let along = [ControlMessage::ScmRights(&fds)];
+    for _ in 0..50 {
+        let message = b"{\"method\":\"org.onset.Manager.GetMode\"}\0";
+        let sent =
+            sendmsg::<()>(talk.stream.as_raw_fd(), &[IoSlice::new(message)], &along, MsgFlags::empty(), None);
+        assert_eq!(sent, Ok(message.len()));
+        assert_eq!(talk.next().unwrap()["parameters"], json!({"mode": null}));
+    }
+    drop(given);
+    // The end comes, so nobody else has the other end.
+    assert_eq!(kept.read(&mut [0]).unwrap(), 0);
+}
+
+/// `onsetctl call` as somebody who may only read.
+fn call_as_nobody(server: &Server, method: &str, parameters: &str) -> i32 {
+    let program = server.folder.join("onsetctl");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_onsetctl"), &program).unwrap();
+    }
+    let mut command = Command::new(&program);
+    command.args(["call", "--more", method, parameters]).env("ONSET_CONTROL", &server.socket);
+    command.uid(65_534).gid(65_534).output().unwrap().status.code().unwrap()
+}
+
+#[test]
+fn who_is_not_root_may_only_read() {
+    let server = server();
+    if fs::metadata(&server.folder).unwrap().uid() != 0 {
+        // Only root can be somebody else.
+        return;
+    }
+    let ours = METHODS.iter().filter(|method| method.interface == INTERFACE && method.name != "Events");
+    for method in ours {
+        let parameters = match method.name {
+            "Start" | "Stop" | "Restart" | "Reload" | "Status" | "Why" | "Show" => r#"{"job":"db"}"#,
+            "Emit" => r#"{"event":"x"}"#,
+            "Shutdown" => r#"{"kind":"reboot"}"#,
+            "SetFact" => r#"{"name":"x"}"#,
+            _ => "{}",
+        };
+        let expected = if method.rights == Rights::Root { 4 } else { 0 };
+        assert_eq!(call_as_nobody(&server, method.name, parameters), expected, "{}", method.name);
+    }
+    assert_eq!(server.orders(), Vec::<String>::new());
+    let mut talk = server.connect();
+    assert_eq!(talk.call("Status", json!({"job": "db"}))["parameters"]["status"]["goal"], "stop");
+    assert_eq!(talk.call("Facts", json!({"name": "x"}))["parameters"]["facts"], json!([]));
+    let shown = talk.call("Show", json!({"job": "db"}));
+    assert_eq!(shown["parameters"]["job"]["work"]["runs"]["main"], json!(["db"]));
+}
+
+#[test]
+fn others_than_root_have_a_limit_and_root_has_none() {
+    let server = server();
+    if fs::metadata(&server.folder).unwrap().uid() != 0 {
+        return;
+    }
+    let program = server.folder.join("onsetctl");
+    fs::copy(env!("CARGO_BIN_EXE_onsetctl"), &program).unwrap();
+    let mut watchers: Vec<_> = (0..20)
+        .map(|_| {
+            let mut command = Command::new(&program);
+            command.arg("events").env("ONSET_CONTROL", &server.socket).uid(65_534).gid(65_534);
+            command.stderr(std::process::Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    // Of twenty, four are sent away: each user has sixteen.
+    let mut refused = Vec::new();
+    while refused.len() < 4 {
+        for (number, watcher) in watchers.iter_mut().enumerate() {
+            if !refused.contains(&number) && watcher.try_wait().unwrap().is_some() {
+                refused.push(number);
+            }
+        }
+    }
+    let mut said = String::new();
+    watchers[refused[0]].stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, "onsetctl: this user has too many connections\n");
+    let roots: Vec<Talk> = (0..40).map(|_| server.connect()).collect();
+    lives(&server);
+    drop(roots);
+    for mut watcher in watchers {
+        let _ = watcher.kill();
+        watcher.wait().unwrap();
+    }
 }

@@ -10,9 +10,12 @@
     reason = "tests; the server is a thread"
 )]
 
+mod called;
 mod calls;
+mod cases;
 mod commands;
 mod hostile;
+mod pages;
 mod server;
 
 use server::Server;

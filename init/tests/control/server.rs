@@ -42,8 +42,6 @@ enum Tell {
     Settled,
     /// This user is not listened to any more.
     Bar(u32),
-    /// An event happens in the world.
-    Event(String),
     /// PID 1 executes itself again without a word, as after a crash.
     Crash,
     /// How many orders there were, by their text.
@@ -97,10 +95,6 @@ impl Server {
 
     pub fn bar(&self, uid: u32) {
         self.tell(Tell::Bar(uid));
-    }
-
-    pub fn event(&self, event: &str) {
-        self.tell(Tell::Event(event.into()));
     }
 
     pub fn crash(&self) {
@@ -231,7 +225,7 @@ async fn serve(
             if matches!(told, Tell::End) {
                 return;
             }
-            machine.told(&mut shell, told, path);
+            machine.told(&mut shell, told);
         }
         machine.turn(&mut shell);
     }
@@ -333,7 +327,7 @@ impl Machine {
         self.control = Some(Control::resume(shell, &path, records));
     }
 
-    fn told(&mut self, shell: &mut Shell<'_>, told: Tell, _path: &Path) {
+    fn told(&mut self, shell: &mut Shell<'_>, told: Tell) {
         match told {
             Tell::Pass(millis) => {
                 let until = Time(self.simulation.now().0 + millis);
@@ -343,10 +337,6 @@ impl Machine {
             }
             Tell::Settled => self.with(|control, views| control.settled(shell, views)),
             Tell::Bar(uid) => self.with(|control, _| control.bar(uid)),
-            Tell::Event(event) => {
-                let event = event.parse().unwrap();
-                shell.bus.push(Input::Event { event, origin: jobs::Origin::World, reply: None }).unwrap();
-            }
             Tell::Crash => self.again(shell),
             Tell::Orders(back) => back.send(self.orders.clone()).unwrap(),
             Tell::End => {}

@@ -198,7 +198,7 @@ pub fn log_in(folder: &Path, job: &str) -> String {
     if !folder.is_dir() {
         return String::new();
     }
-    let folder_of_logs = Folder::open(folder, 0, 0, 1).unwrap();
+    let folder_of_logs = Folder::existing(folder).unwrap();
     let entries = folder_of_logs.entries().unwrap_or_default();
     let of_job = entries.iter().filter(|entry| entry.stem.job() == job);
     // A file may move on while we look.

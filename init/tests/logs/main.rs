@@ -9,6 +9,7 @@
 
 mod full;
 mod machine;
+mod reader;
 
 use std::{fs, io::Write as _, process::Stdio};
 

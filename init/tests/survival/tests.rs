@@ -31,6 +31,10 @@ const TESTS: &[Test] = tests![
     what_is_not_this_version_of_onset_is_refused,
     an_image_that_cannot_read_the_state_goes_back,
     a_copy_in_memory_lets_the_file_go,
+    a_child_that_dies_is_never_pid_1,
+    it_keeps_the_words_it_was_started_with,
+    what_ends_meanwhile_is_reaped_by_the_next_image,
+    a_signal_that_waits_is_still_there,
 ];
 
 /// Runs those whose names hold one of the arguments, and gives the exit code.
@@ -142,6 +146,54 @@ fn it_survives_a_death_at_every_point() {
         assert_eq!(now.split(' ').count().to_string(), alive, "{point}");
         assert_eq!(alive, (5 + round).to_string(), "{point}");
     }
+}
+
+fn a_child_that_dies_is_never_pid_1() {
+    let (mut machine, pids) = Machine::with_five();
+    for (how, expected) in [
+        ("marked panic", "exit 127"),
+        ("marked segv", "exit 127"),
+        ("marked overflow", "exit 127"),
+        ("marked abort", "exit 127"),
+        ("segv", "SIGSEGV"),
+        ("overflow", "SIGSEGV"),
+        ("abort", "SIGABRT"),
+    ] {
+        assert_eq!(machine.ask(&format!("child {how}")), expected, "{how}");
+    }
+    assert_eq!(machine.ask("pids"), pids);
+}
+
+fn it_keeps_the_words_it_was_started_with() {
+    let mut machine = Machine::bare("panic@snapshot");
+    holds(&machine.hear(), &["anew: "]);
+    assert_eq!(machine.ask("words"), "panic@snapshot");
+    holds(&machine.ask("reexec"), &["on: "]);
+    assert_eq!(machine.ask("words"), "panic@snapshot");
+}
+
+fn what_ends_meanwhile_is_reaped_by_the_next_image() {
+    let (mut machine, pids) = Machine::with_five();
+    let first = pids.split(' ').next().unwrap();
+    // A process that has ended has no environment any more that it could be known by.
+    machine.ask("snapshot");
+    machine.ask(&format!("kill {}", first.split_once('=').unwrap().1));
+    holds(&machine.ask("fault overflow"), &["on: SIGSEGV"]);
+    assert_eq!(machine.ask("pids"), pids);
+    machine.ask("reap");
+    assert_eq!(machine.ask("pids"), pids.split_once(' ').unwrap().1);
+    assert_eq!(machine.ask("alive"), "4");
+}
+
+fn a_signal_that_waits_is_still_there() {
+    let (mut machine, _) = Machine::with_five();
+    assert_eq!(machine.ask("send SIGTERM"), "sent");
+    let pending = machine.ask("pending");
+    assert_eq!(pending, "0000000000004000");
+    holds(&machine.ask("fault segv"), &["on: SIGSEGV"]);
+    assert_eq!(machine.ask("pending"), pending);
+    holds(&machine.ask("reexec"), &["on: "]);
+    assert_eq!(machine.ask("pending"), pending);
 }
 
 fn a_signal_from_outside_is_nobodys_fault() {

@@ -166,8 +166,8 @@ impl Toy {
                 pids.iter().map(|(job, pid)| format!("{job}={pid}")).collect::<Vec<_>>().join(" ")
             }
             "alive" => {
-                self.take_stock();
-                self.rest.processes.len().to_string()
+                let alive = living();
+                alive.len().to_string()
             }
             "replayed" => self.replayed.to_string(),
             "fault" => {
@@ -262,6 +262,27 @@ impl Toy {
             "gobble" => loop {
                 vec![1_u8; 1_000].leak();
             },
+            "kill" => {
+                use nix::sys::signal::{Signal, kill};
+                kill(nix::unistd::Pid::from_raw(rest.parse().unwrap()), Signal::SIGKILL).unwrap();
+                "killed".into()
+            }
+            "send" => {
+                use nix::sys::signal::{SigSet, Signal, raise};
+                let signal = rest.parse::<Signal>().unwrap();
+                SigSet::from(signal).thread_block().unwrap();
+                raise(signal).unwrap();
+                "sent".into()
+            }
+            "pending" => {
+                let status = fs::read_to_string("/proc/self/status").unwrap();
+                status.lines().find_map(|line| line.strip_prefix("SigPnd:\t")).unwrap().into()
+            }
+            "child" => child(rest),
+            "words" => {
+                let words = exec::words().iter().skip(1).map(|word| word.to_str().unwrap());
+                words.collect::<Vec<_>>().join(" ")
+            }
             "reap" => {
                 self.reap();
                 self.turns(Vec::new());
@@ -305,6 +326,11 @@ impl Toy {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
+            // The kernel closes what is closed on exec, which is what `spawn` waits for, before there is an
+            // environment to be seen.
+            while fs::read(format!("/proc/{}/environ", child.id())).is_ok_and(|bytes| bytes.is_empty()) {
+                std::thread::yield_now();
+            }
             self.spawned(child.id(), life, process);
         } else if let Action::KillAll { life } = action {
             self.queue.push(Input::Emptied { life });
@@ -348,18 +374,10 @@ impl Toy {
         self.store.performed(number);
     }
 
-    /// Which processes there are is asked of the world.
+    /// Which processes there are is asked of the world, and those that have ended were saved.
     fn take_stock(&mut self) {
-        self.rest.processes.clear();
-        for entry in fs::read_dir("/proc").unwrap() {
-            let name = entry.unwrap().file_name();
-            let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-            let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let life = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(b"ONSET_LIFE="));
-            if let Some(life) = life {
-                let text = String::from_utf8_lossy(life).into_owned();
-                let (place, number) = text.split_once('.').unwrap();
-                let life = Life { place: place.parse().unwrap(), number: number.parse().unwrap() };
+        for (pid, life) in living() {
+            if !self.rest.processes.iter().any(|(it, ..)| *it == pid) {
                 self.rest.processes.push((pid, life, ProcessKind::Main));
             }
         }
@@ -384,6 +402,28 @@ impl Toy {
                 let (_, life, process) = self.rest.processes.remove(place);
                 self.queue.push(Input::Exited { life, process, exit, left: false });
             }
+        }
+    }
+}
+
+/// A forked child dies; how that looks.
+fn child(how: &str) -> String {
+    use nix::sys::wait::{WaitStatus, waitpid};
+    let (kind, is_marked) = match how.strip_prefix("marked ") {
+        Some(kind) => (kind, true),
+        None => (how, false),
+    };
+    // SAFETY: this process has one thread.
+    match unsafe { nix::unistd::fork() }.unwrap() {
+        nix::unistd::ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
+            WaitStatus::Exited(_, code) => format!("exit {code}"),
+            WaitStatus::Signaled(_, signal, _) => signal.to_string(),
+            other => format!("{other:?}"),
+        },
+        nix::unistd::ForkResult::Child => {
+            init::sys::spawn::IN_CHILD.store(is_marked, std::sync::atomic::Ordering::Relaxed);
+            faults::trigger(kind.parse().unwrap());
+            std::process::exit(0);
         }
     }
 }
@@ -414,6 +454,24 @@ fn limit_memory() {
 
 fn mark(life: Life) -> String {
     format!("{}.{}", life.place, life.number)
+}
+
+/// The processes that were started for a life and have not ended.
+fn living() -> Vec<(u32, Life)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap() {
+        let name = entry.unwrap().file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let environ = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let life = environ.split(|byte| *byte == 0).find_map(|it| it.strip_prefix(b"ONSET_LIFE="));
+        if let Some(life) = life {
+            let text = String::from_utf8_lossy(life).into_owned();
+            let (place, number) = text.split_once('.').unwrap();
+            let life = Life { place: place.parse().unwrap(), number: number.parse().unwrap() };
+            all.push((pid, life));
+        }
+    }
+    all
 }
 
 /// The process that was started for this life.

@@ -77,6 +77,7 @@ fn condition_of(
     let mut faults = Vec::new();
     for (place, leaf) in (0_u32..).zip(condition.leaves()) {
         match never(view, &leaf.pattern) {
+            Some(Never::Job(name)) if role == Role::StopOn && view.is_masked(name) => {}
             Some(why) => faults.push((place, &leaf.pattern, why)),
             None => possible |= 1_u64.checked_shl(place).unwrap_or(0),
         }

@@ -4,7 +4,7 @@ use alloc::{borrow::ToOwned as _, format, string::String, vec, vec::Vec};
 
 use events::{Name, Pattern};
 
-use super::{View, place_of, report};
+use super::{View, levels::leaves, place_of, report};
 use crate::{
     Report, Severity,
     formats::{Described, Role},
@@ -13,16 +13,17 @@ use crate::{
 
 pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
     for described in view.jobs() {
-        let leaves = described.job.holds_while.iter().flat_map(events::Condition::leaves);
-        reports.extend(leaves.filter_map(|leaf| fault(view, described, &leaf.pattern)));
+        let leaves = described.job.holds_while.iter().flat_map(leaves);
+        reports.extend(leaves.filter_map(|(pattern, denied)| fault(view, described, pattern, denied)));
     }
 }
 
 /// What is wrong with a leaf. Who sets a fact by hand may call it as he likes; so a name is only doubted if
 /// it is nearly that of a fact that is known.
-fn fault(view: &View<'_>, described: &Described, pattern: &Pattern) -> Option<Report> {
+fn fault(view: &View<'_>, described: &Described, pattern: &Pattern, denied: bool) -> Option<Report> {
     let named = pattern.matches.iter().find_map(job_named);
     match (pattern.name.as_str(), named) {
+        ("running", Some(job)) if denied && view.is_masked(job) => None,
         ("running", Some(job)) if !view.known.jobs.contains_key(job) => {
             Some(no_such_job(view, described, job))
         }

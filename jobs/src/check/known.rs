@@ -23,6 +23,8 @@ pub(super) const EVENTS: &[&str] = &[
     "control-alt-delete",
     "keyboard-request",
     "power-status-changed",
+    "power-button",
+    "settled",
     // Devices, as the kernel and udev tell of them. Those written out are there to be guessed.
     "*-device-added",
     "*-device-removed",

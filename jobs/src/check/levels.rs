@@ -70,7 +70,7 @@ fn looks<'g>(view: &View<'g>) -> Looks<'g> {
 }
 
 /// The leaves of a condition, and whether each stands below an odd number of `not`s.
-fn leaves(condition: &Condition) -> Vec<(&Pattern, bool)> {
+pub(super) fn leaves(condition: &Condition) -> Vec<(&Pattern, bool)> {
     let mut leaves: Vec<(&Pattern, bool)> = Vec::new();
     // For each part on the stack, where its leaves begin.
     let mut starts: Vec<usize> = Vec::new();

@@ -70,6 +70,12 @@ impl<'g> View<'g> {
         self.generation.jobs.get(index)
     }
 
+    /// Whether somebody has taken the job of this name away. Then he knows that nothing stops with it, and that what
+    /// runs while it does not always may.
+    fn is_masked(&self, name: &str) -> bool {
+        self.generation.masked.iter().any(|masked| masked.name == name)
+    }
+
     /// What became of a name that no job has: it is masked or refused. As a help for whoever means it.
     fn fate(&self, name: &Name) -> Option<String> {
         let masked = self.generation.masked.iter();

@@ -281,6 +281,15 @@ fn a_job_with_very_many_unknown_names_tells_the_first() {
 }
 
 #[test]
+fn who_masks_a_job_knows_that_nothing_stops_with_it() {
+    let masked = ("web", "-> /dev/null");
+    check(&[("a", "(start_on: \"startup\", stop_on: \"stopping web\")"), masked], &[]);
+    check(&[("a", "(while: \"link and not running web\")"), masked], &[]);
+    check(&[("a", "(start_on: \"startup\", stop_on: \"stopping wbe\")"), masked], &[("unknown-job", "wbe")]);
+    check(&[("a", "(start_on: \"started web\")"), masked], &[("never-starts", "web")]);
+}
+
+#[test]
 fn facts_that_never_hold_are_told() {
     check(&[("a", "(while: \"devcie SUBSYSTEM=net\")")], &[("unknown-fact", "devcie")]);
     check(&[("a", "(while: \"link and not running wbe\")"), ("web", X)], &[("unknown-job", "wbe")]);

@@ -80,6 +80,11 @@ pub enum FileKind {
     Syshook,
 }
 
+/// The layer of the folder in which packages put their job files. What lies there is for many machines: it may speak of
+/// jobs that this one has not, stands beside the script of the same package for another init, and gives way to what the
+/// machine's own folders say.
+pub const OF_PACKAGES: u8 = 2;
+
 /// What stands in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -248,7 +253,8 @@ impl<'t> Loading<'t> {
     /// Takes the job that `files` describe, the one that counts first.
     fn take(&mut self, name: &Name, files: &[&'t TreeFile]) {
         let Some((first, rest)) = files.split_first() else { return };
-        let over: Vec<&TreeFile> = self.native_overrides.remove(name).unwrap_or_default();
+        let mut over: Vec<&TreeFile> = self.native_overrides.remove(name).unwrap_or_default();
+        over.retain(|over| over.layer != OF_PACKAGES || first.layer <= OF_PACKAGES);
         match &first.content {
             Content::Masked => {
                 let provides = rest.iter().find_map(|file| self.read(name, file, &[]).described);
@@ -277,9 +283,12 @@ impl<'t> Loading<'t> {
         self.out.refused.push(Refused { name: name.clone(), path: file.path.clone() });
     }
 
-    /// A lower layer of the same format is meant to be shadowed; anything else may be news.
+    /// A lower layer of the same format is meant to be shadowed, and a package's script by its job; anything else may be
+    /// news.
     fn show_shadowed(&mut self, name: &Name, first: &TreeFile, rest: &[&TreeFile]) {
-        for file in rest.iter().filter(|file| file.kind != first.kind || file.layer == first.layer) {
+        let is_news = |file: &TreeFile| file.kind != first.kind || file.layer == first.layer;
+        let is_for_another_init = |file: &TreeFile| first.layer == OF_PACKAGES && file.kind == FileKind::Lsb;
+        for file in rest.iter().filter(|file| is_news(file) && !is_for_another_init(file)) {
             let report = Report::warning("shadowed-job", format!("job `{name}` is described twice"))
                 .in_file(&file.path)
                 .in_file(&first.path)
@@ -335,6 +344,9 @@ impl<'t> Loading<'t> {
         for (name, files) in native.into_iter().chain(upstart) {
             for file in files {
                 self.show_unreadable(file);
+                if file.layer == OF_PACKAGES {
+                    continue;
+                }
                 let report = self.lonely(&name, file);
                 self.out.reports.push(report);
             }

@@ -50,6 +50,12 @@ impl Levels {
         self.0 == 0
     }
 
+    /// Whether the boot is among them.
+    #[must_use]
+    pub const fn has_boot(self) -> bool {
+        self.0 & BOOT != 0
+    }
+
     /// The events that say that one of these levels has come.
     #[must_use]
     pub fn condition(self) -> Option<Condition> {

@@ -33,6 +33,9 @@ use crate::{
 /// provides it, so a graph that does not know it takes it for a name without provider.
 pub const ALL: &str = "$all";
 
+/// What every script of level S provides besides: the run level comes after all of them.
+pub const OF_BOOT: &str = "$rcS";
+
 /// The facility that means nothing.
 const NULL: &str = "$null";
 
@@ -253,6 +256,11 @@ impl Reader<'_> {
             links.levels_of(&self.script.job.name)
         };
         self.script.job.start_on = start.condition();
+        if start.has_boot() {
+            let provides = core::mem::take(&mut self.script.job.provides).into_iter();
+            let of_boot = Provide { name: Name::constant(OF_BOOT), expected: None };
+            self.script.job.provides = provides.chain([of_boot]).collect();
+        }
         self.script.job.stop_on = stop.without(Levels::SHUTDOWN).without(start).condition();
         if start.is_empty() && self.script.job.start == StartMode::Automatic {
             self.script.job.start = StartMode::Manual;

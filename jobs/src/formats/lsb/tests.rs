@@ -364,3 +364,12 @@ fn what_editors_and_package_tools_leave_behind_is_no_script() {
         assert!(is_script_name(name), "{name}");
     }
 }
+
+#[test]
+fn what_belongs_to_the_boot_says_so() {
+    let provides = |levels: &str| {
+        let job = job(&format!("# Provides: x\n# Default-Start: {levels}"));
+        joined(job.provides.iter().map(|provide| &provide.name))
+    };
+    assert_eq!((provides("S").as_str(), provides("2 3").as_str()), ("x $rcS", "x"));
+}

@@ -1,0 +1,66 @@
+//! udev's daemon, where there is one.
+
+use std::path::PathBuf;
+
+use super::{
+    program,
+    task::{Task, reason},
+};
+
+/// Where the daemon lies, the newest place first.
+const DAEMONS: [&str; 6] = [
+    "/usr/lib/systemd/systemd-udevd",
+    "/lib/systemd/systemd-udevd",
+    "/usr/sbin/udevd",
+    "/sbin/udevd",
+    "/usr/lib/udev/udevd",
+    "/lib/udev/udevd",
+];
+
+/// What is asked for so that devices that were there before the daemon are dealt with as if they had just come.
+const COLDPLUG: [&[&str]; 3] = [
+    &["trigger", "--type=subsystems", "--action=add"],
+    &["trigger", "--type=devices", "--action=add"],
+    &["settle", "--timeout=60"],
+];
+
+/// Becomes the daemon; with `check`, says by its status whether there is one to become; with `coldplug`, has it deal
+/// with all devices that are there.
+pub fn run(task: &mut Task, words: &[String]) {
+    let daemon = program::first_of(&DAEMONS);
+    match words.first().map(String::as_str) {
+        Some("check") => {
+            if daemon.is_none() || !is_writable("/sys") {
+                task.end_with(1);
+            }
+        }
+        Some("coldplug") => coldplug(task),
+        Some(word) => task.misused(format!("udev: `{word}` is not known")),
+        None => match daemon {
+            Some(daemon) => {
+                let error = program::become_program(&daemon, None, &[] as &[&str]);
+                task.fault(format!("cannot become {}: {}", daemon.display(), reason(&error)));
+            }
+            None => task.fault("there is no udev daemon"),
+        },
+    }
+}
+
+/// In a container, where `/sys` cannot be written to, devices are the host's.
+fn is_writable(path: &str) -> bool {
+    let flags = nix::sys::statvfs::statvfs(path).map(|it| it.flags());
+    flags.is_ok_and(|flags| !flags.contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
+}
+
+fn coldplug(task: &mut Task) {
+    let Some(udevadm): Option<PathBuf> = program::find("udevadm") else {
+        return task.fault("there is no udevadm to tell udev's daemon of what is there already");
+    };
+    for words in COLDPLUG {
+        match program::run(&udevadm, words) {
+            Ok(status) if status.success() => {}
+            Ok(status) => task.fault(format!("udevadm {}: {status}", words.join(" "))),
+            Err(error) => task.fault(format!("{}: {}", udevadm.display(), reason(&error))),
+        }
+    }
+}
