@@ -70,10 +70,27 @@ $(DENY): | setup
 		--target-dir $(OUT)/tools/build cargo-deny
 	rm -rf $(OUT)/tools/build
 
+VARLINK := 31.0.0
+VARLINK_PYTHON := $(OUT)/tools/varlink-$(VARLINK)/bin/python
+
+# A public Varlink client from PyPI. Where PyPI cannot be reached its test is skipped, and that is said.
+.PHONY: varlink
+varlink: setup
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call need,python3-with-venv,python3 python3-venv); }
+	@[ -x $(VARLINK_PYTHON) ] || { folder=$$(dirname $$(dirname $(VARLINK_PYTHON))); \
+		{ python3 -m venv $$folder && $$folder/bin/pip install -q --timeout 10 --retries 1 varlink==$(VARLINK); } || { \
+			rm -rf $$folder; echo "varlink: SKIPPED, the client could not be fetched from PyPI"; }; }
+
+.PHONY: test-varlink
+test-varlink: varlink ## Steer Onset with a public Varlink client
+	@[ -x $(VARLINK_PYTHON) ] || exit 0; \
+		ONSET_VARLINK_PYTHON=$(VARLINK_PYTHON) cargo test -p init --locked --test control public_client
+
 .PHONY: test
-test: setup-vm programs ## Run all tests; the last line counts them
+test: setup-vm programs varlink ## Run all tests; the last line counts them
 	@mkdir -p $(OUT)
-	@status=0; ONSET_PROGRAMS=$(PROGRAMS) cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
+	@[ ! -x $(VARLINK_PYTHON) ] || export ONSET_VARLINK_PYTHON=$(VARLINK_PYTHON); \
+	status=0; ONSET_PROGRAMS=$(PROGRAMS) cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8; programs++ } \
 		END { printf "make test: %d passed, %d failed, %d ignored, in %d test programs\n", \
 			passed, failed, ignored, programs }' $(OUT)/test.log; \

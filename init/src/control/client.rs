@@ -33,7 +33,7 @@ pub const MAX_ANSWER: usize = 1 << 20;
 /// How many calls of one client are worked off in one turn.
 pub const CALLS_PER_TURN: usize = 16;
 /// How many bytes are read at a time.
-const READ: usize = 16_384;
+const READ: usize = 4_096;
 
 /// One connection.
 #[derive(Debug)]

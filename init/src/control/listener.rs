@@ -103,17 +103,23 @@ impl Listener {
         }
     }
 
-    /// Lets in who waits outside.
-    pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) {
+    /// Lets in who waits outside, and says under which numbers.
+    pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) -> Vec<u32> {
+        let mut numbers = Vec::new();
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some((socket, _)) = &self.socket else { return };
+            let Some((socket, _)) = &self.socket else { break };
             match socket.accept() {
-                Ok((stream, _)) => let_in(shell, clients, stream),
-                Err(error) if is_short(&error) => return self.pause(shell),
-                // Nobody is left, or whoever it was is gone.
-                Err(_) => return,
+                Ok((stream, _)) => numbers.extend(let_in(shell, clients, stream)),
+                Err(error) => {
+                    // Else nobody is left, or whoever it was is gone.
+                    if is_short(&error) {
+                        self.pause(shell);
+                    }
+                    break;
+                }
             }
         }
+        numbers
     }
 
     /// There is no room for a descriptor: the socket would wake the loop again and again for nothing.
@@ -149,23 +155,23 @@ impl Listener {
     }
 }
 
-fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) {
+fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) -> Option<u32> {
     // Who cannot be named is not let in.
-    let Ok(peer) = Peer::of(&stream) else { return };
+    let peer = Peer::of(&stream).ok()?;
     match clients.admit(&peer) {
         Err(reason) => {
             // Told if it can be told at once; the connection ends in any case.
             let _ =
                 send(stream.as_raw_fd(), &refusal(reason), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
-            return;
+            return None;
         }
         Ok(Some(goes)) => clients.remove(shell, goes),
         Ok(None) => {}
     }
     let number = clients.free_number();
-    if let Ok(at) = shell.poll.add(&stream, Interest::Read, Token::Client(number)) {
-        clients.add(number, Client::new(stream, at, peer, shell.now));
-    }
+    let at = shell.poll.add(&stream, Interest::Read, Token::Client(number)).ok()?;
+    clients.add(number, Client::new(stream, at, peer, shell.now));
+    Some(number)
 }
 
 fn bind(path: &Path) -> io::Result<UnixListener> {

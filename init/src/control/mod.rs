@@ -177,7 +177,11 @@ impl Control {
     ) -> Vec<Order> {
         let mut orders = Vec::new();
         if token == Token::Listener {
-            self.listener.accept(shell, &mut self.clients);
+            // Most have said what they want by now: so it need not wait for another turn.
+            let ready = Ready { read: true, write: false, hung_up: false, urgent: false };
+            for number in self.listener.accept(shell, &mut self.clients) {
+                self.client_ready(shell, views, number, ready, &mut orders);
+            }
         } else if let Token::Client(number) = token {
             self.client_ready(shell, views, number, ready, &mut orders);
         }
