@@ -168,6 +168,21 @@ impl Executor {
         Ok(executor)
     }
 
+    /// Gives every process that is made from now on these variables: a job's own count where they differ.
+    pub fn share(&mut self, variables: &Args) {
+        if self.base.shared == *variables {
+            return;
+        }
+        self.base.shared = variables.clone();
+        self.base.environment.clone_from(&self.base.own);
+        for (key, value) in variables.iter() {
+            match self.base.environment.iter_mut().find(|(known, _)| known == key.as_str()) {
+                Some((_, old)) => *old = value.to_string(),
+                None => self.base.environment.push((key.to_string(), value.to_string())),
+            }
+        }
+    }
+
     /// Makes a process. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
     #[expect(clippy::too_many_arguments, reason = "they are the fields of the action")]
     pub fn spawn(
@@ -288,8 +303,11 @@ fn base() -> std::io::Result<Base> {
     let terminal = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
     let path = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
     let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    let own = vec![("PATH".into(), path.into()), ("TERM".into(), terminal)];
     Ok(Base {
-        environment: vec![("PATH".into(), path.into()), ("TERM".into(), terminal)],
+        environment: own.clone(),
+        own,
+        shared: Args::new(),
         null,
         nofile: raise_own_limit(),
         // SIGPIPE in any case: the standard library may have it ignored at any time.

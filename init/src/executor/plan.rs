@@ -68,8 +68,12 @@ pub struct Extra {
 /// What the executor itself has, that every child needs.
 #[derive(Debug)]
 pub struct Base {
-    /// Variables that every process gets.
+    /// Variables that every process gets: ours, and those that people have set for all.
     pub environment: Vec<(String, String)>,
+    /// Ours.
+    pub own: Vec<(String, String)>,
+    /// Those that people have set for all.
+    pub shared: Args,
     /// `/dev/null`.
     pub null: OwnedFd,
     /// The limit of descriptors that we were born with, if we have raised our own.
