@@ -123,16 +123,23 @@ pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.link("sbin/init", "onset");
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
+    // Where an installation has them, and where jobs name them.
+    tree.link("usr/sbin/onset", "/sbin/onset");
+    tree.link("usr/sbin/onsetctl", "/sbin/onsetctl");
+    tree.link("usr/sbin/onset-setup", "/sbin/onset");
     for name in NAMES {
         tree.link(&format!("sbin/{name}"), "onsetctl");
     }
     Ok(())
 }
 
-/// The stock jobs, which stand in the repository as they stand on a machine below `/usr/lib/onset`.
+/// The stock set, as `make install` installs it.
 pub fn stock(tree: &mut Tree) -> Result<()> {
     let stock = programs::workspace().join("init").join("stock");
-    if stock.is_dir() { tree.add_folder("usr/lib/onset", &stock) } else { Ok(()) }
+    for folder in ["jobs", "overrides"] {
+        tree.add_folder("usr/lib/onset/jobs", &stock.join(folder))?;
+    }
+    Ok(())
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.

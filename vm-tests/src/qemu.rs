@@ -23,6 +23,7 @@ use crate::{
     limit::Limit,
     qmp::Qmp,
     stream::{Stream, wait},
+    terminal,
 };
 
 /// What makes a cloud kernel boot fast where nothing real is behind it.
@@ -78,6 +79,8 @@ pub struct Machine {
     console: String,
     /// How much of the console has been looked at.
     seen: usize,
+    /// Whether all that the console shows is shown to a person at once.
+    is_shown: bool,
     /// Whether a panic is what is waited for.
     panic_wanted: bool,
     slots: Vec<Option<String>>,
@@ -123,6 +126,7 @@ impl Machine {
             half_line: String::new(),
             console: String::new(),
             seen: 0,
+            is_shown: false,
             panic_wanted: false,
             slots: vec![None; usize::from(SLOTS)],
             folder,
@@ -133,6 +137,11 @@ impl Machine {
     #[must_use]
     pub fn console(&self) -> &str {
         &self.console
+    }
+
+    /// From now on, what the console shows goes to our standard output at once.
+    pub const fn show(&mut self) {
+        self.is_shown = true;
     }
 
     /// What of the console nobody has been shown yet, for those who show it to people.
@@ -156,6 +165,9 @@ impl Machine {
         self.serial.fill();
         let new = String::from_utf8_lossy(&self.serial.take()).into_owned();
         self.console.push_str(&new);
+        if self.is_shown {
+            terminal::show(self);
+        }
         self.half_line.push_str(&new);
         while let Some((line, rest)) = self.half_line.split_once('\n') {
             let message =

@@ -40,13 +40,14 @@ use serde_json::{Value, json};
 
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::Kept,
     sys::poll::Ready,
 };
 use client::{Client, Doing};
 use clients::Clients;
 pub use limits::Limit;
 use listener::Listener;
-pub use listener::{Place, abstract_name};
+pub use listener::{LISTENER, Place, abstract_name};
 pub use order::{Fault, Loaded, Order, Views};
 use peer::Peer;
 
@@ -120,13 +121,13 @@ impl Control {
             barred: Vec::new(),
             faults: Vec::new(),
         };
-        Self::resume(shell, path, records)
+        Self::resume(shell, path, records, None)
     }
 
     /// The same, going on where PID 1 was before it executed itself again. Whoever was connected then is gone.
-    pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records) -> Self {
+    pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records, kept: Option<Kept>) -> Self {
         let clients = Clients::new(records.barred.clone());
-        Self { listener: Listener::new(shell, path), clients, pending: BTreeMap::new(), records }
+        Self { listener: Listener::go_on(shell, path, kept), clients, pending: BTreeMap::new(), records }
     }
 
     /// What must be kept over a re-exec.

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    handover::Keeper,
+    handover::{AWAY, Keeper},
     level::Level,
     message::{Settings, ToKeeper},
     name::Stem,
@@ -17,7 +17,6 @@ use super::{
     records::{OUTPUT, OWN},
     trace,
     voice::{Voice, shown},
-    watch::PATIENCE,
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
@@ -66,7 +65,7 @@ impl Logs {
     pub(super) fn speak_up(&mut self, shell: &mut Shell<'_>) {
         let label = Label { role: OWN, place: 0, number: 0 };
         if let Ok(Some(number)) = self.pipe(shell, Stem::new("onset", ""), label) {
-            self.give_voice(shell, number);
+            self.give_voice(number);
         }
     }
 
@@ -80,7 +79,7 @@ impl Logs {
         Self {
             settings,
             pipes: Pipes::default(),
-            voice: Voice::new(shell.options, None),
+            voice: Voice::new(shell.options),
             keeper: Keeper::Away { since: shell.now },
             hold: shell.now,
             lost: 0,
@@ -90,13 +89,13 @@ impl Logs {
     }
 
     /// Onset's own messages go into this pipe, too.
-    fn give_voice(&mut self, shell: &mut Shell<'_>, number: u32) {
+    fn give_voice(&mut self, number: u32) {
         let writing = self.pipes.get(number).and_then(|pipe| pipe.writing.as_ref());
         let own = writing.and_then(|writing| {
             fcntl(writing, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
             writing.try_clone().ok()
         });
-        self.voice = Voice::new(shell.options, own);
+        self.voice.write_into(own);
     }
 
     /// Where logs are kept, and how much of them: to be changed before the keeper is started.
@@ -224,6 +223,12 @@ impl Logs {
         matches!(self.left, Leaving::Done | Leaving::Finished)
     }
 
+    /// Has another log keeper take over, because folders are not where they were: after a change of the root.
+    pub fn renew_keeper(&mut self, shell: &mut Shell<'_>) {
+        self.owe(ToKeeper::Finish);
+        self.hand_over(shell);
+    }
+
     /// Keeps what there is, and ends the log keeper. No other one is wanted after that.
     pub fn finish(&mut self, shell: &mut Shell<'_>) {
         self.left = Leaving::Finished;
@@ -234,9 +239,7 @@ impl Logs {
     /// Says something: to the kernel's log, on the console unless it is quiet, and in the log `onset`.
     pub fn say(&mut self, now: Time, level: Level, text: &str) {
         let alone = match self.keeper {
-            Keeper::Away { since } => {
-                now.0.saturating_sub(since.0) >= PATIENCE || self.left == Leaving::Finished
-            }
+            Keeper::Away { since } => now.0.saturating_sub(since.0) >= AWAY || self.left == Leaving::Finished,
             Keeper::There(_) => false,
         };
         self.voice.say(now, level, text, alone);

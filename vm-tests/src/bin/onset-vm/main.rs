@@ -13,6 +13,7 @@ use serde_json::Value;
 use vm_tests::{
     failure::{Failure, Result},
     folder::Folder,
+    kernel::Kernel,
     limit::Limit,
     plan::Wanted,
     qemu::Machine,
@@ -57,6 +58,8 @@ enum What {
         #[command(flatten)]
         wanted: Wanted,
     },
+    /// Fetches the kernel that machines boot, if it is not there yet, and prints where it is
+    Kernel,
     /// Boots the demo: a network card is plugged in while it runs, and a job starts for it
     Demo {
         /// End in a console to try things in
@@ -69,6 +72,11 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().what {
         What::Run { wanted, timeout, verbose, command } => run(&wanted, timeout, verbose, &command),
         What::Shell { wanted } => shell(&wanted),
+        What::Kernel => Kernel::find().map(|kernel| {
+            // Whoever closes our output does not want to know.
+            let _ = writeln!(io::stdout(), "{}", kernel.image.display());
+            0
+        }),
         What::Demo { console } => demo::play(console),
     };
     match done {
