@@ -127,7 +127,9 @@ impl Control {
                 .and_then(|(job, instance)| {
                     let status = views.engine.status(&job, &instance);
                     let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
-                    Ok(json!({ "status": show::status(&status) }))
+                    let known = &self.records.faults;
+                    let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
+                    Ok(json!({ "status": show::status(&status), "faults": faults }))
                 })
                 .into(),
             Request::Why(target) => caller
