@@ -119,6 +119,7 @@ impl Machine {
         self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
         self.keep_works();
+        self.has_spare_memory = self.boot.settled;
         if let Some(files) = &mut self.files {
             files.watch();
         }
@@ -162,6 +163,7 @@ impl Machine {
             return;
         }
         self.boot.settled = true;
+        self.has_spare_memory = true;
         let pending = self.pending();
         let mut event = Event::new(Name::constant("settled"));
         if !pending.is_empty() {
