@@ -24,7 +24,6 @@ use std::{
     ffi::OsString,
     io::{self, Write as _},
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use clap::{Args, Parser as _};
@@ -66,13 +65,22 @@ struct Outcome {
     code: u8,
 }
 
-/// Does what the words of the command line say.
+/// Does what the words of this process's command line say, and gives the exit code.
 #[must_use]
-pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+pub fn begin() -> i32 {
+    // The standard library takes descriptors 0 to 2 for granted, and that writing into a closed pipe is an error.
+    crate::boot::open_standard_fds();
+    crate::sys::signals::ignore_closed_pipes();
+    i32::from(run(std::env::args_os()))
+}
+
+/// Does what the words of a command line say.
+#[must_use]
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let words: Vec<OsString> = words.into_iter().collect();
     let plain: Option<Vec<String>> = words.iter().map(|word| word.to_str().map(String::from)).collect();
     if let Some(outcome) = plain.as_ref().and_then(|words| called::run(words)) {
-        return ExitCode::from(outcome.print());
+        return outcome.print();
     }
     let quick = plain.and_then(|words| Cli::plain(&words));
     let cli = match quick.map_or_else(|| Cli::try_parse_from(&words), Ok) {
@@ -80,14 +88,14 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Whether the help reaches anybody is not our fault.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { USAGE } else { CLEAN });
+            return if error.use_stderr() { USAGE } else { CLEAN };
         }
     };
     match cli.run() {
-        Ok(outcome) => ExitCode::from(outcome.print()),
+        Ok(outcome) => outcome.print(),
         Err(message) => {
             let _ = writeln!(io::stderr(), "onsetctl: {message}");
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
 }

@@ -63,6 +63,9 @@ pub struct Control {
     records: Records,
 }
 
+/// How many faults of files are kept to be shown.
+const FAULTS: usize = 256;
+
 /// What outlives a re-exec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
@@ -80,6 +83,8 @@ pub struct Records {
     settled: bool,
     /// Users who may not connect any more.
     barred: Vec<u32>,
+    /// What is wrong in the job files.
+    faults: Vec<Fault>,
 }
 
 /// A question that has no answer yet.
@@ -114,6 +119,7 @@ impl Control {
             levels: Default::default(),
             settled: false,
             barred: Vec::new(),
+            faults: Vec::new(),
         };
         Self::resume(shell, path, records, None)
     }
@@ -157,6 +163,11 @@ impl Control {
     #[must_use]
     pub const fn environment(&self) -> &Args {
         &self.records.environment
+    }
+
+    /// What is wrong in the job files that were read last: whoever asks for such a job's status sees it.
+    pub fn set_faults(&mut self, faults: impl Iterator<Item = Fault>) {
+        self.records.faults = faults.take(FAULTS).collect();
     }
 
     /// Somebody may not connect any more: what he sent has brought PID 1 down twice. Until the next boot.

@@ -138,6 +138,7 @@ impl Machine {
             boot,
             end: None,
             watchdog: None,
+            has_spare_memory: false,
             is_proved: false,
             own: std::collections::BTreeMap::new(),
             presses: Vec::new(),

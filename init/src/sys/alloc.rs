@@ -61,8 +61,12 @@ pub fn deny(denied: bool) {
     DENIED.store(denied, Ordering::Relaxed);
 }
 
-/// Writes to every page of the reserve, so that it is there when it is needed.
+/// Writes to every page of the reserve, so that it is there when it is needed. Copies of this process do without it:
+/// what is shared with a copy would have to be copied when it is written to, just when there is no memory.
 pub fn touch() {
+    // SAFETY: the range is the reserve, whole pages of our own; a copy of this process does not use it. An old kernel
+    // that refuses copies it as everything else.
+    unsafe { libc::madvise(BYTES.0.get().cast(), RESERVE, libc::MADV_DONTFORK) };
     let start = BYTES.0.get().cast::<u8>();
     for offset in (0..RESERVE).step_by(4096) {
         // SAFETY: the offset is within the reserve.

@@ -5,6 +5,7 @@
 //! loop.
 
 use std::{
+    cell::RefCell,
     io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
 };
@@ -59,6 +60,8 @@ pub struct Poll<T> {
     epoll: AsyncFd<Owned>,
     names: Vec<Option<T>>,
     free: Vec<u32>,
+    /// Room for what is ready, so that it need not be cleared each time.
+    room: RefCell<Vec<EpollEvent>>,
 }
 
 /// A descriptor's place in a [`Poll`]. It must be given back with [`Poll::remove`] before the descriptor is
@@ -75,7 +78,8 @@ impl<T: Copy> Poll<T> {
         // never duplicated over and never closed by anybody else.
         let epoll = unsafe { AsyncFd::register_with_interest(Owned(epoll), TokioInterest::READABLE) }
             .map_err(|error| error.into_parts().1)?;
-        Ok(Self { epoll, names: Vec::new(), free: Vec::new() })
+        let room = RefCell::new(vec![EpollEvent::empty(); TURN]);
+        Ok(Self { epoll, names: Vec::new(), free: Vec::new(), room })
     }
 
     /// Waits for `fd` from now on, under `name`.
@@ -117,7 +121,7 @@ impl<T: Copy> Poll<T> {
 
     /// What is ready now, without waiting.
     pub fn look(&self) -> Vec<(T, Ready)> {
-        let mut events = [EpollEvent::empty(); TURN];
+        let Ok(mut events) = self.room.try_borrow_mut() else { return Vec::new() };
         // An interrupted look finds nothing, and the next one finds it.
         let count = self.epoll.get_ref().0.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
         let ready = events.iter().take(count);

@@ -15,3 +15,9 @@ pub fn with_realtime(set: SigSet) -> SigSet {
     // SAFETY: the set was made from an initialised one.
     unsafe { SigSet::from_sigset_t_unchecked(raw) }
 }
+
+/// Makes writing into a pipe or socket that nobody reads an error, in place of a signal.
+pub fn ignore_closed_pipes() {
+    // SAFETY: to ignore a signal needs no function.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
