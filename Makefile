@@ -71,10 +71,27 @@ $(DENY): | setup
 		--target-dir $(OUT)/tools/build cargo-deny
 	rm -rf $(OUT)/tools/build
 
+VARLINK := 31.0.0
+VARLINK_PYTHON := $(OUT)/tools/varlink-$(VARLINK)/bin/python
+
+# A public Varlink client from PyPI. Where PyPI cannot be reached its test is skipped, and that is said.
+.PHONY: varlink
+varlink: setup
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call need,python3-with-venv,python3 python3-venv); }
+	@[ -x $(VARLINK_PYTHON) ] || { folder=$$(dirname $$(dirname $(VARLINK_PYTHON))); \
+		{ python3 -m venv $$folder && $$folder/bin/pip install -q --timeout 10 --retries 1 varlink==$(VARLINK); } || { \
+			rm -rf $$folder; echo "varlink: SKIPPED, the client could not be fetched from PyPI"; }; }
+
+.PHONY: test-varlink
+test-varlink: varlink ## Steer Onset with a public Varlink client
+	@[ -x $(VARLINK_PYTHON) ] || exit 0; \
+		ONSET_VARLINK_PYTHON=$(VARLINK_PYTHON) cargo test -p init --locked --test control public_client
+
 .PHONY: test
-test: setup-vm programs ## Run all tests; the last line counts them
+test: setup-vm programs varlink ## Run all tests; the last line counts them
 	@mkdir -p $(OUT)
-	@status=0; ONSET_PROGRAMS=$(PROGRAMS) cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
+	@[ ! -x $(VARLINK_PYTHON) ] || export ONSET_VARLINK_PYTHON=$(VARLINK_PYTHON); \
+	status=0; ONSET_PROGRAMS=$(PROGRAMS) cargo test --workspace --locked --no-fail-fast 2>&1 | tee $(OUT)/test.log || status=$$?; \
 	awk '/^test result:/ { passed += $$4; failed += $$6; ignored += $$8; programs++ } \
 		END { printf "make test: %d passed, %d failed, %d ignored, in %d test programs\n", \
 			passed, failed, ignored, programs }' $(OUT)/test.log; \
@@ -134,6 +151,59 @@ bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instr
 	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest)
 	@cargo build --quiet --locked -p vm-tests --bin bench-vm
 	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
+
+# Where `make install` puts things; docs/install.md tells what for.
+DESTDIR :=
+# A folder of programs that are built already, in the place of building them.
+FROM :=
+# Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
+LINKS :=
+NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
+BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
+
+.PHONY: install
+install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
+	@for name in $(if $(LINKS),init $(NAMES)); do \
+		file="$(DESTDIR)$(LINKS)/$$name"; \
+		case "$$(readlink "$$file" 2>/dev/null)" in */onset|*/onsetctl) continue;; esac; \
+		[ ! -e "$$file" ] && [ ! -L "$$file" ] || { \
+			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
+	done
+	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl))
+	install -d $(addprefix "$(DESTDIR)",/usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /etc/onset/jobs /etc/onset/hooks \
+		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
+		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)
+	@# By a new name first: a program that runs cannot be written to, and PID 1 may run.
+	@for name in onset onsetctl; do \
+		install -m 755 "$(BUILT)/$$name" "$(DESTDIR)/usr/sbin/.$$name.new"; \
+		mv -f "$(DESTDIR)/usr/sbin/.$$name.new" "$(DESTDIR)/usr/sbin/$$name"; \
+	done
+	ln -sfn onset "$(DESTDIR)/usr/sbin/onset-setup"
+	for name in $(NAMES); do ln -sfn ../../../sbin/onsetctl "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
+	install -m 644 init/stock/jobs/*.ron init/stock/overrides/*.ron "$(DESTDIR)/usr/lib/onset/jobs"
+	install -m 644 docs/man/*.1 "$(DESTDIR)/usr/share/man/man1"
+	install -m 644 docs/*.md "$(DESTDIR)/usr/share/doc/onset"
+	"$(BUILT)/onsetctl" completions bash >"$(DESTDIR)/usr/share/bash-completion/completions/onsetctl"
+	"$(BUILT)/onsetctl" completions zsh >"$(DESTDIR)/usr/share/zsh/vendor-completions/_onsetctl"
+	"$(BUILT)/onsetctl" completions fish >"$(DESTDIR)/usr/share/fish/vendor_completions.d/onsetctl.fish"
+	@$(if $(LINKS),install -d "$(DESTDIR)$(LINKS)"; ln -sfn /usr/sbin/onset "$(DESTDIR)$(LINKS)/init"; \
+		for name in $(NAMES); do ln -sfn /usr/sbin/onsetctl "$(DESTDIR)$(LINKS)/$$name"; done)
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` has installed, with the same DESTDIR and LINKS; /etc/onset stays
+	@for name in $(if $(LINKS),init $(NAMES)); do \
+		file="$(DESTDIR)$(LINKS)/$$name"; \
+		case "$$(readlink "$$file" 2>/dev/null)" in */onset|*/onsetctl) rm -f "$$file";; esac; \
+	done
+	cd init/stock && for file in jobs/*.ron overrides/*.ron; do rm -f "$(DESTDIR)/usr/lib/onset/jobs/$${file##*/}"; done
+	for name in $(NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
+	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
+	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
+	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-setup \
+		/usr/share/bash-completion/completions/onsetctl /usr/share/zsh/vendor-completions/_onsetctl \
+		/usr/share/fish/vendor_completions.d/onsetctl.fish)
+	@# Folders go if nothing is left in them.
+	@rmdir $(addprefix "$(DESTDIR)",/usr/lib/onset/jobs /usr/lib/onset/bin /usr/lib/onset /usr/share/doc/onset) 2>/dev/null || true
 
 .PHONY: doc
 doc: setup ## Build the documentation of the code (target/doc)

@@ -133,10 +133,13 @@ pub fn onset(tree: &mut Tree) -> Result<()> {
     Ok(())
 }
 
-/// The stock jobs, which stand in the repository as they stand on a machine below `/usr/lib/onset`.
+/// The stock set, as `make install` installs it.
 pub fn stock(tree: &mut Tree) -> Result<()> {
     let stock = programs::workspace().join("init").join("stock");
-    if stock.is_dir() { tree.add_folder("usr/lib/onset", &stock) } else { Ok(()) }
+    for folder in ["jobs", "overrides"] {
+        tree.add_folder("usr/lib/onset/jobs", &stock.join(folder))?;
+    }
+    Ok(())
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.
@@ -181,6 +184,8 @@ fn busybox(tree: &mut Tree) -> Result<()> {
     let busybox = busybox.doing("there is no busybox (package busybox-static)")?;
     let names = Command::new(&busybox).arg("--list").output().doing(busybox.display())?;
     tree.copy("bin/busybox", &busybox)?;
+    // Where scripts look for it.
+    tree.link("usr/bin/env", "/bin/busybox");
     for name in String::from_utf8_lossy(&names.stdout).lines().filter(|name| *name != "busybox") {
         let folder = if matches!(name, "init" | "poweroff" | "reboot" | "halt") { "sbin" } else { "bin" };
         tree.link(&format!("{folder}/{name}"), "/bin/busybox");

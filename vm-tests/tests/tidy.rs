@@ -322,3 +322,10 @@ fn ci_does_what_people_do() {
     let commands: Vec<&str> = script.lines().filter(|line| line.starts_with("make ")).collect();
     assert_eq!(commands, ["make lint", "make test"]);
 }
+
+#[test]
+fn what_is_installed_has_the_names_that_test_machines_have() {
+    let makefile = read("Makefile");
+    let names = makefile.lines().find_map(|line| line.strip_prefix("NAMES := ")).unwrap();
+    assert_eq!(names.split(' ').collect::<Vec<_>>(), vm_tests::guest::NAMES);
+}

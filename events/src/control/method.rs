@@ -257,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn every_member_of_the_description_has_a_name_of_its_own() {
+        let mut names = BTreeSet::new();
+        for kind in ["type", "method", "error"] {
+            for member in DESCRIPTION.split(&format!("\n{kind} ")).skip(1) {
+                let name = member.split([' ', '(']).next().unwrap();
+                assert!(names.insert(name), "{name} twice");
+            }
+        }
+    }
+
+    #[test]
     fn the_description_has_the_parameters_that_are_read() {
         for (name, parameters) in described(DESCRIPTION) {
             let method = METHODS.iter().find(|method| method.name == name).unwrap();

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use crate::{
     pid1::{machine::Machine, options::Options},
-    sys::{alloc, exec, fault, own},
+    sys::{exec, fault, own},
 };
 
 /// Where the kernel's own words are.
@@ -14,7 +14,6 @@ const COMMAND_LINE: &str = "/proc/cmdline";
 pub fn begin(words: &[String]) -> u8 {
     // What goes wrong from here on is survived, or at least said.
     fault::install();
-    alloc::touch();
     exec::prepare();
     match run(words) {
         Err(error) => last_resort(&error.to_string()),

@@ -125,7 +125,11 @@ impl StatusCommand {
         for job in jobs {
             let parameters = json!({ "job": job, "args": args });
             let answer = ask(socket, "Status", &parameters);
-            let one = finish(answer, self.json, socket, |answer| described(part(answer, "status")));
+            let one = finish(answer, self.json, socket, |answer| {
+                let faults = say::list(answer, "faults").iter();
+                let faults = faults.map(|fault| format!("\t{}\n", say::fault(fault)));
+                described(part(answer, "status")) + &faults.collect::<String>()
+            });
             outcome.text.push_str(&one.text);
             outcome.remarks.push_str(&one.remarks);
             outcome.code = outcome.code.max(one.code);

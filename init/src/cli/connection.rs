@@ -22,6 +22,8 @@ use serde_json::{Value, json};
 use super::exit::Trouble;
 use crate::control::abstract_name;
 
+/// How many bytes are read at a time.
+const READ: usize = 4_096;
 /// How often who waits is told how far it is.
 const TICK: Duration = Duration::from_secs(1);
 /// How long an answer is waited for that Onset has at hand.
@@ -130,7 +132,7 @@ impl Connection {
                 return read(&message);
             }
             self.wait(limit, &mut clock, tick)?;
-            let mut buffer = [0; 4_096];
+            let mut buffer = [0; READ];
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Err(Trouble::Cut),
                 Ok(count) => self.input.extend_from_slice(buffer.get(..count).unwrap_or_default()),

@@ -180,13 +180,7 @@ pub(super) fn reexec(socket: &Path) -> Outcome {
 fn reports(answer: &Value) -> String {
     let mut text = String::new();
     for report in say::list(answer, "reports") {
-        let place = match (part(report, "path").as_str(), part(report, "line").as_u64()) {
-            (Some(path), Some(line)) => format!("{path}:{line}: "),
-            (Some(path), None) => format!("{path}: "),
-            (None, _) => String::new(),
-        };
-        let (severity, code) = (say::text(report, "severity"), say::text(report, "code"));
-        text.push_str(&clean(&format!("{severity}[{code}]: {place}{}", say::text(report, "message"))));
+        text.push_str(&say::fault(report));
         text.push('\n');
         if let Some(help) = part(report, "help").as_str() {
             text.push_str(&format!("\thelp: {}\n", clean(help)));

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::{
-        fd::AsRawFd as _,
+        fd::{AsFd as _, AsRawFd as _},
         linux::net::SocketAddrExt as _,
         unix::{
             fs::PermissionsExt as _,
@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::{Kept, Label},
     sys::poll::{Interest, Registration},
 };
 
@@ -32,6 +33,9 @@ use crate::{
 pub const ACCEPTS_PER_TURN: usize = 32;
 /// How long nobody is let in while there is no room for a descriptor.
 const SHORT: Duration = Duration::from_secs(1);
+
+/// The socket, among the descriptors that are kept.
+pub const LISTENER: u32 = 300;
 
 /// Where people can connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct Listener {
     path: PathBuf,
     place: Place,
     socket: Option<(UnixListener, Registration)>,
+    /// The same, for the image after us: who connects while PID 1 executes itself waits a moment.
+    kept: Option<Kept>,
     /// Until when nobody is let in: there is no room for a descriptor.
     short: Option<Time>,
 }
@@ -57,9 +63,23 @@ pub struct Listener {
 impl Listener {
     /// Listens at `path`, or under an abstract name.
     pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
-        let mut listener =
-            Self { path: path.into(), place: Place::Nowhere(String::new()), socket: None, short: None };
+        let place = Place::Nowhere(String::new());
+        let mut listener = Self { path: path.into(), place, socket: None, kept: None, short: None };
         listener.open(shell);
+        listener
+    }
+
+    /// Goes on with the socket that an earlier image has kept; anew if there is none.
+    pub fn go_on(shell: &mut Shell<'_>, path: &Path, kept: Option<Kept>) -> Self {
+        let Some(socket) = kept.and_then(|kept| kept.as_fd().try_clone_to_owned().ok()) else {
+            return Self::new(shell, path);
+        };
+        let socket = UnixListener::from(socket);
+        let is_path = socket.local_addr().is_ok_and(|address| address.as_pathname().is_some());
+        let place = if is_path { Place::Path(path.into()) } else { Place::Abstract(String::new()) };
+        let mut listener =
+            Self { path: path.into(), place: place.clone(), socket: None, kept: None, short: None };
+        listener.register(shell, Ok((socket, place)));
         listener
     }
 
@@ -83,12 +103,19 @@ impl Listener {
                     .map_err(|error| format!("{why}; abstract: {error}"))
             }
         };
+        self.register(shell, opened);
+    }
+
+    fn register(&mut self, shell: &mut Shell<'_>, opened: Result<(UnixListener, Place), String>) {
         let registered = opened.and_then(|(socket, place)| {
             let at = shell.poll.add(&socket, Interest::Read, Token::Listener);
             at.map(|at| (socket, at, place)).map_err(|error| error.to_string())
         });
         match registered {
             Ok((socket, at, place)) => {
+                let label = Label { role: LISTENER, place: 0, number: 0 };
+                let copy = socket.as_fd().try_clone_to_owned();
+                self.kept = copy.ok().map(|socket| Kept::new(socket, label));
                 self.socket = Some((socket, at));
                 self.place = place;
             }
@@ -103,17 +130,23 @@ impl Listener {
         }
     }
 
-    /// Lets in who waits outside.
-    pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) {
+    /// Lets in who waits outside, and says under which numbers.
+    pub fn accept(&mut self, shell: &mut Shell<'_>, clients: &mut Clients) -> Vec<u32> {
+        let mut numbers = Vec::new();
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some((socket, _)) = &self.socket else { return };
+            let Some((socket, _)) = &self.socket else { break };
             match socket.accept() {
-                Ok((stream, _)) => let_in(shell, clients, stream),
-                Err(error) if is_short(&error) => return self.pause(shell),
-                // Nobody is left, or whoever it was is gone.
-                Err(_) => return,
+                Ok((stream, _)) => numbers.extend(let_in(shell, clients, stream)),
+                Err(error) => {
+                    // Else nobody is left, or whoever it was is gone.
+                    if is_short(&error) {
+                        self.pause(shell);
+                    }
+                    break;
+                }
             }
         }
+        numbers
     }
 
     /// There is no room for a descriptor: the socket would wake the loop again and again for nothing.
@@ -149,23 +182,23 @@ impl Listener {
     }
 }
 
-fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) {
+fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) -> Option<u32> {
     // Who cannot be named is not let in.
-    let Ok(peer) = Peer::of(&stream) else { return };
+    let peer = Peer::of(&stream).ok()?;
     match clients.admit(&peer) {
         Err(reason) => {
             // Told if it can be told at once; the connection ends in any case.
             let _ =
                 send(stream.as_raw_fd(), &refusal(reason), MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL);
-            return;
+            return None;
         }
         Ok(Some(goes)) => clients.remove(shell, goes),
         Ok(None) => {}
     }
     let number = clients.free_number();
-    if let Ok(at) = shell.poll.add(&stream, Interest::Read, Token::Client(number)) {
-        clients.add(number, Client::new(stream, at, peer, shell.now));
-    }
+    let at = shell.poll.add(&stream, Interest::Read, Token::Client(number)).ok()?;
+    clients.add(number, Client::new(stream, at, peer, shell.now));
+    Some(number)
 }
 
 fn bind(path: &Path) -> io::Result<UnixListener> {

@@ -40,13 +40,14 @@ use serde_json::{Value, json};
 
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::Kept,
     sys::poll::Ready,
 };
 use client::{Client, Doing};
 use clients::Clients;
 pub use limits::Limit;
 use listener::Listener;
-pub use listener::{Place, abstract_name};
+pub use listener::{LISTENER, Place, abstract_name};
 pub use order::{Fault, Loaded, Order, Views};
 use peer::Peer;
 
@@ -61,6 +62,9 @@ pub struct Control {
     pending: BTreeMap<ReplyId, Pending>,
     records: Records,
 }
+
+/// How many faults of files are kept to be shown.
+const FAULTS: usize = 256;
 
 /// What outlives a re-exec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +83,8 @@ pub struct Records {
     settled: bool,
     /// Users who may not connect any more.
     barred: Vec<u32>,
+    /// What is wrong in the job files.
+    faults: Vec<Fault>,
 }
 
 /// A question that has no answer yet.
@@ -113,14 +119,15 @@ impl Control {
             levels: Default::default(),
             settled: false,
             barred: Vec::new(),
+            faults: Vec::new(),
         };
-        Self::resume(shell, path, records)
+        Self::resume(shell, path, records, None)
     }
 
     /// The same, going on where PID 1 was before it executed itself again. Whoever was connected then is gone.
-    pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records) -> Self {
+    pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records, kept: Option<Kept>) -> Self {
         let clients = Clients::new(records.barred.clone());
-        Self { listener: Listener::new(shell, path), clients, pending: BTreeMap::new(), records }
+        Self { listener: Listener::go_on(shell, path, kept), clients, pending: BTreeMap::new(), records }
     }
 
     /// What must be kept over a re-exec.
@@ -158,6 +165,11 @@ impl Control {
         &self.records.environment
     }
 
+    /// What is wrong in the job files that were read last: whoever asks for such a job's status sees it.
+    pub fn set_faults(&mut self, faults: impl Iterator<Item = Fault>) {
+        self.records.faults = faults.take(FAULTS).collect();
+    }
+
     /// Somebody may not connect any more: what he sent has brought PID 1 down twice. Until the next boot.
     pub fn bar(&mut self, uid: u32) {
         if !self.records.barred.contains(&uid) {
@@ -177,7 +189,11 @@ impl Control {
     ) -> Vec<Order> {
         let mut orders = Vec::new();
         if token == Token::Listener {
-            self.listener.accept(shell, &mut self.clients);
+            // Most have said what they want by now: so it need not wait for another turn.
+            let ready = Ready { read: true, write: false, hung_up: false, urgent: false };
+            for number in self.listener.accept(shell, &mut self.clients) {
+                self.client_ready(shell, views, number, ready, &mut orders);
+            }
         } else if let Token::Client(number) = token {
             self.client_ready(shell, views, number, ready, &mut orders);
         }

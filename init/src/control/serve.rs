@@ -127,7 +127,9 @@ impl Control {
                 .and_then(|(job, instance)| {
                     let status = views.engine.status(&job, &instance);
                     let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
-                    Ok(json!({ "status": show::status(&status) }))
+                    let known = &self.records.faults;
+                    let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
+                    Ok(json!({ "status": show::status(&status), "faults": faults }))
                 })
                 .into(),
             Request::Why(target) => caller
@@ -200,8 +202,8 @@ impl Control {
                 let reply = self.number();
                 self.later(caller, reply, Asked::Settled)
             }
-            Request::SetEnv { key, value, retain } => self.set_env(key, value, retain).into(),
-            Request::UnsetEnv(key) => self.unset_env(&key).into(),
+            Request::SetEnv { key, value, retain } => changed(self.set_env(key, value, retain)),
+            Request::UnsetEnv(key) => changed(self.unset_env(&key)),
             Request::GetEnv(key) => self.get_env(&key).into(),
             Request::ListEnv => {
                 let variable =
@@ -211,7 +213,7 @@ impl Control {
             }
             Request::ResetEnv => {
                 self.records.environment = Args::new();
-                Step::Answer(Ok(json!({})))
+                changed(Ok(json!({})))
             }
             Request::GetInfo => Step::Answer(Ok(json!({
                 "vendor": "Onset",
@@ -408,6 +410,14 @@ fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> 
 
 fn pushed(shell: &mut Shell<'_>, input: Input) -> Step {
     Step::Answer(shell.bus.push(input).map(|()| json!({})).map_err(|_| busy()))
+}
+
+/// What came of a change of the variables that all processes get.
+fn changed(answer: Result<Value, Value>) -> Step {
+    match answer {
+        Ok(answer) => Step::AnswerAndOrder(answer, Order::Environment),
+        Err(error) => Step::Answer(Err(error)),
+    }
 }
 
 fn busy() -> Value {

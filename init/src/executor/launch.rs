@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use events::Time;
-use jobs::{Input, Life, Pid, ProcessKind, Signal};
+use jobs::{Exit, Input, Life, Pid, ProcessKind};
 use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
 
 use super::{
@@ -11,12 +11,15 @@ use super::{
     child::{self, Post},
     groups::Group,
     life::{Process, Role},
+    noted::What,
     plan::{Plan, lift},
+    records::status_label,
     sessions::Stat,
-    step::{FAULT, Fault, Names, Step, Unmade, said},
+    step::{FAULT, Fault, Names, Step, Unmade},
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
+    store::Kept,
     sys::{
         poll::{Interest, Registration},
         spawn::{self, Copy, How},
@@ -36,6 +39,13 @@ pub struct Start {
     pub(super) plan: Plan,
 }
 
+impl Start {
+    /// Whether it is for this process of a life.
+    pub(super) fn is(&self, life: Life, process: ProcessKind) -> bool {
+        (self.life, self.process) == (life, process)
+    }
+}
+
 /// A child whose set-up is under way.
 #[derive(Debug)]
 pub struct SetUp {
@@ -43,8 +53,9 @@ pub struct SetUp {
     pub(super) process: ProcessKind,
     pub(super) pid: i32,
     pub(super) names: Names,
-    pub(super) status: OwnedFd,
-    pub(super) registration: Registration,
+    pub(super) status: Kept,
+    /// None once the pipe has come to its end and the child has not yet.
+    pub(super) registration: Option<Registration>,
     pub(super) since: Time,
 }
 
@@ -104,8 +115,11 @@ impl Executor {
         } else {
             lift(told.as_raw_fd(), plan.last_place()).map_err(|error| Unmade::by("pipe", &error))?
         };
-        self.steps.set(place, Step::Begin as u8);
+        self.steps.0.set(place, Step::Begin as u8);
+        self.steps.0.set_pid(place, 0);
+        let status = Kept::new(status, status_label(place, process, life));
         let (pid, pidfd) = self.copy(plan, group.as_ref(), process, place, &told)?;
+        self.steps.0.set_pid(place, pid);
         drop(told);
         let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
             Ok(registration) => registration,
@@ -128,6 +142,7 @@ impl Executor {
         }
         let names = std::mem::take(&mut plan.names);
         let since = shell.now;
+        let registration = Some(registration);
         self.set_ups.add(SetUp { life, process, pid, names, status, registration, since });
         Ok(())
     }
@@ -168,7 +183,7 @@ impl Executor {
             Ok(Copy::Child) => child::run(
                 plan,
                 &Post {
-                    steps: &self.steps,
+                    steps: &self.steps.0,
                     place,
                     status: told.as_raw_fd(),
                     procs: procs.as_ref().map(|procs| procs.as_raw_fd()),
@@ -222,10 +237,21 @@ impl Executor {
         let mut bytes = [0_u8; FAULT];
         let outcome = match nix::unistd::read(&set_up.status, &mut bytes) {
             Err(Errno::EAGAIN | Errno::EINTR) => return,
-            Ok(0) | Err(_) => self.how_it_ended(place, set_up),
+            Ok(0) | Err(_) => match self.how_it_ended(place, set_up) {
+                Outcome::Died(_, None) => {
+                    // It is dying, and has closed its descriptors already. Its end is told when it is reaped.
+                    if let Some(set_up) = self.set_ups.get_mut(place)
+                        && let Some(registration) = set_up.registration.take()
+                    {
+                        shell.poll.remove(&set_up.status, registration);
+                    }
+                    return;
+                }
+                outcome => outcome,
+            },
             Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
                 Some(fault) => Outcome::Fault(fault),
-                None => Outcome::Died(Step::of(self.steps.get(place)), None),
+                None => Outcome::Died(Step::of(self.steps.0.get(place)), None),
             },
         };
         self.set_up_ended(shell, place, outcome);
@@ -234,7 +260,7 @@ impl Executor {
 
     /// What the end of a status pipe means: executed, or dead before that.
     fn how_it_ended(&self, place: u32, set_up: &SetUp) -> Outcome {
-        let step = Step::of(self.steps.get(place));
+        let step = Step::of(self.steps.0.get(place));
         let end = wait::end(set_up.pid);
         match (step, end) {
             (Step::Exec, None | Some(Change::Ended(_))) => Outcome::Executed,
@@ -249,7 +275,9 @@ impl Executor {
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
         let Some(set_up) = self.set_ups.remove(place) else { return };
         let SetUp { life, process, pid, names, status, registration, .. } = set_up;
-        shell.poll.remove(&status, registration);
+        if let Some(registration) = registration {
+            shell.poll.remove(&status, registration);
+        }
         drop(status);
         let role = if matches!(outcome, Outcome::Executed) { Role::Running(process) } else { Role::Over };
         let Some(body) = self.lives.get_mut(&life.number) else { return };
@@ -259,20 +287,27 @@ impl Executor {
         let why = match outcome {
             Outcome::Executed => return self.tell_spawned(shell, life, process, pid),
             Outcome::Fault(fault) => fault.text(&names),
-            Outcome::Died(step, Some(Change::Killed(signal))) => {
-                let signal = Signal::try_from(signal).map(|signal| signal.to_string()).unwrap_or_default();
-                format!("{}: killed by {signal}", step.name())
-            }
-            Outcome::Died(step, _) => format!("{}: {}", step.name(), said(libc::ECHILD)),
+            Outcome::Died(step, end) => death(step, end.and_then(super::reap::exit_of)),
         };
         shell.report(Input::Unspawned { life, process, why: why.into() });
     }
 
     fn tell_spawned(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, pid: i32) {
+        self.note(life.number, pid, What::Spawned(process));
         shell.report(Input::Spawned { life, process, pid: Pid(pid.unsigned_abs()) });
         if process == ProcessKind::Main {
             self.main_began(shell, life.number);
         }
+    }
+}
+
+/// How a child died in its set-up, in words.
+pub(super) fn death(step: Step, exit: Option<Exit>) -> String {
+    let step = step.name();
+    match exit {
+        Some(Exit::Signal(signal)) => format!("{step}: killed by {signal}"),
+        Some(Exit::Code(code)) => format!("{step}: it ended with status {code}"),
+        None => format!("{step}: it died"),
     }
 }
 

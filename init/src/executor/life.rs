@@ -6,7 +6,7 @@ use events::{Name, Text};
 use jobs::{Job, Life, ProcessKind, Ready, Work};
 
 use super::groups::Group;
-use crate::sys::poll::Registration;
+use crate::{store::Kept, sys::poll::Registration};
 
 /// What there is of a life.
 #[derive(Debug)]
@@ -35,9 +35,9 @@ pub struct Body {
     pub(super) owes: Owes,
     /// Whether main is stopped by a signal.
     pub(super) is_stopped: bool,
-    pub(super) ready_fd: Option<Watched>,
+    pub(super) ready_fd: Option<Watched<Kept>>,
     /// Main that is not our child: its pidfd, if it can be had, and its place.
-    pub(super) stranger: Option<Watched>,
+    pub(super) stranger: Option<Watched<OwnedFd>>,
     /// Its root, if that is another.
     pub(super) chroot: Option<Text>,
     /// Whether what is left of main was left alone on purpose.
@@ -45,7 +45,7 @@ pub struct Body {
 }
 
 /// A descriptor that is waited for, and its place in the table of such.
-pub type Watched = (OwnedFd, Registration, u32);
+pub type Watched<F> = (F, Registration, u32);
 
 /// Whether somebody must be told when nothing of a life is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -69,7 +69,7 @@ pub struct Process {
 }
 
 /// What a process is to its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Its set-up is under way.
     SetUp(ProcessKind, u32),
@@ -96,13 +96,13 @@ impl Role {
 }
 
 impl Body {
-    pub(super) fn new(life: Life, job: &Job, instance: &Text, work: &Work) -> Self {
+    pub(super) fn new(life: Life, job: &Job, instance: &Text) -> Self {
         Self {
             life,
             job: job.name.clone(),
             instance: instance.clone(),
             name: super::tree::group_name(&job.name, instance, life.number),
-            limited: !work.cgroup.is_empty(),
+            limited: false,
             ready: job.ready.clone(),
             waits: false,
             stop_signal: job.kill.signal.number(),
@@ -114,13 +114,15 @@ impl Body {
             is_stopped: false,
             ready_fd: None,
             stranger: None,
-            chroot: work.chroot.clone(),
+            chroot: None,
             is_left: false,
         }
     }
 
     /// A process is asked for.
-    pub(super) fn again(&mut self, job: &Job, process: ProcessKind) {
+    pub(super) fn again(&mut self, job: &Job, work: &Work, process: ProcessKind) {
+        self.limited = !work.cgroup.is_empty();
+        self.chroot.clone_from(&work.chroot);
         if process == ProcessKind::Main {
             self.ready = job.ready.clone();
             self.waits = true;
@@ -134,6 +136,15 @@ impl Body {
 
     pub(super) fn process(&self, kind: ProcessKind) -> Option<&Process> {
         self.processes.iter().find(|process| process.role.kind() == Some(kind))
+    }
+
+    /// Children whose set-up is under way, for one kind of process or for all.
+    pub(super) fn set_ups(&self, kind: Option<ProcessKind>) -> impl Iterator<Item = i32> {
+        let is_meant = move |process: &&Process| match process.role {
+            Role::SetUp(of, _) => kind.is_none_or(|kind| kind == of),
+            Role::Running(_) | Role::Guessed | Role::Named | Role::Over => false,
+        };
+        self.processes.iter().filter(is_meant).map(|process| process.pid)
     }
 
     pub(super) fn process_mut(&mut self, pid: i32) -> Option<&mut Process> {

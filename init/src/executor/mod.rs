@@ -22,9 +22,11 @@ pub mod child;
 mod groups;
 mod launch;
 mod life;
+mod noted;
 pub mod plan;
 mod ready;
 mod reap;
+mod records;
 pub mod sessions;
 mod slab;
 pub mod step;
@@ -53,16 +55,21 @@ use nix::{
 
 use crate::{
     pid1::{shell::Shell, token::Token, works::Piece},
+    store::{Kept, Label},
     sys::{
         child::ignored_signals,
+        ledger::Ledger,
         poll::{Interest, Ready, Registration},
         steps::Steps,
     },
 };
+use groups::Group;
 use launch::{SetUp, Start};
 use life::Body;
+use noted::{Noted, What};
 pub use plan::Output;
 use plan::{Base, Plan};
+pub use records::Records;
 use slab::Slab;
 use step::Unmade;
 use tree::Tree;
@@ -81,7 +88,11 @@ pub struct Executor {
     clone3: bool,
     pidfd: bool,
     base: Base,
-    steps: Steps,
+    /// How far set-ups have come. The next image finds it by the descriptor.
+    steps: (Steps, Kept),
+    /// What has been found out, for the case that it is lost on its way.
+    ledger: Ledger,
+    ledger_kept: Kept,
     inotify: Option<(Inotify, Registration)>,
     /// By their number.
     lives: BTreeMap<u64, Body>,
@@ -100,11 +111,17 @@ pub struct Executor {
     /// Lives by what inotify calls a watch for them.
     watches: BTreeMap<WatchDescriptor, u64>,
     /// Groups of lives that are over, which are not empty yet.
-    dying: VecDeque<groups::Group>,
+    dying: VecDeque<Group>,
     reserve: Vec<OwnedFd>,
     warnings: Vec<String>,
     /// Ends of processes that belong to no job.
     others: Vec<(i32, Exit)>,
+    /// Groups that an earlier image has left, until the life is looked at that they belong to.
+    found_groups: Vec<(u64, Group)>,
+    /// Processes that the engine had asked for and that were there after all.
+    found: Vec<(u64, ProcessKind)>,
+    /// Those that were not there.
+    asked: Vec<(Life, ProcessKind)>,
 }
 
 impl Executor {
@@ -118,13 +135,18 @@ impl Executor {
         } else {
             Tree::new(cgroups).map_err(|e| warnings.push(format!("no cgroups: {e}"))).ok()
         };
+        let (steps, steps_fd) = Steps::new()?;
+        let (ledger, ledger_fd) = Ledger::new()?;
+        let label = |role| Label { role, place: 0, number: 0 };
         let inotify = watch_files(shell).map_err(|error| warnings.push(format!("inotify: {error}"))).ok();
         let mut executor = Self {
             tree,
             clone3: !without.clone3,
             pidfd: !without.pidfd,
             base: base()?,
-            steps: Steps::new()?,
+            steps: (steps, Kept::new(steps_fd, label(records::STEPS))),
+            ledger,
+            ledger_kept: Kept::new(ledger_fd, label(records::LEDGER)),
             inotify,
             lives: BTreeMap::new(),
             pids: BTreeMap::new(),
@@ -138,12 +160,16 @@ impl Executor {
             reserve: Vec::new(),
             warnings,
             others: Vec::new(),
+            found_groups: Vec::new(),
+            found: Vec::new(),
+            asked: Vec::new(),
         };
         executor.hold_back();
         Ok(executor)
     }
 
     /// Makes a process. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
+    #[expect(clippy::too_many_arguments, reason = "they are the fields of the action")]
     pub fn spawn(
         &mut self,
         shell: &mut Shell<'_>,
@@ -154,9 +180,8 @@ impl Executor {
         env: &Args,
         output: Output,
     ) {
-        let body =
-            self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance, &piece.work));
-        body.again(job, process);
+        let body = self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance));
+        body.again(job, &piece.work, process);
         let plan = self
             .extra(shell, life, job, piece, process)
             .and_then(|extra| Plan::new((job, piece), instance, process, env, output, extra, &self.base));
@@ -188,11 +213,13 @@ impl Executor {
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         let stuck = if self.queue.is_empty() { None } else { self.next_stuck() };
-        self.due.values().copied().chain(stuck).min()
+        let lost = self.asked.first().map(|_| Time::default());
+        self.due.values().copied().chain(stuck).chain(lost).min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.ask_for_lost(shell);
         self.advance(shell);
         let now = shell.now;
         let due: Vec<u64> =
@@ -239,16 +266,26 @@ impl Executor {
         }
     }
 
-    fn report(&mut self, shell: &mut Shell<'_>, input: Input) {
-        shell.report(input);
+    /// Notes what cannot be found out again.
+    fn note(&self, life: u64, pid: i32, what: What) {
+        self.ledger.note(Noted { life, pid, what }.word());
     }
 
-    fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+    /// Which variables every process gets from now on besides PATH and TERM; those that were set before and are not
+    /// among these are given no longer.
+    pub fn set_variables(&mut self, set: &Args) {
+        let set = set.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let set: Vec<(String, String)> = set.collect();
+        let own = self.base.own.iter().filter(|(key, _)| set.iter().all(|(other, _)| other != key));
+        self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
+    }
+
+    fn unmade(&self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
         let input = match unmade {
             Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
             Unmade::Fault(why) => Input::Unspawned { life, process, why: why.into() },
         };
-        self.report(shell, input);
+        shell.report(input);
     }
 }
 
@@ -260,8 +297,10 @@ fn base() -> std::io::Result<Base> {
     let terminal = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
     let path = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
     let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    let own: Vec<(String, String)> = vec![("PATH".into(), path.into()), ("TERM".into(), terminal)];
     Ok(Base {
-        environment: vec![("PATH".into(), path.into()), ("TERM".into(), terminal)],
+        environment: own.clone(),
+        own,
         null,
         nofile: raise_own_limit(),
         // SIGPIPE in any case: the standard library may have it ignored at any time.
@@ -290,25 +329,5 @@ fn watch_files(shell: &mut Shell<'_>) -> std::io::Result<(Inotify, Registration)
 fn kill(pid: i32, signal: u8) {
     if pid != 0 && pid != -1 {
         crate::sys::wait::kill(pid, signal);
-    }
-}
-
-/// Placeholder until the branch lands.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-pub struct Records;
-impl Executor {
-    /// x
-    pub fn records(&self) -> Records {
-        Records
-    }
-    /// x
-    pub fn resume(
-        shell: &mut Shell<'_>,
-        cgroups: &Path,
-        _r: Records,
-        _kept: Vec<crate::store::Kept>,
-        _engine: &jobs::Engine,
-    ) -> std::io::Result<Self> {
-        Self::new(shell, cgroups)
     }
 }

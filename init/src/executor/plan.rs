@@ -68,8 +68,10 @@ pub struct Extra {
 /// What the executor itself has, that every child needs.
 #[derive(Debug)]
 pub struct Base {
-    /// Variables that every process gets.
+    /// Variables that every process gets, each once.
     pub environment: Vec<(String, String)>,
+    /// Those of them that nobody has set: PATH and TERM.
+    pub own: Vec<(String, String)>,
     /// `/dev/null`.
     pub null: OwnedFd,
     /// The limit of descriptors that we were born with, if we have raised our own.

@@ -16,12 +16,15 @@ use nix::{
 
 use super::{
     Executor,
-    life::{Body, Process, Role},
+    life::{Body, Process, Role, Watched},
+    noted::What,
     plan::{Extra, ready_descriptor},
+    sessions::Stat,
     step::Unmade,
 };
 use crate::{
     pid1::{shell::Shell, token::Token, works::Piece},
+    store::{Kept, Label},
     sys::{pidfd, poll::Interest, wait},
 };
 
@@ -52,17 +55,34 @@ impl Executor {
         {
             let (read, write) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)
                 .map_err(|error| Unmade::by("pipe", &error.into()))?;
-            let place = self.ready_fds.add(life.number);
-            let registration = shell.poll.add(read.as_fd(), Interest::Read, Token::ReadyFd(place));
-            let registration = registration.map_err(|error| Unmade::by("poll", &error))?;
-            let old = body.ready_fd.replace((read, registration, place));
+            let label = Label { role: super::records::READY, place: life.place, number: life.number };
+            let watched = self.watch_ready_fd(shell, life, Kept::new(read, label));
+            let watched = watched.map_err(|error| Unmade::by("poll", &error))?;
+            let old = self.lives.get_mut(&life.number).and_then(|body| body.ready_fd.replace(watched));
             self.close_ready_fd(shell, old);
             extra.ready = Some((write, target));
         }
         Ok(extra)
     }
 
-    fn close_ready_fd(&mut self, shell: &mut Shell<'_>, fd: Option<super::life::Watched>) {
+    /// Waits for a newline on a descriptor from now on.
+    pub(super) fn watch_ready_fd(
+        &mut self,
+        shell: &mut Shell<'_>,
+        life: Life,
+        fd: Kept,
+    ) -> std::io::Result<Watched<Kept>> {
+        let place = self.ready_fds.add(life.number);
+        match shell.poll.add(fd.as_fd(), Interest::Read, Token::ReadyFd(place)) {
+            Ok(registration) => Ok((fd, registration, place)),
+            Err(error) => {
+                self.ready_fds.remove(place);
+                Err(error)
+            }
+        }
+    }
+
+    fn close_ready_fd(&mut self, shell: &mut Shell<'_>, fd: Option<Watched<Kept>>) {
         if let Some((fd, registration, place)) = fd {
             shell.poll.remove(&fd, registration);
             self.ready_fds.remove(place);
@@ -118,7 +138,9 @@ impl Executor {
         let Some(body) = self.lives.get_mut(&number) else { return };
         if std::mem::take(&mut body.waits) {
             let life = body.life;
-            let main = main.or_else(|| named(body)).map(|pid| Pid(pid.unsigned_abs()));
+            let main = main.or_else(|| named(body));
+            self.note(number, main.unwrap_or(0), What::Ready);
+            let main = main.map(|pid| Pid(pid.unsigned_abs()));
             shell.report(Input::Ready { life, main });
         }
     }
@@ -207,7 +229,7 @@ impl Executor {
         }
     }
 
-    fn close_stranger(&mut self, shell: &mut Shell<'_>, fd: Option<super::life::Watched>) {
+    fn close_stranger(&mut self, shell: &mut Shell<'_>, fd: Option<Watched<OwnedFd>>) {
         if let Some((fd, registration, place)) = fd {
             shell.poll.remove(&fd, registration);
             self.strangers.remove(place);
@@ -242,7 +264,8 @@ impl Executor {
             return;
         }
         let pid = known.pid;
-        if !wait::is_child(pid) && super::sessions::Stat::of(pid).is_some() && self.is_of(pid, number) {
+        let lives = Stat::of(pid).is_some_and(|stat| !stat.is_dead()) && self.is_of(pid, number);
+        if !wait::is_child(pid) && lives {
             return self.look_in(shell, number, LOOK_AT_STRANGER);
         }
         self.pids.insert(pid, number);
@@ -301,7 +324,7 @@ fn named(body: &Body) -> Option<i32> {
 
 /// Opens a file without waiting for anything: not for a disk, a network or the other end of a pipe.
 fn open(path: &str, flags: OFlag) -> Option<OwnedFd> {
-    let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let flags = flags | OFlag::O_CLOEXEC;
     let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
     // What somebody has just written stands in the kernel's memory.
     let cached = how.resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::from_bits_retain(CACHED));
@@ -318,7 +341,8 @@ const CACHED: u64 = 0x20;
 
 /// The pid that a file begins with.
 fn read_pid(path: &str) -> Option<i32> {
-    let file = open(path, OFlag::O_RDONLY | OFlag::O_NOFOLLOW)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = open(path, flags)?;
     let kind = nix::sys::stat::fstat(&file).ok()?.st_mode & libc::S_IFMT;
     if kind != libc::S_IFREG {
         return None;

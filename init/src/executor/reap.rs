@@ -4,7 +4,10 @@ use jobs::{Exit, Input, Pid, ProcessKind, Ready, Signal};
 
 use super::{
     Executor,
+    launch::death,
     life::{Owes, Process, Role},
+    noted::What,
+    step::Step,
 };
 use crate::{
     pid1::shell::Shell,
@@ -35,6 +38,9 @@ impl Executor {
             } else {
                 change
             };
+            if let (Some(exit), Some(life)) = (exit_of(change), self.pids.get(&pid)) {
+                self.note(*life, pid, What::Ended(exit));
+            }
             self.changed(shell, pid, change);
         }
         true
@@ -66,10 +72,10 @@ impl Executor {
 
     fn changed(&mut self, shell: &mut Shell<'_>, pid: i32, change: Change) {
         match change {
-            Change::Ended(status) => self.ended(shell, pid, Exit::Code(status)),
-            Change::Killed(signal) => {
-                let signal = Signal::try_from(signal).unwrap_or(Signal::KILL);
-                self.ended(shell, pid, Exit::Signal(signal));
+            Change::Ended(_) | Change::Killed(_) => {
+                if let Some(exit) = exit_of(change) {
+                    self.ended(shell, pid, exit);
+                }
             }
             Change::Stopped(signal) => self.stopped(shell, pid, signal),
             Change::Continued => self.set_stopped(pid, false),
@@ -90,9 +96,8 @@ impl Executor {
         let Some(body) = body else { return };
         let is_main = body.main().is_some_and(|main| main.pid == pid);
         if is_main && body.waits && body.ready == Ready::Stopped && signal == SIGSTOP {
-            body.waits = false;
-            let life = body.life;
-            shell.report(Input::Ready { life, main: None });
+            let number = body.life.number;
+            self.is_ready(shell, number, None);
             super::kill(pid, SIGCONT);
         }
     }
@@ -109,12 +114,11 @@ impl Executor {
         let life = body.life;
         match role {
             Role::SetUp(_, place) => {
-                // Its pipe could not be read; nothing else is to be heard of it.
-                if let Some(set_up) = self.set_ups.remove(place) {
-                    shell.poll.remove(&set_up.status, set_up.registration);
-                }
+                // Nothing else is to be heard of it.
+                self.drop_set_up(shell, place);
                 let process = role.kind().unwrap_or(ProcessKind::Main);
-                shell.report(Input::Unspawned { life, process, why: "set-up: it died".into() });
+                let why = death(Step::of(self.steps.0.get(place)), Some(exit));
+                shell.report(Input::Unspawned { life, process, why: why.into() });
                 self.drop_group(number, process);
             }
             Role::Over => self.sweep(number),
@@ -128,6 +132,15 @@ impl Executor {
             }
         }
         self.pay(shell, number);
+    }
+
+    /// Closes the status pipe of a child that is not waited for any more.
+    pub(super) fn drop_set_up(&mut self, shell: &mut Shell<'_>, place: u32) {
+        if let Some(set_up) = self.set_ups.remove(place)
+            && let Some(registration) = set_up.registration
+        {
+            shell.poll.remove(&set_up.status, registration);
+        }
     }
 
     /// Main has ended. For a daemon that forks, that may be how it becomes one.
@@ -158,12 +171,13 @@ impl Executor {
     }
 
     /// Takes the only child of ours that is left in main's group for main.
-    fn guess(&mut self, shell: &mut Shell<'_>, number: u64) -> bool {
+    pub(super) fn guess(&mut self, shell: &mut Shell<'_>, number: u64) -> bool {
         let Some(pid) = self.only_child(number) else { return false };
         self.pids.insert(pid, number);
         let Some(body) = self.lives.get_mut(&number) else { return false };
         body.processes.push(Process { role: Role::Guessed, pid, pidfd: None, is_stranger: false });
         let life = body.life;
+        self.note(number, pid, What::Ready);
         shell.report(Input::Ready { life, main: Some(Pid(pid.unsigned_abs())) });
         true
     }
@@ -194,5 +208,14 @@ impl Executor {
         for number in owed {
             self.pay(shell, number);
         }
+    }
+}
+
+/// How a process ended, if that is what has become of it.
+pub(super) fn exit_of(change: Change) -> Option<Exit> {
+    match change {
+        Change::Ended(status) => Some(Exit::Code(status)),
+        Change::Killed(signal) => Some(Exit::Signal(Signal::try_from(signal).unwrap_or(Signal::KILL))),
+        Change::Stopped(_) | Change::Continued => None,
     }
 }

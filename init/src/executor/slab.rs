@@ -32,6 +32,20 @@ impl<T> Slab<T> {
         u32::try_from(self.places.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 
+    /// Puts a thing in at a place of its own; `false` if another is there.
+    pub fn put(&mut self, place: u32, thing: T) -> bool {
+        while self.places.len() <= place as usize {
+            self.free.extend(u32::try_from(self.places.len()));
+            self.places.push(None);
+        }
+        let Some(at) = self.free.iter().position(|free| *free == place) else { return false };
+        self.free.swap_remove(at);
+        if let Some(slot) = self.places.get_mut(place as usize) {
+            *slot = Some(thing);
+        }
+        true
+    }
+
     /// The thing at a place.
     pub fn get(&self, place: u32) -> Option<&T> {
         self.places.get(place as usize)?.as_ref()
@@ -75,5 +89,10 @@ mod tests {
         assert_eq!((slab.add("a"), slab.add("b"), slab.next_place(2)), (0, 1, None));
         assert_eq!((slab.remove(0), slab.remove(0), slab.get(1)), (Some("a"), None, Some(&"b")));
         assert_eq!((slab.next_place(2), slab.add("c"), slab.len()), (Some(0), 0, 2));
+        assert_eq!(
+            (slab.put(5, "f"), slab.put(5, "g"), slab.len(), slab.get(5)),
+            (true, false, 3, Some(&"f"))
+        );
+        assert_eq!([slab.add("x"), slab.add("y"), slab.add("z"), slab.add("g")], [4, 3, 2, 6]);
     }
 }

@@ -65,7 +65,8 @@ impl Tree {
         let own = unified(&own).unwrap_or_default();
         let prefix = own.strip_suffix("/onset").unwrap_or(own).trim_end_matches('/').into();
         let job = directory(&path.join("job"))?;
-        Ok(Self { path: path.into(), prefix, job, limited: None, enabled: Vec::new() })
+        let limited = directory(&path.join("limited")).ok();
+        Ok(Self { path: path.into(), prefix, job, limited, enabled: Vec::new() })
     }
 
     /// Its root.
@@ -88,6 +89,17 @@ impl Tree {
             Err(Errno::EEXIST) => Ok(true),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// All groups of lives.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(Branch, String)> {
+        let of = |branch, folder: Option<&OwnedFd>| {
+            let names = folder.map(|folder| folders(folder, ".")).unwrap_or_default();
+            names.into_iter().map(move |name| (branch, name)).collect::<Vec<_>>()
+        };
+        let limited = of(Branch::Limited, self.limited.as_ref());
+        of(Branch::Job, Some(&self.job)).into_iter().chain(limited).collect()
     }
 
     /// A group's directory, for `clone3`.
@@ -147,16 +159,9 @@ impl Tree {
         let (mut found, mut next) = (Vec::<String>::new(), 0_usize);
         let mut folder = String::from(name);
         loop {
-            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            let entries = Dir::openat(self.branch(branch), folder.as_str(), flags, Mode::empty());
-            for entry in entries.into_iter().flatten().flatten() {
-                let Ok(entry_name) = entry.file_name().to_str() else { continue };
-                let is_group =
-                    entry.file_type() == Some(Type::Directory) && !matches!(entry_name, "." | "..");
-                if is_group && found.len() < DEEP {
-                    found.push(format!("{folder}/{entry_name}"));
-                }
-            }
+            let names = folders(self.branch(branch), &folder);
+            let room = DEEP.saturating_sub(found.len());
+            found.extend(names.into_iter().take(room).map(|name| format!("{folder}/{name}")));
             let Some(further) = found.get(next) else { return found };
             folder.clone_from(further);
             next = next.saturating_add(1);
@@ -284,10 +289,26 @@ impl Tree {
         let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let path = unified(&text)?.strip_prefix(self.prefix.as_str())?;
         let rest = path.strip_prefix("/job/").or_else(|| path.strip_prefix("/limited/"))?;
-        let name = rest.split('/').next()?;
-        let (main, hook) = name.split_once('~').map_or((name, false), |(main, _)| (main, true));
-        Some((main.rsplit_once('.')?.1.parse().ok()?, hook))
+        let (number, hook) = parts(rest.split('/').next()?)?;
+        Some((number, hook.is_some()))
     }
+}
+
+/// The number of the life that a group is named by, and the hook.
+#[must_use]
+pub fn parts(name: &str) -> Option<(u64, Option<&str>)> {
+    let (main, hook) = name.split_once('~').map_or((name, None), |(main, hook)| (main, Some(hook)));
+    Some((main.rsplit_once('.')?.1.parse().ok()?, hook))
+}
+
+/// The names of the folders in one.
+fn folders(at: &OwnedFd, name: &str) -> Vec<String> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let entries = Dir::openat(at, name, flags, Mode::empty());
+    let folders = entries.into_iter().flatten().flatten();
+    let folders = folders.filter(|entry| entry.file_type() == Some(Type::Directory));
+    let names = folders.filter_map(|entry| entry.file_name().to_str().ok().map(String::from));
+    names.filter(|name| !matches!(name.as_str(), "." | "..")).collect()
 }
 
 /// The path in cgroup v2 of what `/proc/PID/cgroup` says.

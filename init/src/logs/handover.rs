@@ -21,7 +21,7 @@ use super::{
     message::{PACKET, ToKeeper, ToPid1},
     pipes::Stage,
     records::CHANNEL,
-    watch::{PATIENCE, Watch},
+    watch::Watch,
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
@@ -34,6 +34,8 @@ use crate::{
 
 /// How many messages of the keeper are heard in one turn.
 const ROUND: usize = 256;
+/// For how many milliseconds jobs wait for a keeper that is away.
+pub(super) const AWAY: u64 = 2_000;
 /// After how many milliseconds something that had no room is tried again.
 const PAUSE: u64 = 1_000;
 
@@ -136,7 +138,7 @@ impl Logs {
         if self.left == Leaving::Asked {
             self.left = Leaving::Done;
         }
-        self.hold = Time(since.0.saturating_add(PATIENCE));
+        self.hold = Time(since.0.saturating_add(AWAY));
     }
 
     pub(super) fn owe(&mut self, message: ToKeeper) {
@@ -257,7 +259,11 @@ impl Logs {
                 let held = (self.pipes.unkept() > 0 && !present.is_full).then_some(self.hold);
                 held.into_iter().chain(present.watch.deadline()).min()
             }
-            Keeper::Away { .. } => (self.pipes.unkept() > 0).then_some(self.hold),
+            Keeper::Away { .. } => {
+                let held = (self.pipes.unkept() > 0).then_some(self.hold);
+                let again = self.asked.and(self.keeper_due());
+                held.into_iter().chain(again).min()
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    handover::Keeper,
+    handover::{AWAY, Keeper},
     level::Level,
     message::{Settings, ToKeeper},
     name::Stem,
@@ -17,7 +17,6 @@ use super::{
     records::{OUTPUT, OWN},
     trace,
     voice::{Voice, shown},
-    watch::PATIENCE,
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
@@ -27,6 +26,8 @@ use crate::{
 
 /// How many pipes of lives that are over wait for a keeper; of more, the oldest are thrown away.
 const ENDED: usize = 256;
+/// After how many milliseconds another keeper is started, if the last one was started then.
+const AGAIN: u64 = 1_000;
 
 /// PID 1's part in the logs.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub struct Logs {
     pub(super) hold: Time,
     /// What was thrown away since a keeper was there, in bytes.
     pub(super) lost: u64,
+    /// When somebody was last asked to start a keeper.
+    pub(super) asked: Option<Time>,
     pub(super) is_writable: bool,
     pub(super) left: Leaving,
 }
@@ -66,7 +69,7 @@ impl Logs {
     pub(super) fn speak_up(&mut self, shell: &mut Shell<'_>) {
         let label = Label { role: OWN, place: 0, number: 0 };
         if let Ok(Some(number)) = self.pipe(shell, Stem::new("onset", ""), label) {
-            self.give_voice(shell, number);
+            self.give_voice(number);
         }
     }
 
@@ -80,23 +83,24 @@ impl Logs {
         Self {
             settings,
             pipes: Pipes::default(),
-            voice: Voice::new(shell.options, None),
+            voice: Voice::new(shell.options),
             keeper: Keeper::Away { since: shell.now },
-            hold: shell.now,
+            hold: Time(shell.now.0.saturating_add(AWAY)),
             lost: 0,
+            asked: None,
             is_writable: false,
             left: Leaving::No,
         }
     }
 
     /// Onset's own messages go into this pipe, too.
-    fn give_voice(&mut self, shell: &mut Shell<'_>, number: u32) {
+    fn give_voice(&mut self, number: u32) {
         let writing = self.pipes.get(number).and_then(|pipe| pipe.writing.as_ref());
         let own = writing.and_then(|writing| {
             fcntl(writing, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).ok()?;
             writing.try_clone().ok()
         });
-        self.voice = Voice::new(shell.options, own);
+        self.voice.write_into(own);
     }
 
     /// Where logs are kept, and how much of them: to be changed before the keeper is started.
@@ -192,12 +196,22 @@ impl Logs {
         self.pipes.iter().count()
     }
 
-    /// Whether somebody should start a log keeper: something has been written, and nobody keeps it.
+    /// Whether somebody should start a log keeper now: something has been written, and nobody keeps it. At most once
+    /// a second, so that one that cannot be started, or ends at once, is not all that the machine does.
     #[must_use]
-    pub fn keeper_wanted(&self) -> bool {
-        matches!(self.keeper, Keeper::Away { .. })
-            && self.left != Leaving::Finished
-            && self.pipes.unkept() > 0
+    pub fn keeper_wanted(&mut self, now: Time) -> bool {
+        let due = self.keeper_due().is_some_and(|due| due <= now);
+        if due {
+            self.asked = Some(now);
+        }
+        due
+    }
+
+    /// When a log keeper is to be started, if one is needed.
+    pub(super) fn keeper_due(&self) -> Option<Time> {
+        let is_away = matches!(self.keeper, Keeper::Away { .. });
+        let is_needed = is_away && self.left != Leaving::Finished && self.pipes.unkept() > 0;
+        is_needed.then(|| self.asked.map_or(Time(0), |asked| Time(asked.0.saturating_add(AGAIN))))
     }
 
     /// /var/log can be written to from now on.
@@ -224,6 +238,12 @@ impl Logs {
         matches!(self.left, Leaving::Done | Leaving::Finished)
     }
 
+    /// Has another log keeper take over, because folders are not where they were: after a change of the root.
+    pub fn renew_keeper(&mut self, shell: &mut Shell<'_>) {
+        self.owe(ToKeeper::Finish);
+        self.hand_over(shell);
+    }
+
     /// Keeps what there is, and ends the log keeper. No other one is wanted after that.
     pub fn finish(&mut self, shell: &mut Shell<'_>) {
         self.left = Leaving::Finished;
@@ -234,9 +254,7 @@ impl Logs {
     /// Says something: to the kernel's log, on the console unless it is quiet, and in the log `onset`.
     pub fn say(&mut self, now: Time, level: Level, text: &str) {
         let alone = match self.keeper {
-            Keeper::Away { since } => {
-                now.0.saturating_sub(since.0) >= PATIENCE || self.left == Leaving::Finished
-            }
+            Keeper::Away { since } => now.0.saturating_sub(since.0) >= AWAY || self.left == Leaving::Finished,
             Keeper::There(_) => false,
         };
         self.voice.say(now, level, text, alone);

@@ -51,6 +51,8 @@ struct Kernel {
 /// The console, as long as it is there.
 #[derive(Debug, Default)]
 struct Console {
+    /// What may be the console, the best first.
+    paths: &'static [&'static str],
     fd: Option<OwnedFd>,
     retry: Time,
     left_out: u32,
@@ -69,11 +71,24 @@ pub const fn shown(options: &Options) -> u8 {
 }
 
 impl Voice {
-    /// A voice that writes into `log`, which does not wait for its reader.
+    /// A voice that nothing is written into yet. With a root of its own, as in tests, it is not heard outside.
     #[must_use]
-    pub fn new(options: &Options, log: Option<OwnedFd>) -> Self {
-        let kernel = if options.container { Kernel::default() } else { Kernel::open() };
-        Self { log, kernel, console: Console::default(), shown: shown(options), container: options.container }
+    pub fn new(options: &Options) -> Self {
+        let is_outside = matches!(options.root.as_str(), "" | "/");
+        let kernel = if options.container || !is_outside { Kernel::default() } else { Kernel::open() };
+        let paths: &[_] = if is_outside { &["/dev/console", "/proc/self/fd/1"] } else { &[] };
+        Self {
+            log: None,
+            kernel,
+            console: Console { paths, ..Console::default() },
+            shown: shown(options),
+            container: options.container,
+        }
+    }
+
+    /// What is said is also written into `log`, which does not wait for its reader.
+    pub fn write_into(&mut self, log: Option<OwnedFd>) {
+        self.log = log;
     }
 
     /// Says something. `alone`: no log keeper is there that could show it.
@@ -157,7 +172,7 @@ impl Console {
                 return;
             }
             self.retry = Time(now.0.saturating_add(PAUSE));
-            self.fd = reopen("/dev/console").or_else(|| reopen("/proc/self/fd/1"));
+            self.fd = self.paths.iter().find_map(|path| reopen(path));
             self.rest.clear();
         }
         if !self.rest.is_empty() {
@@ -189,5 +204,80 @@ impl Console {
                 self.left_out = self.left_out.saturating_add(1);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, io::Read as _, os::fd::AsRawFd as _};
+
+    use nix::{
+        fcntl::{FcntlArg, fcntl},
+        pty::openpty,
+        sys::termios::{FlowArg, tcflow},
+    };
+
+    use super::*;
+
+    /// A console, and the end at which a person sits.
+    fn console() -> (Console, File) {
+        let pty = openpty(None, None).unwrap();
+        let path = std::fs::read_link(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
+        let fd = reopen(path.to_str().unwrap());
+        assert!(fd.is_some());
+        fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        (Console { fd, ..Console::default() }, File::from(pty.master))
+    }
+
+    /// What stands on the screen.
+    fn screen(mut person: &File) -> String {
+        let mut bytes = vec![0; 1 << 20];
+        let count = person.read(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..count]).replace('\r', "")
+    }
+
+    #[test]
+    fn a_console_that_takes_nothing_holds_nobody_up() {
+        let (mut console, person) = console();
+        // What Ctrl-S does.
+        tcflow(console.fd.as_ref().unwrap(), FlowArg::TCOOFF).unwrap();
+        for number in 0..10_000 {
+            console.say(Time(0), &format!("message {number}"));
+        }
+        assert!(console.left_out > 5_000 && console.rest.len() < 2_000);
+        tcflow(console.fd.as_ref().unwrap(), FlowArg::TCOON).unwrap();
+        let mut shown = String::new();
+        for _ in 0..100 {
+            console.say(Time(0), "again");
+            shown.push_str(&screen(&person));
+        }
+        let lines: Vec<&str> = shown.lines().collect();
+        assert!(lines.contains(&"onset: again"), "{lines:?}");
+        assert!(lines.iter().all(|line| line.starts_with("onset: ")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.ends_with(" messages are left out here")), "{lines:?}");
+    }
+
+    #[test]
+    fn a_console_that_is_gone_is_looked_for_later() {
+        let (mut console, person) = console();
+        console.say(Time(0), "hello");
+        assert_eq!(screen(&person), "onset: hello\n");
+        drop(person);
+        console.say(Time(0), "anybody?");
+        assert!(console.fd.is_none());
+        console.say(Time(1), "back");
+        let (other, person) = self::console();
+        let fd = other.fd.as_ref().unwrap().as_raw_fd();
+        let path = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+        console.paths = vec![&*path.to_string_lossy().into_owned().leak()].leak();
+        console.say(Time(2), "soon");
+        console.say(Time(1_001), "there");
+        assert_eq!(screen(&person), "onset: 3 messages are left out here\nonset: there\n");
+    }
+
+    #[test]
+    fn a_message_does_nothing_to_a_terminal() {
+        assert_eq!(plain("a\x1b[2J\tb\u{9b}"), "a\\u{1b}[2J\tb\\u{9b}");
+        assert_eq!(plain(&"ö".repeat(1_000)).len(), LONGEST);
     }
 }

@@ -17,8 +17,11 @@ use crate::{
     sys::poll::{Interest, Registration},
 };
 
-/// How long the keeper may take for an answer, in milliseconds.
-pub const PATIENCE: u64 = 2_000;
+/// How long the keeper may take for an answer, in milliseconds. A machine may have much else to do, and a keeper
+/// that is killed for being slow is no faster the next time.
+const PATIENCE: u64 = 5_000;
+/// The same for its first answer: its program has to be read from the disk before that.
+const FIRST: u64 = 30_000;
 /// How long it is believed to be awake after one.
 const TRUST: u64 = 5_000;
 
@@ -38,6 +41,7 @@ pub struct Watch {
     epoll: Epoll,
     at: Registration,
     state: State,
+    has_answered: bool,
 }
 
 impl Watch {
@@ -45,7 +49,7 @@ impl Watch {
     pub fn new(shell: &mut Shell<'_>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let at = shell.poll.add(&epoll.0, Interest::Read, Token::Keeper)?;
-        Ok(Self { epoll, at, state: State::Quiet })
+        Ok(Self { epoll, at, state: State::Quiet, has_answered: false })
     }
 
     /// Watches no longer.
@@ -87,6 +91,7 @@ impl Watch {
 
     /// The keeper has answered.
     pub fn answered(&mut self, now: Time) {
+        self.has_answered = true;
         if matches!(self.state, State::Asked(_)) {
             self.state = State::Trusted(Time(now.0.saturating_add(TRUST)));
         }
@@ -97,7 +102,10 @@ impl Watch {
     pub fn deadline(&self) -> Option<Time> {
         match self.state {
             State::Quiet => None,
-            State::Asked(at) => Some(Time(at.0.saturating_add(PATIENCE))),
+            State::Asked(at) => {
+                let patience = if self.has_answered { PATIENCE } else { FIRST };
+                Some(Time(at.0.saturating_add(patience)))
+            }
             State::Trusted(until) => Some(until),
         }
     }

@@ -18,6 +18,7 @@ use super::{
     hearing::Own,
     machine::{BUS, Core, Machine},
     options::Options,
+    people::CONTROL,
     works::{Index, Works},
 };
 use crate::{
@@ -25,7 +26,9 @@ use crate::{
     executor::{self, Executor},
     loader::Loader,
     logs::{self, Level, Logs},
-    store::{Cause, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Watchdog},
+    store::{
+        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Watchdog,
+    },
     sys::{exec::Image, memory, poll::Poll},
 };
 
@@ -125,6 +128,11 @@ impl Machine {
             State::Anew => (Self::with_store(store, options)?, false),
             State::Safe(why) => (Self::safe(store, options, &format!("{why:?}"))?, false),
         };
+        if let During::Decoding { source: CONTROL, uid } = past.during
+            && machine.store.is_closed(CONTROL, uid)
+        {
+            machine.control.bar(uid);
+        }
         let level = if planned { Level::Info } else { Level::Error };
         machine.say(level, &format!("onset {} goes on: {past}", env!("CARGO_PKG_VERSION")));
         Ok(machine)
@@ -143,8 +151,12 @@ impl Machine {
         let (works, is_whole) = works(for_works, rest.works)?;
         let (for_watchdog, kept): (Vec<Kept>, Vec<Kept>) =
             kept.into_iter().partition(|it| it.label().role == WATCHDOG);
+        let (for_control, kept): (Vec<Kept>, Vec<Kept>) =
+            kept.into_iter().partition(|it| it.label().role == control::LISTENER);
         let executor = Executor::resume(&mut core.shell(), Path::new(CGROUPS), rest.executor, kept, &engine)?;
-        let control = Control::resume(&mut core.shell(), Path::new(events::control::PATH), rest.control);
+        let socket = for_control.into_iter().next();
+        let path = Path::new(events::control::PATH);
+        let control = Control::resume(&mut core.shell(), path, rest.control, socket);
         let loader = Loader::new(core.options.root.clone());
         let mut machine = Self::assemble(core, store, engine, works, executor, logs, control, loader)?;
         machine.boot = rest.boot;
@@ -154,6 +166,7 @@ impl Machine {
             Watchdog::go_on(kept, seconds, machine.core.now)
         });
         machine.keep_works();
+        machine.executor.set_variables(machine.control.environment());
         if let Some(skipped) = skipped {
             machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
         }

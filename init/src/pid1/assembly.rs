@@ -46,7 +46,7 @@ impl Machine {
     /// The same with a store that is there.
     pub(super) fn with_store(store: Store, options: Options) -> io::Result<Self> {
         if let Some(plan) = options.fault.as_ref().and_then(|plan| plan.parse().ok()) {
-            faults::arm(plan);
+            faults::begin(plan);
         }
         let mut core = Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options };
         let mut logs = Logs::new(&mut core.shell());
@@ -138,6 +138,7 @@ impl Machine {
             boot,
             end: None,
             watchdog: None,
+            has_spare_memory: false,
             is_proved: false,
             own: std::collections::BTreeMap::new(),
             presses: Vec::new(),

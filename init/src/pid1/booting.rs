@@ -115,10 +115,12 @@ impl Machine {
         let count = generation.jobs.len();
         let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
         let refused = generation.refused.iter().map(ToString::to_string).collect();
+        self.control.set_faults(generation.remarks.iter().filter(|remark| remark.is_error).map(fault));
         let reports = generation.remarks.iter().map(fault).collect();
         self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
         self.keep_works();
+        self.has_spare_memory = self.boot.settled;
         if let Some(files) = &mut self.files {
             files.watch();
         }
@@ -162,6 +164,7 @@ impl Machine {
             return;
         }
         self.boot.settled = true;
+        self.has_spare_memory = true;
         let pending = self.pending();
         let mut event = Event::new(Name::constant("settled"));
         if !pending.is_empty() {

@@ -9,7 +9,10 @@ use super::{
     machine::{Machine, REAP},
     signals::{self, Wish, World},
 };
-use crate::logs::Level;
+use crate::{
+    logs::Level,
+    store::faults::{self, Point},
+};
 
 /// How often control-alt-delete must be pressed within two seconds to go down at once.
 const IMPATIENCE: usize = 7;
@@ -78,6 +81,7 @@ impl Machine {
         if !self.children {
             return;
         }
+        faults::point(Point::Reap);
         self.children = self.executor.reap(&mut self.core.shell(), REAP);
         for (pid, exit) in self.executor.take_others() {
             self.own_ended(Pid::from_raw(pid), exit);

@@ -30,7 +30,7 @@ use crate::{
     sources::Kernel,
     store::{Kept, Store, Watchdog},
     sys::{
-        alloc,
+        alloc, memory,
         own::Image,
         poll::{Poll, Ready},
     },
@@ -79,6 +79,8 @@ pub struct Machine {
     pub(super) boot: Boot,
     pub(super) end: Option<End>,
     pub(super) watchdog: Option<Watchdog>,
+    /// Whether much memory was needed that is not needed any more.
+    pub(super) has_spare_memory: bool,
     /// Whether this image has come to rest once: then it is good.
     pub(super) is_proved: bool,
     /// Processes that belong to no job.
@@ -102,11 +104,7 @@ impl Machine {
         loop {
             self.arm()?;
             let is_busy = self.again || self.children || !self.core.bus.is_empty();
-            if !is_busy && !self.is_proved {
-                self.is_proved = true;
-                self.store.settled();
-            }
-            let mut ready = if is_busy { self.core.poll.look() } else { self.core.poll.wait().await? };
+            let mut ready = if is_busy { self.core.poll.look() } else { self.rest().await? };
             self.core.now = clock::now();
             ready.sort_unstable_by_key(|(token, _)| *token);
             for (token, ready) in ready {
@@ -120,6 +118,23 @@ impl Machine {
             self.logs.pass_on(self.core.now);
             self.go_on_ending();
         }
+    }
+
+    /// Waits until something happens.
+    async fn rest(&mut self) -> io::Result<Vec<(Token, Ready)>> {
+        if !self.is_proved {
+            self.is_proved = true;
+            self.store.settled();
+        }
+        let ready = self.core.poll.look();
+        if !ready.is_empty() {
+            return Ok(ready);
+        }
+        if self.has_spare_memory {
+            self.has_spare_memory = false;
+            memory::give_back();
+        }
+        self.core.poll.wait().await
     }
 
     /// One turn of the engine.

@@ -8,6 +8,7 @@ use crate::{
     loader::generation::Remark,
     logs::Level,
     shutdown,
+    store::faults::{self, Point},
     sys::poll::Ready,
 };
 
@@ -38,6 +39,7 @@ pub(super) use with_views;
 impl Machine {
     /// Somebody says something on the control socket.
     pub(super) fn hear_people(&mut self, token: Token, ready: Ready) {
+        faults::point(Point::Control);
         let mut shell = self.core.shell();
         let orders = with_views!(self, views => self.control.ready(&mut shell, &views, token, ready));
         orders.into_iter().for_each(|order| self.carry_out(order));
@@ -60,6 +62,7 @@ impl Machine {
             Order::Shutdown { kind, fast: true, .. } => self.begin_end(kind),
             Order::Shutdown { kind, fast: false, origin } => self.go_down(kind, origin),
             Order::SwitchRoot { root, init, reply } => self.switch_root(&root, init.as_deref(), reply),
+            Order::Environment => self.executor.set_variables(self.control.environment()),
             Order::LogLevel(level) => {
                 self.core.options.debug = level == events::control::LogLevel::Debug;
             }

@@ -149,7 +149,7 @@ mod tests {
     fn check(parts: &[(usize, &[u8])], expected: Option<(&'static str, Option<&str>, Option<&str>)>) {
         let mut bytes = vec![0; LENGTH];
         for (offset, part) in parts {
-            bytes[*offset..*offset + part.len()].copy_from_slice(part);
+            bytes[*offset..][..part.len()].copy_from_slice(part);
         }
         let expected = expected.map(|(kind, label, uuid)| Contents {
             kind,

@@ -164,9 +164,9 @@ impl Plan {
 }
 
 #[cfg(any(debug_assertions, feature = "faults"))]
-pub use made::{arm, on_input, point, trigger, use_page};
+pub use made::{arm, begin, on_input, point, trigger, use_page};
 #[cfg(not(any(debug_assertions, feature = "faults")))]
-pub use unmade::{arm, on_input, point, trigger, use_page};
+pub use unmade::{arm, begin, on_input, point, trigger, use_page};
 
 /// A build that is made to fail.
 #[cfg(any(debug_assertions, feature = "faults"))]
@@ -186,6 +186,15 @@ mod made {
     /// Where the plan stands.
     pub fn use_page(page: Page<'static>) {
         let _ = PAGE.set(page);
+    }
+
+    /// Carries out this plan, unless one was begun before: an image that begins anew after a death does not begin with
+    /// the same death.
+    pub fn begin(plan: Plan) {
+        if let Some(page) = PAGE.get().filter(|page| page.get(Word::ARMED) == 0) {
+            page.set(Word::ARMED, 1);
+            arm(plan);
+        }
     }
 
     /// Carries out this plan from now on, also when PID 1 has executed itself.
@@ -265,6 +274,8 @@ mod unmade {
 
     /// Does nothing in this build.
     pub const fn use_page(_: Page<'static>) {}
+    /// Does nothing in this build.
+    pub const fn begin(_: Plan) {}
     /// Does nothing in this build.
     pub const fn arm(_: Plan) {}
     /// Does nothing in this build.

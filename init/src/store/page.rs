@@ -86,6 +86,8 @@ impl Word {
     pub const STARTS: [Self; 2] = [Self(41), Self(42)];
     /// What a new image was given up for.
     pub const REVERTED: Self = Self(43);
+    /// Whether a plan of faults was ever begun.
+    pub const ARMED: Self = Self(44);
     const SKIPPED: Self = Self(64);
     const CLOSED: Self = Self(96);
     const TEXT: Self = Self(WORDS - MESSAGE / 8 - 1);

@@ -130,14 +130,16 @@ impl During {
         let turn = page.get(Word::TURN);
         let inputs = page.get(Word::INPUT);
         let number = |at| u32::try_from(page.get(at)).unwrap_or(u32::MAX);
-        if page.get(Word::RESTORING) != 0 {
+        if page.get(Word::RESTORING) != 0 && page.get(Word::SAFE) == 0 {
             return Self::Restoring;
         }
         if page.get(Word::SOURCE) != 0 {
             let source = number(Word::SOURCE).saturating_sub(1);
             return Self::Decoding { source, uid: number(Word::UID) };
         }
-        match page.phase() {
+        // What stands there is of the image that died before safe mode began.
+        let phase = if page.get(Word::SAFE) == 0 { page.phase() } else { Phase::Idle };
+        match phase {
             Phase::Idle => Self::Nothing,
             Phase::Step => Self::Step { turn, inputs: (inputs != u64::MAX).then_some(inputs) },
             Phase::Perform => Self::Perform { turn, done: page.get(Word::DONE) },

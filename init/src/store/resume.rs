@@ -129,6 +129,7 @@ impl Store {
             image: take(Word::IMAGE).ok().map(Image::held),
             old_image: take(Word::OLD_IMAGE).ok().map(Image::held),
             retry: Time::default(),
+            is_safe: false,
             root,
         };
         faults::use_page(page);
@@ -198,8 +199,7 @@ impl Store {
     fn state<R: DeserializeOwned>(&mut self, past: &Past) -> State<R> {
         let page = self.page;
         if page.get(Word::SAFE) != 0 || page.is_too_often() {
-            page.set(Word::SAFE, 1);
-            return State::Safe(Unsafe::TooOften);
+            return self.be_safe(Unsafe::TooOften);
         }
         let current = self.current();
         let other = current ^ 1;
@@ -227,8 +227,13 @@ impl Store {
             page.set_phase(Phase::Idle);
             return State::Anew;
         }
-        page.set(Word::SAFE, 1);
-        State::Safe(Unsafe::Unreadable)
+        self.be_safe(Unsafe::Unreadable)
+    }
+
+    fn be_safe<R>(&mut self, why: Unsafe) -> State<R> {
+        self.page.set(Word::SAFE, 1);
+        self.is_safe = true;
+        State::Safe(why)
     }
 
     /// The older image goes on, if there is one: nothing has been done yet that it does not know.

@@ -344,6 +344,29 @@ fn a_full_journal_asks_for_a_snapshot_and_without_one_says_that_turns_are_lost()
 }
 
 #[test]
+fn an_engine_that_is_restored_knows_its_lives_and_shares_their_jobs() {
+    let mut it = Loop::new();
+    it.queue = vec![event("go"), event("net IFACE=eth0"), event("net IFACE=eth1")];
+    it.turn();
+    it.turn();
+    let lives = |engine: &Engine| -> Vec<(Life, String, String, jobs::State)> {
+        let lives = engine.living();
+        lives.map(|(life, job, key, state)| (life, job.name.to_string(), key.to_string(), state)).collect()
+    };
+    let before = lives(&it.engine);
+    let names: Vec<&str> = before.iter().map(|(_, job, ..)| job.as_str()).collect();
+    assert_eq!(names, ["one", "three", "three", "two"]);
+    assert_eq!(before[0].3.main(), jobs::Main::Alive(Pid(101)));
+    it.store.snapshot(Time(0), &it.engine, &()).unwrap();
+    let (resumption, _) = it.die(1);
+    let (_store, _, restored) = restored(resumption);
+    assert_eq!(lives(&restored.engine), before);
+    let threes = restored.engine.living().filter(|(_, job, ..)| job.name.as_str() == "three");
+    let threes: Vec<&Arc<jobs::Job>> = threes.map(|(_, job, ..)| job).collect();
+    assert!(Arc::ptr_eq(threes[0], threes[1]));
+}
+
+#[test]
 fn after_a_snapshot_nothing_is_lost_any_more() {
     let mut it = Loop::new();
     it.queue = vec![Input::Reload { jobs: jobs(), refused: Vec::new() }];

@@ -12,14 +12,15 @@ use super::{
 /// A batch that notes in the page which of its inputs was taken last. Those that are left out are not given.
 #[derive(Debug)]
 pub struct Watched<I> {
-    page: Page<'static>,
+    page: Option<Page<'static>>,
     batch: Enumerate<I>,
     turn: u64,
 }
 
 impl<I: Iterator<Item = Input>> Watched<I> {
-    pub(super) fn new(page: Page<'static>, batch: I) -> Self {
-        Self { page, batch: batch.enumerate(), turn: page.get(Word::TURN) }
+    /// Without a page nothing is noted or left out.
+    pub(super) fn new(page: Option<Page<'static>>, batch: I) -> Self {
+        Self { page, batch: batch.enumerate(), turn: page.map_or(0, |page| page.get(Word::TURN)) }
     }
 }
 
@@ -28,13 +29,15 @@ impl<I: Iterator<Item = Input>> Iterator for Watched<I> {
 
     fn next(&mut self) -> Option<Input> {
         loop {
-            let Some((place, input)) = self.batch.next() else {
-                self.page.set(Word::INPUT, u64::MAX);
+            let next = self.batch.next();
+            let Some(page) = self.page else { return next.map(|(_, input)| input) };
+            let Some((place, input)) = next else {
+                page.set(Word::INPUT, u64::MAX);
                 return None;
             };
             let place = place as u64;
-            self.page.set(Word::INPUT, place.saturating_add(1));
-            if !self.page.is_skipped(self.turn, place) {
+            page.set(Word::INPUT, place.saturating_add(1));
+            if !page.is_skipped(self.turn, place) {
                 faults::point(Point::Step);
                 faults::on_input(&input);
                 return Some(input);

@@ -61,6 +61,26 @@ pub fn map_page(file: &File) -> io::Result<&'static Words> {
     Ok(unsafe { &*start.cast::<Words>() })
 }
 
+unsafe extern "C" {
+    /// Where the image begins in memory, as the linker says.
+    static __executable_start: u8;
+    /// Where its code ends.
+    static etext: u8;
+}
+
+/// Lets go of memory that was needed for a moment: of what the heap has free, and of the image's pages, which the
+/// kernel brings back when they are looked at again. Most of an image runs once, at boot.
+pub fn give_back() {
+    // SAFETY: the heap gives the kernel what nobody uses.
+    unsafe { libc::malloc_trim(0) };
+    let (start, end) = (&raw const __executable_start as usize, &raw const etext as usize);
+    let start = start.next_multiple_of(4096);
+    let length = end.saturating_sub(start);
+    // SAFETY: from the beginning of the image to the end of its code nothing is ever written to, so the kernel has it
+    // in the file and reads it anew.
+    unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
+}
+
 /// The descriptor `fd`, that an earlier image of this process left open, and whose number it told us; closed on
 /// exec from now on. Whoever calls this must be the only one who takes that number.
 pub fn take_descriptor(fd: RawFd) -> io::Result<OwnedFd> {

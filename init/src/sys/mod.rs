@@ -9,6 +9,7 @@ pub mod exec;
 pub mod fail;
 pub mod fault;
 pub mod interface;
+pub mod ledger;
 pub mod local_time;
 pub mod memory;
 pub mod own;

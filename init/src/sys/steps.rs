@@ -7,7 +7,7 @@ use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     ptr::NonNull,
-    sync::atomic::{AtomicU8, Ordering},
+    sync::atomic::{AtomicI32, AtomicU8, Ordering},
 };
 
 use nix::{
@@ -18,36 +18,40 @@ use nix::{
 
 /// How many children can be set up at once.
 pub const PLACES: usize = 4096;
+/// First a step for each, then a pid for each.
+const LENGTH: usize = PLACES + PLACES * size_of::<AtomicI32>();
 
 /// `MFD_NOEXEC_SEAL`.
 const NOEXEC_SEAL: u32 = 8;
 
-/// The step of each child.
+/// The step of each child, and which process it is.
 #[derive(Debug)]
 pub struct Steps {
-    fd: OwnedFd,
     page: NonNull<AtomicU8>,
 }
 
 impl Steps {
-    /// A page on which no child has come anywhere.
-    pub fn new() -> io::Result<Self> {
+    /// A page on which no child has come anywhere, and the descriptor that the next image finds it by.
+    pub fn new() -> io::Result<(Self, OwnedFd)> {
         let fd = memfd_create(c"onset-steps", MFdFlags::MFD_CLOEXEC)?;
-        ftruncate(&fd, PLACES as i64)?;
-        Self::resume(fd)
+        ftruncate(&fd, LENGTH as i64)?;
+        Ok((Self::resume(fd.as_fd())?, fd))
     }
 
     /// The page of an earlier image of PID 1.
-    pub fn resume(fd: OwnedFd) -> io::Result<Self> {
+    pub fn resume(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        if nix::sys::stat::fstat(fd)?.st_size < LENGTH as i64 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let raw = std::os::fd::AsRawFd::as_raw_fd(&fd);
         // SAFETY: a new mapping at an address of the kernel's choice. The file is ours and is never made shorter.
-        let page = unsafe { libc::mmap(std::ptr::null_mut(), PLACES, protection, libc::MAP_SHARED, raw, 0) };
+        let page = unsafe { libc::mmap(std::ptr::null_mut(), LENGTH, protection, libc::MAP_SHARED, raw, 0) };
         if page == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let page = NonNull::new(page.cast::<AtomicU8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        Ok(Self { fd, page })
+        Ok(Self { page })
     }
 
     /// Notes a step.
@@ -63,10 +67,26 @@ impl Steps {
         self.at(place).map_or(0, |at| at.load(Ordering::Relaxed))
     }
 
-    /// The descriptor, for the next image.
+    /// Notes which process a child is: zero until it is known.
+    pub fn set_pid(&self, place: u32, pid: i32) {
+        if let Some(at) = self.pid_at(place) {
+            at.store(pid, Ordering::Relaxed);
+        }
+    }
+
+    /// Which process a child is.
     #[must_use]
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+    pub fn pid(&self, place: u32) -> i32 {
+        self.pid_at(place).map_or(0, |at| at.load(Ordering::Relaxed))
+    }
+
+    fn pid_at(&self, place: u32) -> Option<&AtomicI32> {
+        let place = usize::try_from(place).ok().filter(|place| *place < PLACES)?;
+        // SAFETY: the pids begin within the mapping, after the steps.
+        let pids = unsafe { self.page.add(PLACES) }.cast::<AtomicI32>();
+        // SAFETY: the place is within the mapping, which lives as long as `self` and begins with a page, and it is
+        // only used atomically.
+        Some(unsafe { pids.add(place).as_ref() })
     }
 
     fn at(&self, place: u32) -> Option<&AtomicU8> {
@@ -80,7 +100,7 @@ impl Drop for Steps {
     fn drop(&mut self) {
         // SAFETY: the mapping was made with this length, and no reference into it outlives `self`. A failure
         // would leave the page mapped, which harms nobody.
-        let _ = unsafe { libc::munmap(self.page.as_ptr().cast(), PLACES) };
+        let _ = unsafe { libc::munmap(self.page.as_ptr().cast(), LENGTH) };
     }
 }
 
@@ -109,11 +129,13 @@ mod tests {
 
     #[test]
     fn a_step_is_read_back_also_by_the_next_image() {
-        let steps = Steps::new().unwrap();
+        let (steps, fd) = Steps::new().unwrap();
         steps.set(5, 7);
         steps.set(u32::MAX, 1);
-        let again = Steps::resume(steps.fd().try_clone_to_owned().unwrap()).unwrap();
+        steps.set_pid(4_095, 412);
+        let again = Steps::resume(fd.as_fd()).unwrap();
         assert_eq!((again.get(5), again.get(6), again.get(u32::MAX)), (7, 0, 0));
+        assert_eq!((again.pid(4_095), again.pid(5), again.pid(4_096)), (412, 0, 0));
     }
 
     #[test]

@@ -63,6 +63,29 @@ fn an_instance_is_named_by_variables_or_by_its_name() {
 }
 
 #[test]
+fn a_process_of_a_job_speaks_for_its_job() {
+    let server = Server::new(JOBS);
+    let mut talk = server.connect();
+    talk.call("Start", json!({"job": "db"}));
+    server.inside("db");
+    server.orders();
+    let mut inside = server.connect();
+    inside.call("SetFact", json!({"name": "db-ready"}));
+    inside.call("SetFact", json!({"name": "db-was-here", "keep": true}));
+    assert_eq!(inside.call("Status", json!({}))["parameters"]["status"]["job"], "db");
+    assert_eq!(talk.call("Facts", json!({"name": "db-ready"}))["parameters"]["facts"][0]["args"], json!([]));
+    let why = inside.call("Start", json!({"job": "slow", "wait": false}));
+    assert_eq!(why["parameters"]["status"]["goal"], "start");
+    let why = talk.call("Why", json!({"job": "slow"}));
+    let chain = why["parameters"]["chain"].to_string();
+    assert!(chain.contains("command start by a process of a job"), "{chain}");
+    inside.call("Stop", json!({}));
+    assert_eq!(talk.call("Status", json!({"job": "db"}))["parameters"]["status"]["state"], "waiting");
+    assert_eq!(talk.call("Facts", json!({"name": "db-ready"}))["parameters"]["facts"], json!([]));
+    assert_eq!(talk.call("Facts", json!({"name": "db-was-here"}))["parameters"]["facts"][0]["id"], "");
+}
+
+#[test]
 fn who_does_not_wait_is_answered_at_once_and_still_told_what_is_wrong() {
     let server = Server::new(JOBS);
     let mut talk = server.connect();

@@ -16,6 +16,7 @@ mod cases;
 mod commands;
 mod hostile;
 mod pages;
+mod public_client;
 mod server;
 
 use server::Server;

@@ -42,6 +42,8 @@ enum Tell {
     Settled,
     /// This user is not listened to any more.
     Bar(u32),
+    /// Who connects from now on is a process of this job.
+    Inside(&'static str),
     /// PID 1 executes itself again without a word, as after a crash.
     Crash,
     /// How many orders there were, by their text.
@@ -95,6 +97,10 @@ impl Server {
 
     pub fn bar(&self, uid: u32) {
         self.tell(Tell::Bar(uid));
+    }
+
+    pub fn inside(&self, job: &'static str) {
+        self.tell(Tell::Inside(job));
     }
 
     pub fn crash(&self) {
@@ -190,6 +196,7 @@ struct Machine {
     control: Option<Control>,
     orders: Vec<String>,
     jobs: usize,
+    inside: Option<Name>,
 }
 
 async fn serve(
@@ -273,17 +280,18 @@ impl Machine {
         let mut simulation = Simulation::new(jobs, world);
         simulation.keep_actions();
         simulation.take_actions();
-        Self { simulation, works, control: None, orders: Vec::new(), jobs: count }
+        Self { simulation, works, control: None, orders: Vec::new(), jobs: count, inside: None }
     }
 
     /// Does something with the control socket, which looks at everything else.
     fn with<T>(&mut self, act: impl FnOnce(&mut Control, &Views<'_>) -> T) -> T {
         let mut control = self.control.take().unwrap();
         let limits = || Vec::<Limit>::new();
+        let life_of_pid = |_| self.inside.as_ref().and_then(|job| self.simulation.life_of(job));
         let views = Views {
             engine: &self.simulation.engine,
             works: &self.works,
-            life_of_pid: &|_| None,
+            life_of_pid: &life_of_pid,
             limits: &limits,
             decoding: &|_| {},
         };
@@ -313,7 +321,7 @@ impl Machine {
             Order::SwitchRoot { reply, .. } => {
                 self.with(|control, _| control.done(shell, reply, Err("nothing is mounted there".into())));
             }
-            Order::Shutdown { .. } | Order::LogLevel(_) => {}
+            Order::Shutdown { .. } | Order::LogLevel(_) | Order::Environment => {}
         }
         self.orders.push(text);
     }
@@ -324,7 +332,7 @@ impl Machine {
         let records = old.records().clone();
         let init::control::Place::Path(path) = old.place().clone() else { panic!("listens at a path") };
         old.close(shell);
-        self.control = Some(Control::resume(shell, &path, records));
+        self.control = Some(Control::resume(shell, &path, records, None));
     }
 
     fn told(&mut self, shell: &mut Shell<'_>, told: Tell) {
@@ -337,6 +345,7 @@ impl Machine {
             }
             Tell::Settled => self.with(|control, views| control.settled(shell, views)),
             Tell::Bar(uid) => self.with(|control, _| control.bar(uid)),
+            Tell::Inside(job) => self.inside = Some(Name::new(job).unwrap()),
             Tell::Crash => self.again(shell),
             Tell::Orders(back) => back.send(self.orders.clone()).unwrap(),
             Tell::End => {}

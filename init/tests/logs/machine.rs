@@ -141,7 +141,7 @@ impl Machine {
     pub fn output(&mut self, life: Life, job: &str, instance: &str) -> OwnedFd {
         match self.with(|logs, shell| logs.output_for(shell, life, job, instance)) {
             Output::Pipe(pipe) => pipe,
-            other => panic!("{other:?}"),
+            other @ (Output::Null | Output::Console | Output::Owner) => panic!("{other:?}"),
         }
     }
 
@@ -173,7 +173,9 @@ impl Machine {
 
     /// All of a job's log, in both folders, the oldest first.
     pub fn log(&self, job: &str) -> String {
-        [self.lasting(), self.early()].iter().map(|folder| log_in(folder, job)).collect()
+        // A file may move on while we look: then it is seen twice, and not never.
+        let early = log_in(&self.early(), job);
+        log_in(&self.lasting(), job) + &early
     }
 
     /// What a job wrote: its log without times.

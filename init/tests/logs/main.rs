@@ -45,11 +45,11 @@ fn a_job_that_writes_nothing_never_reaches_the_keeper() {
     let life = machine.life();
     let pipe = machine.output(life, "quiet", "");
     assert_eq!(machine.logs.pipes(), 2);
-    assert!(!machine.logs.keeper_wanted());
+    assert!(!machine.logs.keeper_wanted(machine::now()));
     drop(pipe);
     machine.forget(life);
     assert_eq!(machine.logs.pipes(), 1);
-    assert!(!machine.logs.keeper_wanted());
+    assert!(!machine.logs.keeper_wanted(machine::now()));
     assert_eq!(machine.logs.deadline(), None);
 }
 
@@ -74,7 +74,7 @@ fn early_output_moves_to_the_lasting_folder() {
 fn onset_has_a_log_of_its_own() {
     let mut machine = Machine::new(true);
     machine.logs.say(machine::now(), Level::Notice, "hello\nthere");
-    machine.until("a keeper is wanted", |machine| machine.logs.keeper_wanted());
+    machine.until("a keeper is wanted", |machine| machine.logs.keeper_wanted(machine::now()));
     machine.start_keeper(Stdio::null());
     machine.until("it is kept", |machine| machine.lines("onset").len() == 2);
     assert_eq!(machine.lines("onset"), ["<5>hello", "<5>there"]);
@@ -137,37 +137,6 @@ fn last_words_are_kept() {
 }
 
 #[test]
-fn a_flood_without_newlines_is_split_and_grows_nobody() {
-    let mut machine = Machine::new(true);
-    machine.start_keeper(Stdio::null());
-    machine.with(|logs, shell| logs.writable(shell));
-    let before = peak(std::process::id());
-    let (life, mut child) =
-        machine.start("flood", &["/bin/sh", "-c", "head -c 200000000 /dev/zero | tr '\\0' x"]);
-    machine.until("all is written", |_| child.try_wait().unwrap().is_some());
-    machine.forget(life);
-    machine.until("the pipe is closed", |machine| machine.logs.pipes() == 1);
-    // A whole test program is around both.
-    assert!(peak(machine.keeper_pid()) < 24 << 10, "{} kB", peak(machine.keeper_pid()));
-    assert!(peak(std::process::id()) - before < 1 << 10);
-    let log = machine.log("flood");
-    let lines: Vec<&str> = log.lines().collect();
-    assert!(log.len() < 5 << 20 && lines.len() > 100);
-    let (last, parts) = lines.split_last().unwrap();
-    for line in parts {
-        assert!(line.len() == 26 + 8_192 && &line[24..27] == "> x", "{line}");
-    }
-    assert_eq!((&last[24..26], last.len()), (" x", 25 + 200_000_000 % 8_192));
-}
-
-/// The most memory that a process ever had, in kB.
-fn peak(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
-#[test]
 fn no_job_waits_for_a_keeper_that_is_away() {
     let mut machine = Machine::new(true);
     let (life, mut child) = machine.start("loud", &["/bin/sh", "-c", "head -c 5000000 /dev/zero; echo end"]);
@@ -191,13 +160,14 @@ fn no_job_waits_for_a_keeper_that_is_away() {
 fn no_job_waits_for_a_keeper_that_hangs() {
     let mut machine = Machine::new(true);
     machine.start_keeper(Stdio::null());
-    let (life, mut child) = machine.start(
-        "loud",
-        &["/bin/sh", "-c", "echo begin; read go < $0; head -c 1000000 /dev/zero", "/dev/null"],
-    );
+    let go = machine.root.join("go");
+    nix::unistd::mkfifo(&go, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let script = format!("echo begin; read go < {}; head -c 1000000 /dev/zero", go.display());
+    let (life, mut child) = machine.start("loud", &["/bin/sh", "-c", &script]);
     machine.until("it is kept", |machine| machine.log("loud").contains("begin"));
     let pid = nix::unistd::Pid::from_raw(i32::try_from(machine.keeper_pid()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    fs::write(&go, "go\n").unwrap();
     machine.until("all is written", |_| child.try_wait().unwrap().is_some());
     machine.forget(life);
     machine.await_keeper();
@@ -221,10 +191,10 @@ fn files_rotate_and_no_line_is_lost_in_between() {
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())
         .collect();
-    assert_eq!(sizes.len(), 5);
+    assert_eq!(sizes.len(), 5, "{}", machine.log("onset"));
     assert!(sizes.iter().all(|size| *size <= 100_000), "{sizes:?}");
     let lines = machine.lines("count");
-    assert!(lines.len() > 10_000);
+    assert!(lines.len() > 5_000);
     for (line, number) in lines.iter().rev().zip((1..=100_000).rev()) {
         assert_eq!(line, &number.to_string());
     }
@@ -311,5 +281,5 @@ fn the_keeper_leaves_a_file_system_and_ends_when_it_is_told_to() {
     machine.with(|logs, shell| logs.finish(shell));
     machine.await_keeper();
     assert_eq!(machine.lines("web"), ["one", "two", "half"]);
-    assert!(!machine.logs.keeper_wanted());
+    assert!(!machine.logs.keeper_wanted(machine::now()));
 }

@@ -100,7 +100,7 @@ fn scripts_find_what_they_take_for_granted() {
         ("event started JOB=remount INSTANCE=", "spawn keyboard main"),
         ("event started JOB=fstab INSTANCE=", "spawn networking main"),
         ("event started JOB=tmpfiles INSTANCE=", "spawn networking main"),
-        ("event started JOB=tmpfiles INSTANCE=", "spawn pf main"),
+        ("event started JOB=tmpfiles INSTANCE=", "event started JOB=pf INSTANCE="),
         ("event started JOB=udev INSTANCE=", "spawn fstab main"),
         ("event started JOB=networking INSTANCE=", "spawn runlevel main"),
         ("event started JOB=keyboard INSTANCE=", "spawn runlevel main"),

@@ -4,5 +4,6 @@
 
 mod boot;
 mod files;
+mod install;
 mod root;
 mod verbs;

@@ -35,7 +35,6 @@ struct Toy {
     store: Store,
     kept: Vec<Kept>,
     queue: Vec<Input>,
-    safe: bool,
     /// How many actions the store says were done by an image before.
     replayed: u64,
 }
@@ -61,8 +60,15 @@ fn now() -> Time {
 fn begin() -> Toy {
     let store = Store::create().unwrap();
     store.arm();
-    if let Some(plan) = std::env::args().nth(1) {
-        faults::arm(plan.parse().unwrap());
+    let toy = from(store);
+    say("begun");
+    toy
+}
+
+/// A toy that has its jobs, and nothing else.
+fn from(store: Store) -> Toy {
+    if let Some(plan) = exec::words().get(1) {
+        faults::begin(plan.to_str().unwrap().parse().unwrap());
     }
     let mut toy = Toy {
         engine: Engine::new(),
@@ -70,25 +76,21 @@ fn begin() -> Toy {
         store,
         kept: Vec::new(),
         queue: Vec::new(),
-        safe: false,
         replayed: 0,
     };
     toy.turns(vec![Input::Reload { jobs: five_jobs(), refused: Vec::new() }]);
-    say("begun");
     toy
 }
 
 fn go_on(root: i32) -> Toy {
     let Resumption { store, past, kept, state } = Store::resume::<Rest>(root).unwrap();
-    let mut toy = Toy {
-        engine: Engine::new(),
-        rest: Rest::default(),
-        store,
-        kept,
-        queue: Vec::new(),
-        safe: false,
-        replayed: 0,
-    };
+    if matches!(state, State::Anew) {
+        let toy = from(store);
+        say(&format!("anew: {past}"));
+        return toy;
+    }
+    let (engine, rest, queue) = (Engine::new(), Rest::default(), Vec::new());
+    let mut toy = Toy { engine, rest, store, kept, queue, replayed: 0 };
     match state {
         State::On(restored) => {
             toy.engine = restored.engine;
@@ -113,11 +115,8 @@ fn go_on(root: i32) -> Toy {
             toy.turns(Vec::new());
             say(&format!("on: {past}{skipped}{}", if restored.lost { "; lost turns" } else { "" }));
         }
-        State::Anew => say(&format!("anew: {past}")),
-        State::Safe(why) => {
-            toy.safe = true;
-            say(&format!("safe: {why:?}: {past}"));
-        }
+        State::Anew => (),
+        State::Safe(why) => say(&format!("safe: {why:?}: {past}")),
     }
     toy
 }
@@ -215,9 +214,7 @@ impl Toy {
                 Err(error) => error.to_string(),
             },
             "reexec" => {
-                if !self.safe {
-                    self.store.snapshot(now(), &self.engine, &self.rest).unwrap();
-                }
+                self.store.snapshot(now(), &self.engine, &self.rest).unwrap();
                 self.store.execute_again().to_string()
             }
             "upgrade" => {

@@ -159,7 +159,11 @@ impl Show {
         self.session.run(&mut self.machine, "onsetctl stop event-log", Limit::seconds(STEP))?;
         headline("The console is yours");
         say(HINTS);
-        self.session.run(&mut self.machine, "onsetctl emit --no-wait console-wanted", Limit::seconds(STEP))?;
+        self.session.run(
+            &mut self.machine,
+            "onsetctl emit --no-wait console-wanted",
+            Limit::seconds(STEP),
+        )?;
         let ended = terminal::attach(&mut self.machine)?;
         say("\r\n");
         if ended { Ok(()) } else { self.power_off() }
