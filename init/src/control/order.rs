@@ -61,6 +61,8 @@ pub enum Order {
         /// Who waits.
         reply: ReplyId,
     },
+    /// Give every process from now on what [`environment`](super::Control::environment) says.
+    Environment,
     /// Log this much from now on.
     LogLevel(LogLevel),
 }

@@ -203,8 +203,8 @@ impl Control {
                 let reply = self.number();
                 self.later(caller, reply, Asked::Settled)
             }
-            Request::SetEnv { key, value, retain } => self.set_env(key, value, retain).into(),
-            Request::UnsetEnv(key) => self.unset_env(&key).into(),
+            Request::SetEnv { key, value, retain } => changed(self.set_env(key, value, retain)),
+            Request::UnsetEnv(key) => changed(self.unset_env(&key)),
             Request::GetEnv(key) => self.get_env(&key).into(),
             Request::ListEnv => {
                 let variable =
@@ -214,7 +214,7 @@ impl Control {
             }
             Request::ResetEnv => {
                 self.records.environment = Args::new();
-                Step::Answer(Ok(json!({})))
+                changed(Ok(json!({})))
             }
             Request::GetInfo => Step::Answer(Ok(json!({
                 "vendor": "Onset",
@@ -430,6 +430,14 @@ fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> 
 
 fn pushed(shell: &mut Shell<'_>, input: Input) -> Step {
     Step::Answer(shell.bus.push(input).map(|()| json!({})).map_err(|_| busy()))
+}
+
+/// What came of a change of the variables that all processes get.
+fn changed(answer: Result<Value, Value>) -> Step {
+    match answer {
+        Ok(answer) => Step::AnswerAndOrder(answer, Order::Environment),
+        Err(error) => Step::Answer(Err(error)),
+    }
 }
 
 fn busy() -> Value {

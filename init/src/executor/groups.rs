@@ -152,7 +152,11 @@ impl Executor {
     pub(super) fn kill_groups(&self, number: u64) {
         let Some(body) = self.lives.get(&number) else { return };
         match &self.tree {
-            Some(tree) => body.groups.iter().for_each(|group| tree.kill(group.branch, &group.name)),
+            Some(tree) => {
+                body.groups.iter().for_each(|group| tree.kill(group.branch, &group.name));
+                // It may not have entered its group yet.
+                body.set_ups(None).for_each(|pid| kill(pid, 9));
+            }
             None => {
                 for process in &body.processes {
                     kill(process.pid.saturating_neg(), 9);
@@ -266,7 +270,8 @@ impl Executor {
 
 /// Whether processes are left of a life, where there are no cgroups.
 fn remains_marked(body: &Body, which: Which) -> bool {
-    let own = |pid: &i32| body.processes.iter().any(|known| known.pid == *pid);
+    // One that is main no longer is left like any other.
+    let own = |pid: &i32| body.processes.iter().any(|known| known.pid == *pid && known.role.kind().is_some());
     let pids = sessions::processes(&body.marker(), &body.leaders);
     match which {
         Which::Main | Which::Left => pids.iter().any(|pid| !own(pid)),

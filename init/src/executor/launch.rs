@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use events::Time;
-use jobs::{Input, Life, Pid, ProcessKind, Signal};
+use jobs::{Exit, Input, Life, Pid, ProcessKind};
 use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
     plan::{Plan, lift},
     records::status_label,
     sessions::Stat,
-    step::{FAULT, Fault, Names, Step, Unmade, said},
+    step::{FAULT, Fault, Names, Step, Unmade},
 };
 use crate::{
     pid1::{shell::Shell, token::Token},
@@ -54,7 +54,8 @@ pub struct SetUp {
     pub(super) pid: i32,
     pub(super) names: Names,
     pub(super) status: Kept,
-    pub(super) registration: Registration,
+    /// None once the pipe has come to its end and the child has not yet.
+    pub(super) registration: Option<Registration>,
     pub(super) since: Time,
 }
 
@@ -141,6 +142,7 @@ impl Executor {
         }
         let names = std::mem::take(&mut plan.names);
         let since = shell.now;
+        let registration = Some(registration);
         self.set_ups.add(SetUp { life, process, pid, names, status, registration, since });
         Ok(())
     }
@@ -235,7 +237,18 @@ impl Executor {
         let mut bytes = [0_u8; FAULT];
         let outcome = match nix::unistd::read(&set_up.status, &mut bytes) {
             Err(Errno::EAGAIN | Errno::EINTR) => return,
-            Ok(0) | Err(_) => self.how_it_ended(place, set_up),
+            Ok(0) | Err(_) => match self.how_it_ended(place, set_up) {
+                Outcome::Died(_, None) => {
+                    // It is dying, and has closed its descriptors already. Its end is told when it is reaped.
+                    if let Some(set_up) = self.set_ups.get_mut(place)
+                        && let Some(registration) = set_up.registration.take()
+                    {
+                        shell.poll.remove(&set_up.status, registration);
+                    }
+                    return;
+                }
+                outcome => outcome,
+            },
             Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
                 Some(fault) => Outcome::Fault(fault),
                 None => Outcome::Died(Step::of(self.steps.0.get(place)), None),
@@ -262,7 +275,9 @@ impl Executor {
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
         let Some(set_up) = self.set_ups.remove(place) else { return };
         let SetUp { life, process, pid, names, status, registration, .. } = set_up;
-        shell.poll.remove(&status, registration);
+        if let Some(registration) = registration {
+            shell.poll.remove(&status, registration);
+        }
         drop(status);
         let role = if matches!(outcome, Outcome::Executed) { Role::Running(process) } else { Role::Over };
         let Some(body) = self.lives.get_mut(&life.number) else { return };
@@ -272,11 +287,7 @@ impl Executor {
         let why = match outcome {
             Outcome::Executed => return self.tell_spawned(shell, life, process, pid),
             Outcome::Fault(fault) => fault.text(&names),
-            Outcome::Died(step, Some(Change::Killed(signal))) => {
-                let signal = Signal::try_from(signal).map(|signal| signal.to_string()).unwrap_or_default();
-                format!("{}: killed by {signal}", step.name())
-            }
-            Outcome::Died(step, _) => format!("{}: {}", step.name(), said(libc::ECHILD)),
+            Outcome::Died(step, end) => death(step, end.and_then(super::reap::exit_of)),
         };
         shell.report(Input::Unspawned { life, process, why: why.into() });
     }
@@ -287,6 +298,16 @@ impl Executor {
         if process == ProcessKind::Main {
             self.main_began(shell, life.number);
         }
+    }
+}
+
+/// How a child died in its set-up, in words.
+pub(super) fn death(step: Step, exit: Option<Exit>) -> String {
+    let step = step.name();
+    match exit {
+        Some(Exit::Signal(signal)) => format!("{step}: killed by {signal}"),
+        Some(Exit::Code(code)) => format!("{step}: it ended with status {code}"),
+        None => format!("{step}: it died"),
     }
 }
 

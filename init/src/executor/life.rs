@@ -138,6 +138,15 @@ impl Body {
         self.processes.iter().find(|process| process.role.kind() == Some(kind))
     }
 
+    /// Children whose set-up is under way, for one kind of process or for all.
+    pub(super) fn set_ups(&self, kind: Option<ProcessKind>) -> impl Iterator<Item = i32> {
+        let is_meant = move |process: &&Process| match process.role {
+            Role::SetUp(of, _) => kind.is_none_or(|kind| kind == of),
+            Role::Running(_) | Role::Guessed | Role::Named | Role::Over => false,
+        };
+        self.processes.iter().filter(is_meant).map(|process| process.pid)
+    }
+
     pub(super) fn process_mut(&mut self, pid: i32) -> Option<&mut Process> {
         self.processes.iter_mut().find(|process| process.pid == pid)
     }

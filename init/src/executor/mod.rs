@@ -168,21 +168,6 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Gives every process that is made from now on these variables: a job's own count where they differ.
-    pub fn share(&mut self, variables: &Args) {
-        if self.base.shared == *variables {
-            return;
-        }
-        self.base.shared = variables.clone();
-        self.base.environment.clone_from(&self.base.own);
-        for (key, value) in variables.iter() {
-            match self.base.environment.iter_mut().find(|(known, _)| known == key.as_str()) {
-                Some((_, old)) => *old = value.to_string(),
-                None => self.base.environment.push((key.to_string(), value.to_string())),
-            }
-        }
-    }
-
     /// Makes a process. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
     #[expect(clippy::too_many_arguments, reason = "they are the fields of the action")]
     pub fn spawn(
@@ -286,6 +271,15 @@ impl Executor {
         self.ledger.note(Noted { life, pid, what }.word());
     }
 
+    /// Which variables every process gets from now on besides PATH and TERM; those that were set before and are not
+    /// among these are given no longer.
+    pub fn set_variables(&mut self, set: &Args) {
+        let set = set.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let set: Vec<(String, String)> = set.collect();
+        let own = self.base.own.iter().filter(|(key, _)| set.iter().all(|(other, _)| other != key));
+        self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
+    }
+
     fn unmade(&self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
         let input = match unmade {
             Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
@@ -303,11 +297,10 @@ fn base() -> std::io::Result<Base> {
     let terminal = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
     let path = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
     let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-    let own = vec![("PATH".into(), path.into()), ("TERM".into(), terminal)];
+    let own: Vec<(String, String)> = vec![("PATH".into(), path.into()), ("TERM".into(), terminal)];
     Ok(Base {
         environment: own.clone(),
         own,
-        shared: Args::new(),
         null,
         nofile: raise_own_limit(),
         // SIGPIPE in any case: the standard library may have it ignored at any time.

@@ -68,12 +68,10 @@ pub struct Extra {
 /// What the executor itself has, that every child needs.
 #[derive(Debug)]
 pub struct Base {
-    /// Variables that every process gets: ours, and those that people have set for all.
+    /// Variables that every process gets, each once.
     pub environment: Vec<(String, String)>,
-    /// Ours.
+    /// Those of them that nobody has set: PATH and TERM.
     pub own: Vec<(String, String)>,
-    /// Those that people have set for all.
-    pub shared: Args,
     /// `/dev/null`.
     pub null: OwnedFd,
     /// The limit of descriptors that we were born with, if we have raised our own.

@@ -19,6 +19,7 @@ use super::{
     life::{Body, Process, Role, Watched},
     noted::What,
     plan::{Extra, ready_descriptor},
+    sessions::Stat,
     step::Unmade,
 };
 use crate::{
@@ -263,7 +264,8 @@ impl Executor {
             return;
         }
         let pid = known.pid;
-        if !wait::is_child(pid) && super::sessions::Stat::of(pid).is_some() && self.is_of(pid, number) {
+        let lives = Stat::of(pid).is_some_and(|stat| !stat.is_dead()) && self.is_of(pid, number);
+        if !wait::is_child(pid) && lives {
             return self.look_in(shell, number, LOOK_AT_STRANGER);
         }
         self.pids.insert(pid, number);
@@ -322,7 +324,7 @@ fn named(body: &Body) -> Option<i32> {
 
 /// Opens a file without waiting for anything: not for a disk, a network or the other end of a pipe.
 fn open(path: &str, flags: OFlag) -> Option<OwnedFd> {
-    let flags = flags | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let flags = flags | OFlag::O_CLOEXEC;
     let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS);
     // What somebody has just written stands in the kernel's memory.
     let cached = how.resolve(ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::from_bits_retain(CACHED));
@@ -339,7 +341,8 @@ const CACHED: u64 = 0x20;
 
 /// The pid that a file begins with.
 fn read_pid(path: &str) -> Option<i32> {
-    let file = open(path, OFlag::O_RDONLY | OFlag::O_NOFOLLOW)?;
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = open(path, flags)?;
     let kind = nix::sys::stat::fstat(&file).ok()?.st_mode & libc::S_IFMT;
     if kind != libc::S_IFREG {
         return None;

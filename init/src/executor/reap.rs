@@ -4,8 +4,10 @@ use jobs::{Exit, Input, Pid, ProcessKind, Ready, Signal};
 
 use super::{
     Executor,
+    launch::death,
     life::{Owes, Process, Role},
     noted::What,
+    step::Step,
 };
 use crate::{
     pid1::shell::Shell,
@@ -112,12 +114,11 @@ impl Executor {
         let life = body.life;
         match role {
             Role::SetUp(_, place) => {
-                // Its pipe could not be read; nothing else is to be heard of it.
-                if let Some(set_up) = self.set_ups.remove(place) {
-                    shell.poll.remove(&set_up.status, set_up.registration);
-                }
+                // Nothing else is to be heard of it.
+                self.drop_set_up(shell, place);
                 let process = role.kind().unwrap_or(ProcessKind::Main);
-                shell.report(Input::Unspawned { life, process, why: "set-up: it died".into() });
+                let why = death(Step::of(self.steps.0.get(place)), Some(exit));
+                shell.report(Input::Unspawned { life, process, why: why.into() });
                 self.drop_group(number, process);
             }
             Role::Over => self.sweep(number),
@@ -131,6 +132,15 @@ impl Executor {
             }
         }
         self.pay(shell, number);
+    }
+
+    /// Closes the status pipe of a child that is not waited for any more.
+    pub(super) fn drop_set_up(&mut self, shell: &mut Shell<'_>, place: u32) {
+        if let Some(set_up) = self.set_ups.remove(place)
+            && let Some(registration) = set_up.registration
+        {
+            shell.poll.remove(&set_up.status, registration);
+        }
     }
 
     /// Main has ended. For a daemon that forks, that may be how it becomes one.
@@ -202,7 +212,7 @@ impl Executor {
 }
 
 /// How a process ended, if that is what has become of it.
-fn exit_of(change: Change) -> Option<Exit> {
+pub(super) fn exit_of(change: Change) -> Option<Exit> {
     match change {
         Change::Ended(status) => Some(Exit::Code(status)),
         Change::Killed(signal) => Some(Exit::Signal(Signal::try_from(signal).unwrap_or(Signal::KILL))),

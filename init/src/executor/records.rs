@@ -107,6 +107,11 @@ impl Found<'_> {
     }
 }
 
+/// Whether a process lives, be it whose it may.
+fn lives(pid: i32) -> bool {
+    Stat::of(pid).is_some_and(|stat| !stat.is_dead())
+}
+
 impl Executor {
     /// What must be known to go on after PID 1 has executed itself again.
     #[must_use]
@@ -272,7 +277,8 @@ impl Executor {
             return;
         };
         let names = Names { program: "the program".into(), ..Names::default() };
-        let set_up = SetUp { life, process, pid, names, status, registration, since: shell.now };
+        let set_up =
+            SetUp { life, process, pid, names, status, registration: Some(registration), since: shell.now };
         if self.set_ups.put(place, set_up) {
             self.know(life.number, pid, Role::SetUp(process, place));
         }
@@ -313,7 +319,7 @@ impl Executor {
             match found.end(pid) {
                 Some(exit) => ended.push((pid, exit)),
                 None if wait::is_child(pid) => {}
-                None if Stat::of(pid).is_some() && self.is_of(pid, life.number) => {
+                None if lives(pid) && self.is_of(pid, life.number) => {
                     if let Some(body) = self.lives.get_mut(&life.number) {
                         body.processes.retain(|known| known.pid != pid);
                     }

@@ -47,7 +47,9 @@ impl Stat {
         self.flags & NOT_EXECUTED != 0
     }
 
-    const fn is_dead(&self) -> bool {
+    /// Whether it has ended, and only its parent has not taken note of it.
+    #[must_use]
+    pub const fn is_dead(&self) -> bool {
         matches!(self.state, b'Z' | b'X')
     }
 }

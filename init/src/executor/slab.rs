@@ -51,6 +51,11 @@ impl<T> Slab<T> {
         self.places.get(place as usize)?.as_ref()
     }
 
+    /// The thing at a place, to be changed.
+    pub fn get_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.places.get_mut(place as usize)?.as_mut()
+    }
+
     /// Takes the thing at a place out.
     pub fn remove(&mut self, place: u32) -> Option<T> {
         let thing = self.places.get_mut(place as usize)?.take()?;

@@ -284,7 +284,7 @@ pub fn said(errno: i32) -> String {
     let mut letters = text.chars();
     match letters.next() {
         // An abbreviation at the beginning stays as it is.
-        Some(first) if !letters.clone().next().is_some_and(char::is_uppercase) => {
+        Some(first) if letters.clone().next().is_some_and(char::is_lowercase) => {
             first.to_lowercase().chain(letters).collect()
         }
         Some(_) | None => text.into(),

@@ -53,6 +53,7 @@ impl Executor {
             Some(tree) => {
                 let groups = body.groups.iter().filter(|group| group.name == name);
                 groups.for_each(|group| tree.kill(group.branch, &group.name));
+                body.set_ups(Some(process)).for_each(|pid| kill(pid, 9));
             }
             None => {
                 for hook in body.processes.iter().filter(|known| known.role.kind() == Some(process)) {
@@ -101,6 +102,7 @@ impl Executor {
         let groups = std::mem::take(&mut body.groups);
         match &self.tree {
             Some(tree) => {
+                body.set_ups(None).for_each(|pid| kill(pid, 9));
                 for group in groups {
                     if !tree.remove(group.branch, &group.name) {
                         tree.kill(group.branch, &group.name);
@@ -118,10 +120,8 @@ impl Executor {
         let Some(body) = self.lives.remove(&life.number) else { return };
         for process in &body.processes {
             self.pids.remove(&process.pid);
-            if let Role::SetUp(_, place) = process.role
-                && let Some(set_up) = self.set_ups.remove(place)
-            {
-                shell.poll.remove(&set_up.status, set_up.registration);
+            if let Role::SetUp(_, place) = process.role {
+                self.drop_set_up(shell, place);
             }
         }
         self.close(shell, body);

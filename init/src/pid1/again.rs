@@ -167,6 +167,7 @@ impl Machine {
             Watchdog::go_on(kept, seconds, machine.core.now)
         });
         machine.keep_works();
+        machine.executor.set_variables(machine.control.environment());
         if let Some(skipped) = skipped {
             machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
         }

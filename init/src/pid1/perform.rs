@@ -72,7 +72,6 @@ impl Machine {
             Console::Output => Output::Console,
             Console::Owner => Output::Owner,
         };
-        self.executor.share(self.control.environment());
         self.executor.spawn(&mut self.core.shell(), life, (job, &piece), instance, process, env, output);
     }
 

@@ -180,15 +180,27 @@ pub fn no_new_privileges() -> io::Result<()> {
     control(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
+/// The kernel's own `struct sigaction`: the C library's call keeps some signals to itself.
+#[derive(Debug, Default)]
+#[repr(C)]
+struct SignalAction {
+    handler: libc::sighandler_t,
+    flags: c_ulong,
+    restorer: usize,
+    mask: u64,
+}
+
 /// The signals that this process ignores, as bits from 1 on: what `execve` would pass on.
 #[must_use]
 pub fn ignored_signals() -> u64 {
     let is_ignored = |signal: i32| {
-        let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+        let mut action = SignalAction::default();
+        let nothing = std::ptr::null::<SignalAction>();
+        let length = size_of::<u64>();
         // SAFETY: only the present action is asked for, and `action` outlives the call.
-        let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-        // SAFETY: all zeros is a value of it, too.
-        result == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+        let result =
+            unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, nothing, &raw mut action, length) };
+        result == 0 && action.handler == libc::SIG_IGN
     };
     (1..=64_u32)
         .filter(|signal| i32::try_from(*signal).is_ok_and(is_ignored))
@@ -201,8 +213,10 @@ pub fn default_signals(signals: u64) {
         (1..=64_u32).filter(|signal| signals.checked_shr(signal.saturating_sub(1)).unwrap_or(0) & 1 == 1)
     {
         let Ok(signal) = i32::try_from(signal) else { continue };
-        // SAFETY: the default action needs no function.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        let (action, nowhere) = (SignalAction::default(), std::ptr::null_mut::<SignalAction>());
+        let length = size_of::<u64>();
+        // SAFETY: the default action needs no function, and the old one is not asked for.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, &raw const action, nowhere, length) };
     }
 }
 

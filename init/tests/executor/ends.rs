@@ -150,7 +150,8 @@ fn a_job_with_groups_of_its_own_is_ended_with_them(machine: &mut Machine) {
 }
 
 fn what_is_left_alone_goes_on(machine: &mut Machine) {
-    let script = "setsid sleep 1000 & echo $! > $F/pid; exec sleep 1000".replace("$F", &machine.folder);
+    let script =
+        "setsid sh -c 'echo $$ > $F/pid; exec sleep 1000' & exec sleep 1000".replace("$F", &machine.folder);
     let life = machine.run(Ready::Spawned, &script);
     let child: i32 = machine.await_line("pid").parse().unwrap();
     machine.signal(life, "TERM");

@@ -177,14 +177,18 @@ impl Machine {
         self.seen.extend(self.bus.take(usize::MAX));
     }
 
-    /// Lets the loop go on until an input comes that is meant, and takes it with all before it.
+    /// Lets the loop go on until an input about a life comes that is meant, and takes it with all before it.
     #[track_caller]
-    pub fn until(&mut self, what: &str, is_meant: impl Fn(&Input) -> bool) -> Vec<Input> {
+    pub fn until(&mut self, what: &str, life: Life, is_meant: impl Fn(&Input) -> bool) -> Vec<Input> {
         let end = Self::now().after(std::time::Duration::from_millis(BOUND));
         loop {
             self.seen.extend(self.bus.take(usize::MAX));
-            if let Some(at) = self.seen.iter().position(&is_meant) {
-                return self.seen.drain(..=at).collect();
+            let is_of = |input: &Input| life_of(input) == Some(life);
+            if let Some(at) = self.seen.iter().position(|input| is_of(input) && is_meant(input)) {
+                let (of, rest) = self.seen.drain(..=at).partition(is_of);
+                let after = std::mem::replace(&mut self.seen, rest);
+                self.seen.extend(after);
+                return of;
             }
             assert!(Self::now() < end, "{what} does not come; seen: {:#?}", self.seen);
             self.turn(end);
@@ -204,9 +208,8 @@ impl Machine {
 
     #[track_caller]
     pub fn spawned(&mut self, life: Life) -> i32 {
-        let inputs = self.until("spawned", |input| {
-            matches!(input, Input::Spawned { life: of, .. } | Input::Unspawned { life: of, .. } if *of == life)
-        });
+        let inputs = self
+            .until("spawned", life, |input| matches!(input, Input::Spawned { .. } | Input::Unspawned { .. }));
         match inputs.last().unwrap() {
             Input::Spawned { pid: Pid(pid), .. } => *pid as i32,
             other => panic!("{other:?}"),
@@ -215,8 +218,8 @@ impl Machine {
 
     #[track_caller]
     pub fn unspawned(&mut self, life: Life) -> String {
-        let inputs = self.until("unspawned", |input| {
-            matches!(input, Input::Spawned { life: of, .. } | Input::Unspawned { life: of, .. } if *of == life)
+        let inputs = self.until("unspawned", life, |input| {
+            matches!(input, Input::Spawned { .. } | Input::Unspawned { .. })
         });
         match inputs.last().unwrap() {
             Input::Unspawned { why, .. } => why.to_string(),
@@ -227,9 +230,11 @@ impl Machine {
     /// How a process of a life ended, and whether others are left.
     #[track_caller]
     pub fn exited(&mut self, life: Life, kind: ProcessKind) -> (Exit, bool) {
-        let inputs = self.until("exited", |input| {
-            matches!(input, Input::Exited { life: of, process, .. } if *of == life && *process == kind)
-        });
+        let inputs = self.until(
+            "exited",
+            life,
+            |input| matches!(input, Input::Exited { process, .. } if *process == kind),
+        );
         match inputs.last().unwrap() {
             Input::Exited { exit, left, .. } => (*exit, *left),
             other => panic!("{other:?}"),
@@ -243,14 +248,13 @@ impl Machine {
 
     #[track_caller]
     pub fn emptied(&mut self, life: Life) -> Vec<Input> {
-        self.until("emptied", |input| matches!(input, Input::Emptied { life: of } if *of == life))
+        self.until("emptied", life, |input| matches!(input, Input::Emptied { .. }))
     }
 
     /// Which process is main, as the life says when it is ready.
     #[track_caller]
     pub fn is_ready(&mut self, life: Life) -> Option<i32> {
-        let inputs =
-            self.until("ready", |input| matches!(input, Input::Ready { life: of, .. } if *of == life));
+        let inputs = self.until("ready", life, |input| matches!(input, Input::Ready { .. }));
         match inputs.last().unwrap() {
             Input::Ready { main, .. } => main.map(|Pid(pid)| pid as i32),
             other => panic!("{other:?}"),
@@ -306,6 +310,19 @@ impl Machine {
             std::fs::read_dir(format!("{}/cgroup/job", self.folder)).into_iter().flatten().flatten();
         let folders = entries.filter(|entry| entry.path().is_dir());
         folders.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    }
+}
+
+/// The life that a report is about.
+pub fn life_of(input: &Input) -> Option<Life> {
+    match input {
+        Input::Spawned { life, .. }
+        | Input::Unspawned { life, .. }
+        | Input::Starved { life, .. }
+        | Input::Exited { life, .. }
+        | Input::Ready { life, .. }
+        | Input::Emptied { life } => Some(*life),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 # The test's folder is a tmpfs of this mount namespace: it is gone with it, and nothing is ever deleted by name.
 # A test may mount what it likes below it; nothing here walks through a mount.
 set -e
-export PROGRAM="$1" TEST="$2" WITHOUT="$3" TEST_FOLDER=/mnt
+export PROGRAM="$1" TEST="$2" WITHOUT="$3" TEST_FOLDER=/srv
 exec unshare --mount --propagation private sh -c '
     set -e
     mount -t tmpfs -o mode=755 test "$TEST_FOLDER"

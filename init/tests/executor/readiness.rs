@@ -68,9 +68,8 @@ fn a_newline_makes_ready(machine: &mut Machine) {
     machine.is_ready(life);
     // Also when it is the last word.
     let life = machine.run(Ready::Fd(3), "echo >&3");
-    let inputs =
-        machine.until("exited", |input| matches!(input, jobs::Input::Exited { life: of, .. } if *of == life));
-    assert!(inputs.iter().any(|input| matches!(input, jobs::Input::Ready { life: of, .. } if *of == life)));
+    let inputs = machine.until("exited", life, |input| matches!(input, jobs::Input::Exited { .. }));
+    assert!(inputs.iter().any(|input| matches!(input, jobs::Input::Ready { .. })));
 }
 
 fn a_path_makes_ready(machine: &mut Machine) {

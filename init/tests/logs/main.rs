@@ -45,11 +45,11 @@ fn a_job_that_writes_nothing_never_reaches_the_keeper() {
     let life = machine.life();
     let pipe = machine.output(life, "quiet", "");
     assert_eq!(machine.logs.pipes(), 2);
-    assert!(!machine.logs.keeper_wanted());
+    assert!(!machine.logs.keeper_wanted(machine::now()));
     drop(pipe);
     machine.forget(life);
     assert_eq!(machine.logs.pipes(), 1);
-    assert!(!machine.logs.keeper_wanted());
+    assert!(!machine.logs.keeper_wanted(machine::now()));
     assert_eq!(machine.logs.deadline(), None);
 }
 
@@ -74,7 +74,7 @@ fn early_output_moves_to_the_lasting_folder() {
 fn onset_has_a_log_of_its_own() {
     let mut machine = Machine::new(true);
     machine.logs.say(machine::now(), Level::Notice, "hello\nthere");
-    machine.until("a keeper is wanted", |machine| machine.logs.keeper_wanted());
+    machine.until("a keeper is wanted", |machine| machine.logs.keeper_wanted(machine::now()));
     machine.start_keeper(Stdio::null());
     machine.until("it is kept", |machine| machine.lines("onset").len() == 2);
     assert_eq!(machine.lines("onset"), ["<5>hello", "<5>there"]);
@@ -281,5 +281,5 @@ fn the_keeper_leaves_a_file_system_and_ends_when_it_is_told_to() {
     machine.with(|logs, shell| logs.finish(shell));
     machine.await_keeper();
     assert_eq!(machine.lines("web"), ["one", "two", "half"]);
-    assert!(!machine.logs.keeper_wanted());
+    assert!(!machine.logs.keeper_wanted(machine::now()));
 }
