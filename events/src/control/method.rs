@@ -76,7 +76,7 @@ pub const METHODS: &[Method] = &[
         let event = Event { name: fields.name("event")?, args: fields.args("args")? };
         Ok(Request::Emit { event, wait: fields.truth_or("wait", true)? })
     }),
-    root("Await", |fields| {
+    anybody("Await", |fields| {
         let question = fields.word("question", str::parse::<u64>)?;
         question.map(Request::Await).ok_or_else(|| Fault::parameter("question", "is missing"))
     }),
