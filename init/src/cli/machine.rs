@@ -169,8 +169,8 @@ pub(super) fn reexec(socket: &Path) -> Outcome {
     });
     match asked {
         Err(trouble) if trouble.is_restart() => {
-            let back = Connection::open_again(socket);
-            end(back.and_then(|mut connection| connection.call("Version", json!({}))).map(|_| ()))
+            let back = Connection::open_again(socket).map(drop);
+            end(back.and_then(|()| ask::ask(socket, "Version", &json!({}))).map(|_| ()))
         }
         Err(trouble) => trouble.outcome(),
         Ok(_) => Outcome { text: String::new(), remarks: String::new(), code: DONE },

@@ -186,8 +186,9 @@ impl Control {
 
     /// Ends all connections, and listens no more.
     pub fn close(self, shell: &mut Shell<'_>) {
-        self.clients.close(shell);
+        // First nobody is let in any more: who is sent away comes back at once.
         self.listener.close(shell);
+        self.clients.close(shell);
     }
 
     /// What is logged.
