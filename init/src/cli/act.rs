@@ -78,8 +78,11 @@ impl Act {
                 let answer = connection.and_then(|mut connection| {
                     connection.receive(self.timeout, &mut progress(job, &args, socket))
                 });
+                let answer = answer.map(|reply| reply.parameters);
+                let answer =
+                    Connection::come_back(socket, answer, self.timeout, &mut progress(job, &args, socket));
                 clear_progress();
-                let answer = match answer.map(|reply| reply.parameters) {
+                let answer = match answer {
                     Err(trouble) if trouble.is_restart() => self.after_restart(wish, job, &args, socket),
                     answer => answer,
                 };

@@ -119,7 +119,8 @@ impl Settled {
             false => ask::ask(socket, "Settled", &json!({})),
             true => Connection::open(socket).and_then(|mut connection| {
                 connection.send("Settled", &json!({ "wait": true }), false)?;
-                connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters)
+                let answer = connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters);
+                Connection::come_back(socket, answer, self.timeout, &mut |_| {})
             }),
         };
         let has_settled = answer.as_ref().is_ok_and(|answer| is(answer, "settled"));
