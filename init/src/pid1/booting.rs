@@ -176,7 +176,6 @@ impl Machine {
         self.emit(event);
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.settled(&mut shell, &views));
-        crate::sys::alloc::settle();
     }
 
     /// Who is on its way up.
