@@ -61,7 +61,7 @@ impl Machine {
             control: self.control.records().clone(),
             works: (index.clone(), end),
             own: self.own.iter().map(|(pid, own)| (pid.as_raw(), *own)).collect(),
-            is_loading: self.loader.is_at_work(),
+            is_loading: self.loader.is_at_work() || self.has_new_root,
             ending: self.end.as_ref().map(crate::shutdown::End::kind),
         };
         self.store.snapshot(self.core.now, &self.engine, &rest)
@@ -105,8 +105,24 @@ impl Machine {
         }
     }
 
+    /// Goes over to a copy of the program in memory if its file has been replaced: a file without a name that is in
+    /// use would keep its file system from being put away.
+    pub(super) fn leave_deleted_file(&mut self) {
+        let is_deleted = |image: &Image| image.is_deleted().unwrap_or(false);
+        let Some(Ok(copy)) = self.store.image().filter(|image| is_deleted(image)).map(Image::copy) else {
+            return;
+        };
+        let error = match self.snapshot() {
+            Ok(()) => self.store.execute(copy),
+            Err(error) => error,
+        };
+        self.say(Level::Warning, &format!("the old program is still in use: {error}"));
+    }
+
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
     pub(super) fn become_init(&mut self, program: &CStr) -> String {
+        self.logs.renew_keeper(&mut self.core.shell());
+        self.has_new_root = true;
         let is_onset =
             self.snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
         let why = match is_onset {

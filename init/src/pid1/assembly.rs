@@ -11,6 +11,7 @@ use super::{
     files::Files,
     machine::{BUS, Core, Machine},
     options::{Goal, Options},
+    patience::Patience,
     signals::Signals,
     token::Token,
     works::{Index, Works},
@@ -143,7 +144,10 @@ impl Machine {
             own: std::collections::BTreeMap::new(),
             presses: Vec::new(),
             awaits_load: Vec::new(),
+            has_purpose: false,
             purpose_exit: None,
+            has_new_root: false,
+            patience: Patience::default(),
             wake: None,
             again: false,
             // A signal from before we listened may be gone, the child that it was about is not.

@@ -47,6 +47,12 @@ impl Boot {
         Self { allowed: allowed.unwrap_or(SETTLE), ..Self::default() }
     }
 
+    /// Whether it has settled.
+    #[must_use]
+    pub const fn has_settled(&self) -> bool {
+        self.settled
+    }
+
     /// One that nothing is to be expected of any more.
     #[must_use]
     pub fn over() -> Self {
@@ -112,6 +118,7 @@ impl Machine {
             self.say(Level::Error, &format!("the new jobs cannot be kept: {error}"));
             return;
         }
+        self.has_purpose = generation.jobs.iter().any(|job| job.is_purpose);
         let count = generation.jobs.len();
         let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
         let refused = generation.refused.iter().map(ToString::to_string).collect();

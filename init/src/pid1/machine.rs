@@ -15,6 +15,7 @@ use super::{
     files::Files,
     hearing::Own,
     options::Options,
+    patience::Patience,
     people::with_views,
     shell::Shell,
     signals::Signals,
@@ -89,8 +90,14 @@ pub struct Machine {
     pub(super) presses: Vec<Time>,
     /// Who waits to hear what came of a load.
     pub(super) awaits_load: Vec<ReplyId>,
-    /// How the job that a container is there for has ended.
+    /// Whether there is a job that a container is there for.
+    pub(super) has_purpose: bool,
+    /// How it has ended.
     pub(super) purpose_exit: Option<Exit>,
+    /// Whether the root has been changed: the job files are others now.
+    pub(super) has_new_root: bool,
+    /// When it is said next what is waited for.
+    pub(super) patience: Patience,
     /// When the engine wants to be called.
     pub(super) wake: Option<Time>,
     /// Whether the engine or the reaper has more to do than one turn may take.
@@ -114,6 +121,7 @@ impl Machine {
             self.tick();
             self.step();
             self.look_whether_settled();
+            self.say_who_is_waited_for();
             self.start_keeper();
             self.logs.pass_on(self.core.now);
             self.go_on_ending();
@@ -145,6 +153,9 @@ impl Machine {
         }
         self.again = false;
         let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
+        if self.has_purpose {
+            self.look_for_purpose(&turn.batch);
+        }
         self.store.begin_turn(&turn);
         let actions = self.engine.step(self.store.watched(turn.batch), turn.now);
         self.store.stepped();
@@ -154,6 +165,9 @@ impl Machine {
             self.store.performed(number);
         }
         self.store.end_turn();
+        if self.has_purpose {
+            self.end_with_purpose();
+        }
         self.snapshot_if_wanted();
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.turned(&mut shell, &views));
@@ -217,6 +231,7 @@ impl Machine {
             self.control.deadline(),
             self.loader.deadline(),
             self.boot.deadline(),
+            self.patience.deadline(),
             self.watchdog.as_ref().map(Watchdog::deadline),
             files,
             end,
