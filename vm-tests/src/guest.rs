@@ -184,6 +184,8 @@ fn busybox(tree: &mut Tree) -> Result<()> {
     let busybox = busybox.doing("there is no busybox (package busybox-static)")?;
     let names = Command::new(&busybox).arg("--list").output().doing(busybox.display())?;
     tree.copy("bin/busybox", &busybox)?;
+    // Where scripts look for it.
+    tree.link("usr/bin/env", "/bin/busybox");
     for name in String::from_utf8_lossy(&names.stdout).lines().filter(|name| *name != "busybox") {
         let folder = if matches!(name, "init" | "poweroff" | "reboot" | "halt") { "sbin" } else { "bin" };
         tree.link(&format!("{folder}/{name}"), "/bin/busybox");

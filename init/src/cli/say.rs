@@ -50,6 +50,17 @@ pub(super) fn status_line(status: &Value) -> String {
     line
 }
 
+/// A fault in a file, on one line.
+pub(super) fn fault(report: &Value) -> String {
+    let place = match (part(report, "path").as_str(), part(report, "line").as_u64()) {
+        (Some(path), Some(line)) => format!("{path}:{line}: "),
+        (Some(path), None) => format!("{path}: "),
+        (None, _) => String::new(),
+    };
+    let (severity, code) = (text(report, "severity"), text(report, "code"));
+    clean(&format!("{severity}[{code}]: {place}{}", text(report, "message")))
+}
+
 /// What a job is doing, for one who waits for it.
 pub(super) fn progress(status: &Value) -> String {
     let waits: Vec<&str> = list(status, "waits").iter().filter_map(Value::as_str).collect();

@@ -2,7 +2,7 @@
 
 use events::control::LogLevel;
 use jobs::{Engine, Life, Origin, ReplyId, Shutdown};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Limit;
 use crate::pid1::works::Works;
@@ -61,6 +61,8 @@ pub enum Order {
         /// Who waits.
         reply: ReplyId,
     },
+    /// Give every process from now on what [`environment`](super::Control::environment) says.
+    Environment,
     /// Log this much from now on.
     LogLevel(LogLevel),
 }
@@ -77,7 +79,7 @@ pub struct Loaded {
 }
 
 /// A fault in a job file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
     /// `error` or `warning`.
     pub severity: String,
@@ -93,4 +95,50 @@ pub struct Fault {
     pub column: Option<usize>,
     /// What to do.
     pub help: Option<String>,
+}
+
+/// The folders in which job files stand, as paths have them.
+const FOLDERS: [&str; 4] = ["/jobs/", "/init/", "/rc.d/", "/init.d/"];
+/// What follows a job's name in the names of its files.
+const ENDINGS: [&str; 4] = [".override.ron", ".ron", ".override", ".conf"];
+
+impl Fault {
+    /// Whether it is in a file of the job of this name.
+    #[must_use]
+    pub fn concerns(&self, job: &str) -> bool {
+        let Some(path) = self.path.as_deref() else { return false };
+        let below = FOLDERS.iter().filter_map(|folder| path.split_once(folder)).map(|(_, name)| name);
+        below
+            .map(|name| ENDINGS.iter().find_map(|it| name.strip_suffix(it)).unwrap_or(name))
+            .any(|name| name == job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_one_of_the_job_whose_file_it_is_in() {
+        for (path, job, concerns) in [
+            ("/etc/init/web.conf", "web", true),
+            ("/etc/init/net/web.override", "net/web", true),
+            ("/etc/init/net/web.override", "web", false),
+            ("/run/onset/jobs/web.override.ron", "web", true),
+            ("/etc/rc.d/web", "web", true),
+            ("/etc/init.d/web", "web", true),
+            ("/etc/init/webs.conf", "web", false),
+        ] {
+            let fault = Fault {
+                severity: "error".into(),
+                code: "x".into(),
+                message: "x".into(),
+                path: Some(path.into()),
+                line: None,
+                column: None,
+                help: None,
+            };
+            assert_eq!(fault.concerns(job), concerns, "{path} {job}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
+    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
     pages::Listed, show, watch,
 };
 use crate::pid1::shell::Shell;
@@ -127,7 +127,9 @@ impl Control {
                 .and_then(|(job, instance)| {
                     let status = views.engine.status(&job, &instance);
                     let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
-                    Ok(json!({ "status": show::status(&status) }))
+                    let known = &self.records.faults;
+                    let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
+                    Ok(json!({ "status": show::status(&status), "faults": faults }))
                 })
                 .into(),
             Request::Why(target) => caller
@@ -152,6 +154,7 @@ impl Control {
                     (Ok(()), Some(reply)) => self.later(caller, reply, Asked::Emit(text)),
                 }
             }
+            Request::Await(question) => self.go_on_waiting(caller, ReplyId(question)),
             Request::SetFact { fact, keep } => {
                 let origin = match caller.origin() {
                     Origin::Job(_) if keep => Origin::Person(0),
@@ -200,8 +203,8 @@ impl Control {
                 let reply = self.number();
                 self.later(caller, reply, Asked::Settled)
             }
-            Request::SetEnv { key, value, retain } => self.set_env(key, value, retain).into(),
-            Request::UnsetEnv(key) => self.unset_env(&key).into(),
+            Request::SetEnv { key, value, retain } => changed(self.set_env(key, value, retain)),
+            Request::UnsetEnv(key) => changed(self.unset_env(&key)),
             Request::GetEnv(key) => self.get_env(&key).into(),
             Request::ListEnv => {
                 let variable =
@@ -211,7 +214,7 @@ impl Control {
             }
             Request::ResetEnv => {
                 self.records.environment = Args::new();
-                Step::Answer(Ok(json!({})))
+                changed(Ok(json!({})))
             }
             Request::GetInfo => Step::Answer(Ok(json!({
                 "vendor": "Onset",
@@ -264,6 +267,25 @@ impl Control {
     fn later(&mut self, caller: &Caller<'_>, reply: ReplyId, asked: Asked) -> Step {
         self.pending.insert(reply, Pending { client: caller.number, asked });
         Step::Later(reply)
+    }
+
+    /// Somebody comes back for an answer.
+    fn go_on_waiting(&mut self, caller: &Caller<'_>, reply: ReplyId) -> Step {
+        let uid = self.clients.uid(caller.number);
+        let questions = &mut self.records.questions;
+        let is_meant =
+            |question: &Question| question.reply == reply && (Some(question.uid) == uid || uid == Some(0));
+        let Some(place) = questions.iter().position(is_meant) else {
+            return Step::Answer(Err(outcome::error("Restarted", json!({}))));
+        };
+        let Question { asked, outcome, .. } = questions.swap_remove(place);
+        match outcome {
+            Some(outcome) => Step::Answer(asked.answer(&outcome, caller.views)),
+            None if asked == Asked::Settled && self.records.settled => {
+                Step::Answer(Ok(show::settled(true, caller.views)))
+            }
+            None => self.later(caller, reply, asked),
+        }
     }
 
     fn ordered(&mut self, caller: &Caller<'_>, order: impl FnOnce(ReplyId) -> Order) -> Step {
@@ -408,6 +430,14 @@ fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> 
 
 fn pushed(shell: &mut Shell<'_>, input: Input) -> Step {
     Step::Answer(shell.bus.push(input).map(|()| json!({})).map_err(|_| busy()))
+}
+
+/// What came of a change of the variables that all processes get.
+fn changed(answer: Result<Value, Value>) -> Step {
+    match answer {
+        Ok(answer) => Step::AnswerAndOrder(answer, Order::Environment),
+        Err(error) => Step::Answer(Err(error)),
+    }
 }
 
 fn busy() -> Value {

@@ -65,6 +65,7 @@ use crate::{
         ledger::Ledger,
         poll::{Interest, Ready, Registration},
         steps::Steps,
+        twin::{self, Room},
     },
 };
 use groups::Group;
@@ -90,6 +91,11 @@ const RESERVE: usize = 16;
 pub struct Executor {
     tree: Option<Tree>,
     clone3: bool,
+    /// Whether children may share our memory until they execute.
+    shares: bool,
+    /// What such children work on.
+    errands: BTreeMap<i32, Box<child::Errand>>,
+    rooms: Vec<Room>,
     pidfd: bool,
     base: Base,
     /// How far set-ups have come. The next image finds it by the descriptor.
@@ -152,6 +158,9 @@ impl Executor {
         let mut executor = Self {
             tree,
             clone3: !without.clone3,
+            shares: twin::is_possible(),
+            errands: BTreeMap::new(),
+            rooms: Vec::new(),
             pidfd: !without.pidfd,
             base: base()?,
             steps: (steps, Kept::new(steps_fd, label(records::STEPS))),
@@ -287,6 +296,15 @@ impl Executor {
         self.ledger.note(Noted { life, pid, what }.word());
     }
 
+    /// Which variables every process gets from now on besides PATH and TERM; those that were set before and are not
+    /// among these are given no longer.
+    pub fn set_variables(&mut self, set: &Args) {
+        let set = set.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let set: Vec<(String, String)> = set.collect();
+        let own = self.base.own.iter().filter(|(key, _)| set.iter().all(|(other, _)| other != key));
+        self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
+    }
+
     fn unmade(&self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
         let input = match unmade {
             Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
@@ -304,8 +322,10 @@ fn base() -> std::io::Result<Base> {
     let terminal = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
     let path = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
     let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    let own: Vec<(String, String)> = vec![("PATH".into(), path.into()), ("TERM".into(), terminal)];
     Ok(Base {
-        environment: vec![("PATH".into(), path.into()), ("TERM".into(), terminal)],
+        environment: own.clone(),
+        own,
         null,
         nofile: raise_own_limit(),
         // SIGPIPE in any case: the standard library may have it ignored at any time.

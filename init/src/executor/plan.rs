@@ -68,8 +68,10 @@ pub struct Extra {
 /// What the executor itself has, that every child needs.
 #[derive(Debug)]
 pub struct Base {
-    /// Variables that every process gets.
+    /// Variables that every process gets, each once.
     pub environment: Vec<(String, String)>,
+    /// Those of them that nobody has set: PATH and TERM.
+    pub own: Vec<(String, String)>,
     /// `/dev/null`.
     pub null: OwnedFd,
     /// The limit of descriptors that we were born with, if we have raised our own.
@@ -81,7 +83,7 @@ pub struct Base {
 }
 
 /// All that a child needs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     pub(super) words: Words,
     pub(super) environment: Words,
@@ -115,6 +117,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the child may share our memory: it looks nobody up, opens nothing, and changes nothing that the kernel
+    /// keeps for a memory as a whole.
+    #[must_use]
+    pub const fn may_share(&self) -> bool {
+        self.room.is_none() && self.terminal.is_none() && self.apparmor.is_none() && self.oom.is_none()
+    }
+
+    /// Closes what was opened for the child: it has its own of each by now.
+    pub(super) fn close(&mut self) {
+        self.owned.clear();
+    }
+
     /// The plan for a process of `job`; or why there can be none.
     pub fn new(
         (job, piece): (&Job, &Piece),

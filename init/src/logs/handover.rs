@@ -259,7 +259,11 @@ impl Logs {
                 let held = (self.pipes.unkept() > 0 && !present.is_full).then_some(self.hold);
                 held.into_iter().chain(present.watch.deadline()).min()
             }
-            Keeper::Away { .. } => (self.pipes.unkept() > 0).then_some(self.hold),
+            Keeper::Away { .. } => {
+                let held = (self.pipes.unkept() > 0).then_some(self.hold);
+                let again = self.asked.and(self.keeper_due());
+                held.into_iter().chain(again).min()
+            }
         }
     }
 

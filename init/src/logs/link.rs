@@ -26,6 +26,8 @@ use crate::{
 
 /// How many pipes of lives that are over wait for a keeper; of more, the oldest are thrown away.
 const ENDED: usize = 256;
+/// After how many milliseconds another keeper is started, if the last one was started then.
+const AGAIN: u64 = 1_000;
 
 /// PID 1's part in the logs.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub struct Logs {
     pub(super) hold: Time,
     /// What was thrown away since a keeper was there, in bytes.
     pub(super) lost: u64,
+    /// When somebody was last asked to start a keeper.
+    pub(super) asked: Option<Time>,
     pub(super) is_writable: bool,
     pub(super) left: Leaving,
 }
@@ -81,8 +85,9 @@ impl Logs {
             pipes: Pipes::default(),
             voice: Voice::new(shell.options),
             keeper: Keeper::Away { since: shell.now },
-            hold: shell.now,
+            hold: Time(shell.now.0.saturating_add(AWAY)),
             lost: 0,
+            asked: None,
             is_writable: false,
             left: Leaving::No,
         }
@@ -191,12 +196,22 @@ impl Logs {
         self.pipes.iter().count()
     }
 
-    /// Whether somebody should start a log keeper: something has been written, and nobody keeps it.
+    /// Whether somebody should start a log keeper now: something has been written, and nobody keeps it. At most once
+    /// a second, so that one that cannot be started, or ends at once, is not all that the machine does.
     #[must_use]
-    pub fn keeper_wanted(&self) -> bool {
-        matches!(self.keeper, Keeper::Away { .. })
-            && self.left != Leaving::Finished
-            && self.pipes.unkept() > 0
+    pub fn keeper_wanted(&mut self, now: Time) -> bool {
+        let due = self.keeper_due().is_some_and(|due| due <= now);
+        if due {
+            self.asked = Some(now);
+        }
+        due
+    }
+
+    /// When a log keeper is to be started, if one is needed.
+    pub(super) fn keeper_due(&self) -> Option<Time> {
+        let is_away = matches!(self.keeper, Keeper::Away { .. });
+        let is_needed = is_away && self.left != Leaving::Finished && self.pipes.unkept() > 0;
+        is_needed.then(|| self.asked.map_or(Time(0), |asked| Time(asked.0.saturating_add(AGAIN))))
     }
 
     /// /var/log can be written to from now on.

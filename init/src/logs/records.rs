@@ -97,6 +97,7 @@ impl Logs {
         }
         logs.speak_up(shell);
         if matches!(logs.keeper, Keeper::There(_)) {
+            logs.hold = shell.now;
             logs.owe(ToKeeper::Anew);
             logs.hand_over(shell);
         }

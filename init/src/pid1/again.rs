@@ -87,6 +87,7 @@ impl Machine {
 
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
+        self.control.keep_questions();
         let error = match self.snapshot() {
             Err(error) => error,
             Ok(()) => {
@@ -166,6 +167,7 @@ impl Machine {
             Watchdog::go_on(kept, seconds, machine.core.now)
         });
         machine.keep_works();
+        machine.executor.set_variables(machine.control.environment());
         if let Some(skipped) = skipped {
             machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
         }

@@ -115,6 +115,7 @@ impl Machine {
         let count = generation.jobs.len();
         let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
         let refused = generation.refused.iter().map(ToString::to_string).collect();
+        self.control.set_faults(generation.remarks.iter().filter(|remark| remark.is_error).map(fault));
         let reports = generation.remarks.iter().map(fault).collect();
         self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));

@@ -22,7 +22,7 @@ use crate::{
 impl Machine {
     /// Starts the log keeper, if one is wanted.
     pub(super) fn start_keeper(&mut self) {
-        if !self.logs.keeper_wanted() || self.end.is_some() {
+        if !self.logs.keeper_wanted(self.core.now) || self.end.is_some() {
             return;
         }
         match self.keeper() {

@@ -321,7 +321,7 @@ impl Machine {
             Order::SwitchRoot { reply, .. } => {
                 self.with(|control, _| control.done(shell, reply, Err("nothing is mounted there".into())));
             }
-            Order::Shutdown { .. } | Order::LogLevel(_) => {}
+            Order::Shutdown { .. } | Order::LogLevel(_) | Order::Environment => {}
         }
         self.orders.push(text);
     }
@@ -332,7 +332,7 @@ impl Machine {
         let records = old.records().clone();
         let init::control::Place::Path(path) = old.place().clone() else { panic!("listens at a path") };
         old.close(shell);
-        self.control = Some(Control::resume(shell, &path, records));
+        self.control = Some(Control::resume(shell, &path, records, None));
     }
 
     fn told(&mut self, shell: &mut Shell<'_>, told: Tell) {
