@@ -191,6 +191,7 @@ impl Executor {
     }
 
     fn told(&mut self, shell: &mut Shell<'_>, number: u64, line: Line) {
+        self.hear_main_begin(shell, number);
         let Some(body) = self.lives.get_mut(&number) else { return };
         match line {
             Line::MainPid(pid) => self.is_main(shell, number, pid),

@@ -147,6 +147,7 @@ impl Executor {
 
     /// A life is up, and perhaps says which process is main.
     pub(super) fn is_ready(&mut self, shell: &mut Shell<'_>, number: u64, main: Option<i32>) {
+        self.hear_main_begin(shell, number);
         let Some(body) = self.lives.get_mut(&number) else { return };
         if std::mem::take(&mut body.waits) {
             let life = body.life;
@@ -154,6 +155,14 @@ impl Executor {
             self.note(number, main.unwrap_or(0), What::Ready);
             let main = main.map(|pid| Pid(pid.unsigned_abs()));
             shell.report(Input::Ready { life, main });
+        }
+    }
+
+    /// That main was executed is told before anything that it says, in whatever order it was heard of.
+    pub(super) fn hear_main_begin(&mut self, shell: &mut Shell<'_>, number: u64) {
+        let main = self.lives.get(&number).and_then(Body::main).map(|main| main.role);
+        if let Some(Role::SetUp(_, place)) = main {
+            self.status(shell, place);
         }
     }
 

@@ -302,9 +302,11 @@ fn a_daemon_goes_on_over_an_exec(machine: &mut Machine) {
 }
 
 fn a_kill_goes_on_over_an_exec(machine: &mut Machine) {
-    let script = "(trap '' TERM; while :; do sleep 1; done) & sleep 1000";
-    let mut whole = Whole::new(machine, &[("a", Ready::Spawned, work(script))]);
+    let script = "(trap '' TERM; echo up > $F/up; while :; do sleep 1; done) & sleep 1000";
+    let script = script.replace("$F", &machine.folder);
+    let mut whole = Whole::new(machine, &[("a", Ready::Spawned, work(&script))]);
     whole.up("a");
+    whole.machine.await_line("up");
     whole.command(Verb::Stop, "a");
     whole.until("a", |state| matches!(state, State::Killed(jobs::Main::Ended { left: true, .. }, _)));
     whole.again();

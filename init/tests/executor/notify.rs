@@ -181,8 +181,7 @@ fn a_socket_is_handed_to_each_life(machine: &mut Machine) {
     let path = format!("{}/listen", machine.folder);
     let socket =
         |listen: &str| Socket { listen: listen.into(), name: None, mode: None, user: None, group: None };
-    let script =
-        "echo $LISTEN_FDS $LISTEN_FDNAMES $(($LISTEN_PID - $$)); readlink /proc/$$/fd/3 /proc/$$/fd/4";
+    let script = "echo $LISTEN_FDS $LISTEN_FDNAMES $(($LISTEN_PID - $$)); readlink /proc/$$/fd/3";
     let mut work = work(script);
     work.sockets = vec![
         Socket {
