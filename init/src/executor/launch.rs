@@ -296,7 +296,7 @@ impl Executor {
                     }
                     return;
                 }
-                outcome => outcome,
+                outcome @ (Outcome::Executed | Outcome::Fault(_) | Outcome::Died(..)) => outcome,
             },
             Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
                 Some(fault) => Outcome::Fault(fault),

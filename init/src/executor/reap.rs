@@ -16,6 +16,7 @@ use crate::{
 
 const SIGSTOP: u8 = 19;
 const SIGCONT: u8 = 18;
+const SIGABRT: u8 = 6;
 
 impl Executor {
     /// Takes note of the ends and stops of children, at most `quota` of them; whether there may be more.
@@ -146,11 +147,19 @@ impl Executor {
 
     /// Main has ended. For a daemon that forks, that may be how it becomes one.
     fn main_ended(&mut self, shell: &mut Shell<'_>, number: u64, role: Role, exit: Exit) {
+        self.look_for_lack_of_memory(shell, number, exit);
         let left = self.is_left(number);
+        let barked = self.lives.get_mut(&number).map(|body| std::mem::take(&mut body.watchdog.has_barked));
+        // Who was killed because nothing was heard of it has failed, whatever it made of the signal.
+        let exit = match (barked, exit) {
+            (Some(true), Exit::Code(_)) => Signal::try_from(SIGABRT).map_or(exit, Exit::Signal),
+            (Some(_) | None, exit) => exit,
+        };
         let good = exit == Exit::Code(0);
         let Some(body) = self.lives.get_mut(&number) else { return };
         let life = body.life;
         body.is_stopped = false;
+        body.watchdog.until = None;
         // One that was only found to be main, and ends well while another is there, was a step on the way.
         if role == Role::Guessed && good && left && !body.is_stopping && self.guess(shell, number) {
             return;

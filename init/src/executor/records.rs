@@ -9,9 +9,9 @@
 //!   for it again, and who is not asked for again by then is reported as starved: the engine asks anew.
 //! - A group of a life that is over is killed.
 
-use std::{io, os::fd::AsFd as _, path::Path, sync::Arc};
+use std::{io, os::fd::AsFd as _, path::Path, sync::Arc, time::Duration};
 
-use events::Text;
+use events::{Text, Value};
 use jobs::{Ending, Engine, Exit, Input, Job, Life, Main, Phase, Pid, ProcessKind, Ready, Signal, State};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ use super::{
     groups::Group,
     launch::SetUp,
     life::{Body, Owes, Process, Role},
+    listen,
     noted::{Noted, What},
     sessions::Stat,
     step::Names,
@@ -39,6 +40,10 @@ pub(super) const LEDGER: u32 = 101;
 pub(super) const STATUS: u32 = 102;
 /// The descriptor that a life is ready by.
 pub(super) const READY: u32 = 103;
+/// A socket for messages.
+pub(super) const NOTIFY: u32 = 104;
+/// A socket that was opened for a job. Its place tells it from others of the same owner, its number tells the owner.
+pub(super) const SOCKET: u32 = 105;
 
 /// Where the kind of process begins in the place of a status pipe.
 const KIND_SHIFT: u32 = 16;
@@ -66,6 +71,8 @@ struct Saved {
     chroot: Option<Text>,
     leaders: Vec<i32>,
     owes: Owes,
+    status: Option<Value>,
+    watchdog: Option<Duration>,
     /// Main, if it was only found to be that.
     guessed: Option<i32>,
 }
@@ -123,15 +130,31 @@ impl Executor {
             chroot: body.chroot.clone(),
             leaders: body.leaders.clone(),
             owes: body.owes,
+            status: body.said.status.clone(),
+            watchdog: body.watchdog.every,
             guessed: body.main().filter(|main| main.role == Role::Guessed).map(|main| main.pid),
         });
         Records { nofile: self.base.nofile, clone3: self.clone3, lives: lives.collect() }
     }
 
+    /// Everything that is kept when PID 1 executes itself: what [`Executor::resume`] is given.
+    #[must_use]
+    pub fn into_kept(mut self) -> Vec<Kept> {
+        let mut all = vec![self.steps.1, self.ledger_kept];
+        let places: Vec<u32> = self.set_ups.iter().map(|(place, _)| place).collect();
+        all.extend(places.into_iter().filter_map(|place| Some(self.set_ups.remove(place)?.status)));
+        for body in std::mem::take(&mut self.lives).into_values() {
+            all.extend(body.ready_fd.map(|(fd, ..)| fd));
+            all.extend(body.voice.map(|voice| voice.socket.0));
+        }
+        all.extend(std::mem::take(&mut self.sockets).into_values().flatten());
+        all
+    }
+
     /// Whether [`Executor::resume`] wants a descriptor of this label.
     #[must_use]
     pub const fn wants(label: Label) -> bool {
-        matches!(label.role, STEPS | LEDGER | STATUS | READY)
+        matches!(label.role, STEPS | LEDGER | STATUS | READY | NOTIFY | SOCKET)
     }
 
     /// Goes on with the processes of the image before. What it did not come to tell is reported now.
@@ -147,6 +170,9 @@ impl Executor {
         executor.clone3 &= records.clone3;
         let mut rest = executor.take_pages(kept);
         executor.note_groups(engine);
+        let sockets = rest.extract_if(.., |kept| kept.label().role == SOCKET);
+        let sockets: Vec<Kept> = sockets.collect();
+        executor.take_sockets(engine, sockets);
         let noted: Vec<Noted> = executor.ledger.entries().into_iter().filter_map(Noted::read).collect();
         for (life, job, instance, state) in engine.living() {
             if matches!(state.phase(), Phase::Waiting | Phase::Held | Phase::Starting) {
@@ -223,6 +249,23 @@ impl Executor {
         }
     }
 
+    /// Keeps the sockets of jobs that live.
+    fn take_sockets(&mut self, engine: &Engine, sockets: Vec<Kept>) {
+        if sockets.is_empty() {
+            return;
+        }
+        let owners: Vec<u64> =
+            engine.living().map(|(_, job, instance, _)| listen::owner(&job.name, instance)).collect();
+        for socket in sockets {
+            let owner = socket.label().number;
+            if owners.contains(&owner) {
+                self.sockets.entry(owner).or_default().push(socket);
+            } else {
+                listen::close(socket);
+            }
+        }
+    }
+
     fn restore_body(&mut self, job: &Arc<Job>, instance: &Text, found: &Found<'_>) {
         let Found { life, state, saved, .. } = *found;
         let mut body = Body::new(life, job, instance);
@@ -232,6 +275,8 @@ impl Executor {
         if let Some(saved) = saved {
             body.limited |= saved.is_limited;
             body.is_left = saved.is_left;
+            body.said.status.clone_from(&saved.status);
+            body.watchdog.every = saved.watchdog;
             body.chroot.clone_from(&saved.chroot);
             body.leaders.clone_from(&saved.leaders);
         }
@@ -250,6 +295,9 @@ impl Executor {
                 if let Some(process) = kind {
                     self.restore_set_up(shell, life, process, place & ((1 << KIND_SHIFT) - 1), kept);
                 }
+            } else if role == NOTIFY {
+                // Without it, what is said through it is not heard; the life goes on.
+                let _ = self.listen(shell, life, kept);
             } else if role == READY
                 && self.lives.get(&life.number).is_some_and(|body| body.waits)
                 && let Ok(watched) = self.watch_ready_fd(shell, life, kept)
@@ -417,6 +465,10 @@ impl Executor {
         };
         if self.lives.get(&number).is_some_and(|body| body.waits && began(body)) {
             self.main_began(shell, number);
+        }
+        let is_watched = |body: &Body| !body.waits && body.main().is_some();
+        if self.lives.get(&number).is_some_and(is_watched) {
+            self.watch_over(shell, number);
         }
         let is_group = |body: &Body| body.ready == Ready::Forked && body.main().is_none();
         if state.main() == Main::Group && self.lives.get(&number).is_some_and(is_group) {

@@ -79,7 +79,13 @@ impl Machine {
     }
 
     fn forget(&mut self, life: Life) {
+        let sockets = self.executor.has_sockets(life);
         self.executor.forget(&mut self.core.shell(), life);
+        if let Some((job, instance)) = sockets
+            && !self.engine.is_living(&job, &instance)
+        {
+            self.executor.close_sockets(&job, &instance);
+        }
         self.logs.forget(&mut self.core.shell(), life);
     }
 }
