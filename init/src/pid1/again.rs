@@ -87,6 +87,7 @@ impl Machine {
 
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
+        self.control.keep_questions();
         let error = match self.snapshot() {
             Err(error) => error,
             Ok(()) => {
