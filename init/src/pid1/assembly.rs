@@ -2,8 +2,8 @@
 
 use std::{io, os::fd::AsFd as _, path::Path};
 
-use events::{Bus, Event, Fact};
-use jobs::{Engine, Input, Origin};
+use events::Bus;
+use jobs::Engine;
 
 use super::{
     booting::Boot,
@@ -68,12 +68,6 @@ impl Machine {
         self.say(Level::Info, &format!("onset {} begins", env!("CARGO_PKG_VERSION")));
         for warning in self.executor.take_warnings() {
             self.say(Level::Warning, &warning);
-        }
-        for tty in crate::boot::consoles() {
-            if let Ok(Event { name, args }) = format!("console TTY={tty}").parse() {
-                let fact = Fact::named(name, args);
-                self.core.shell().report(Input::Began { fact, origin: Origin::World });
-            }
         }
         self.start_watchdog();
         self.start_keeper();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use events::{Args, Event, Key, Name, Time, Value};
+use events::{Args, Event, Fact, Key, Name, Time, Value};
 use jobs::{Exit, Input, Job, Origin, Verb};
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +158,13 @@ impl Machine {
         }
         for event in self.core.options.events.clone() {
             self.emit(event);
+        }
+        // Behind `startup`: a login prompt requires what that starts.
+        for tty in crate::boot::consoles() {
+            if let Ok(Event { name, args }) = format!("console TTY={tty}").parse() {
+                let fact = Fact::named(name, args);
+                self.core.shell().report(Input::Began { fact, origin: Origin::World });
+            }
         }
     }
 
