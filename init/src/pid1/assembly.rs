@@ -144,6 +144,7 @@ impl Machine {
             presses: Vec::new(),
             awaits_load: Vec::new(),
             purpose_exit: None,
+            purpose: None,
             wake: None,
             again: false,
             // A signal from before we listened may be gone, the child that it was about is not.

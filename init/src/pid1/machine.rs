@@ -16,6 +16,7 @@ use super::{
     hearing::Own,
     options::Options,
     people::with_views,
+    purpose::Purpose,
     shell::Shell,
     signals::Signals,
     token::Token,
@@ -91,6 +92,8 @@ pub struct Machine {
     pub(super) awaits_load: Vec<ReplyId>,
     /// How the job that a container is there for has ended.
     pub(super) purpose_exit: Option<Exit>,
+    /// Its life, and which instance of which job it is one of.
+    pub(super) purpose: Option<Purpose>,
     /// When the engine wants to be called.
     pub(super) wake: Option<Time>,
     /// Whether the engine or the reaper has more to do than one turn may take.
@@ -145,6 +148,7 @@ impl Machine {
         }
         self.again = false;
         let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
+        self.hear_of_purpose(&turn.batch);
         self.store.begin_turn(&turn);
         let actions = self.engine.step(self.store.watched(turn.batch), turn.now);
         self.store.stepped();
@@ -155,6 +159,7 @@ impl Machine {
         }
         self.store.end_turn();
         self.snapshot_if_wanted();
+        self.look_after_purpose();
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.turned(&mut shell, &views));
     }
