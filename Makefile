@@ -41,8 +41,9 @@ setup: ## Install what building and testing needs
 # What machines and name spaces run: static, with the checks of a debug build and the ways to fail on purpose.
 STATIC := x86_64-unknown-linux-gnu
 PROGRAMS := $(OUT)/$(STATIC)/vm
-# $(call static,PROFILE,PACKAGES AND PROGRAMS): builds programs that need no library.
-static = RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --target $(STATIC) --profile $(1) $(2)
+# $(call static,PROFILE,PACKAGES AND PROGRAMS): builds programs that need no library, and at their start no relocation,
+# which would make every page with an address in it a page of their own.
+static = RUSTFLAGS="-C target-feature=+crt-static -C relocation-model=static" cargo build --locked --target $(STATIC) --profile $(1) $(2)
 
 .PHONY: setup-vm
 setup-vm: setup ## Install what virtual machines need, and fetch their kernel

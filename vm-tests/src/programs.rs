@@ -45,7 +45,7 @@ fn build() -> Result<PathBuf> {
         .args(["--bin", "onset", "--bin", "onsetctl", "--bin", "vm-guest", "--features", "init/faults"])
         .args(["--profile", "vm", "--target", TARGET])
         .current_dir(workspace())
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")
         .env("CARGO_TARGET_DIR", target())
         .status()
         .doing("cargo build")?;

@@ -1,6 +1,9 @@
 //! From a plan to a process that runs: the copy, and what its status pipe says.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+};
 
 use events::Time;
 use jobs::{Exit, Input, Life, Pid, ProcessKind};
@@ -8,7 +11,7 @@ use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
 
 use super::{
     AT_ONCE, Executor,
-    child::{self, Post},
+    child::{self, Errand, Post},
     groups::Group,
     life::{Process, Role},
     noted::What,
@@ -24,10 +27,13 @@ use crate::{
         poll::{Interest, Registration},
         spawn::{self, Copy, How},
         steps::PLACES,
+        twin::{self, Room},
         wait::{self, Change},
     },
 };
 
+/// How much memory for children that share ours is kept for the next ones.
+const ROOMS: usize = 4;
 /// How long a set-up may take before others need not wait for it, in milliseconds.
 const STUCK: u64 = 1_000;
 
@@ -118,7 +124,16 @@ impl Executor {
         self.steps.0.set(place, Step::Begin as u8);
         self.steps.0.set_pid(place, 0);
         let status = Kept::new(status, status_label(place, process, life));
-        let (pid, pidfd) = self.copy(plan, group.as_ref(), process, place, &told)?;
+        // The child takes the rest of the plan along.
+        let names = std::mem::take(&mut plan.names);
+        let made = self.copy(plan, group.as_ref(), process, place, &told);
+        let (pid, pidfd) = match made {
+            Ok(made) => made,
+            Err(unmade) => {
+                plan.names = names;
+                return Err(unmade);
+            }
+        };
         self.steps.0.set_pid(place, pid);
         drop(told);
         let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
@@ -140,7 +155,6 @@ impl Executor {
                 body.leaders.push(pid);
             }
         }
-        let names = std::mem::take(&mut plan.names);
         let since = shell.now;
         let registration = Some(registration);
         self.set_ups.add(SetUp { life, process, pid, names, status, registration, since });
@@ -178,17 +192,22 @@ impl Executor {
             pidfd: self.pidfd && process == ProcessKind::Main,
             cgroup: directory.as_ref().map(|directory| directory.as_fd()),
         };
-        match spawn::copy(&how) {
+        let Some(step) = self.steps.0.slot(place) else { return Err(Unmade::Starved("descriptors")) };
+        let post =
+            Post { step, status: told.as_raw_fd(), procs: procs.as_ref().map(|procs| procs.as_raw_fd()) };
+        let made = match self.room(plan) {
+            Some(room) => {
+                let errand = Box::new(Errand { plan: std::mem::take(plan), post, room });
+                self.share(&how, errand).map_err(|(error, errand)| {
+                    *plan = errand.plan;
+                    error
+                })
+            }
+            None => spawn::copy(&how),
+        };
+        match made {
             Ok(Copy::Parent { pid, pidfd }) => Ok((pid, pidfd)),
-            Ok(Copy::Child) => child::run(
-                plan,
-                &Post {
-                    steps: &self.steps.0,
-                    place,
-                    status: told.as_raw_fd(),
-                    procs: procs.as_ref().map(|procs| procs.as_raw_fd()),
-                },
-            ),
+            Ok(Copy::Child) => child::run(plan, &post),
             Err(error) => match error.raw_os_error().unwrap_or(libc::EINVAL) {
                 // Denied, or not known to this kernel: from now on without it.
                 libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG if self.clone3 => {
@@ -200,6 +219,36 @@ impl Executor {
                 }
                 _ => Err(Unmade::by("clone", &error)),
             },
+        }
+    }
+
+    /// Memory for a child that shares ours, if this one may.
+    fn room(&mut self, plan: &Plan) -> Option<Room> {
+        if !self.clone3 || !self.shares || !plan.may_share() {
+            return None;
+        }
+        self.rooms.pop().or_else(|| Room::new().ok())
+    }
+
+    /// Makes a child that shares our memory until it executes its program.
+    fn share(&mut self, how: &How<'_>, mut errand: Box<Errand>) -> Result<Copy, (io::Error, Box<Errand>)> {
+        let at: *mut Errand = &raw mut *errand;
+        match twin::spawn(how, &mut errand.room, child::run_errand, at.cast()) {
+            Ok((pid, pidfd)) => {
+                errand.plan.close();
+                self.errands.insert(pid, errand);
+                Ok(Copy::Parent { pid, pidfd })
+            }
+            Err(error) => Err((error, errand)),
+        }
+    }
+
+    /// A child has executed its program, or has ended: what it worked on is ours again.
+    pub(super) fn errand_done(&mut self, pid: i32) {
+        if let Some(errand) = self.errands.remove(&pid)
+            && self.rooms.len() < ROOMS
+        {
+            self.rooms.push(errand.room);
         }
     }
 
@@ -285,7 +334,10 @@ impl Executor {
             known.role = role;
         }
         let why = match outcome {
-            Outcome::Executed => return self.tell_spawned(shell, life, process, pid),
+            Outcome::Executed => {
+                self.errand_done(pid);
+                return self.tell_spawned(shell, life, process, pid);
+            }
             Outcome::Fault(fault) => fault.text(&names),
             Outcome::Died(step, end) => death(step, end.and_then(super::reap::exit_of)),
         };

@@ -61,6 +61,7 @@ use crate::{
         ledger::Ledger,
         poll::{Interest, Ready, Registration},
         steps::Steps,
+        twin::{self, Room},
     },
 };
 use groups::Group;
@@ -86,6 +87,11 @@ const RESERVE: usize = 16;
 pub struct Executor {
     tree: Option<Tree>,
     clone3: bool,
+    /// Whether children may share our memory until they execute.
+    shares: bool,
+    /// What such children work on.
+    errands: BTreeMap<i32, Box<child::Errand>>,
+    rooms: Vec<Room>,
     pidfd: bool,
     base: Base,
     /// How far set-ups have come. The next image finds it by the descriptor.
@@ -142,6 +148,9 @@ impl Executor {
         let mut executor = Self {
             tree,
             clone3: !without.clone3,
+            shares: twin::is_possible(),
+            errands: BTreeMap::new(),
+            rooms: Vec::new(),
             pidfd: !without.pidfd,
             base: base()?,
             steps: (steps, Kept::new(steps_fd, label(records::STEPS))),

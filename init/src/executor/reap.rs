@@ -104,6 +104,7 @@ impl Executor {
 
     /// A process has ended.
     pub(super) fn ended(&mut self, shell: &mut Shell<'_>, pid: i32, exit: Exit) {
+        self.errand_done(pid);
         let Some(number) = self.pids.remove(&pid) else {
             self.others.push((pid, exit));
             return self.orphan_ended(shell);

@@ -33,6 +33,9 @@ impl Machine {
                 with_views!(self, views => self.control.reply(&mut shell, reply, &outcome, &views));
             }
             Action::Tell(event) => {
+                if matches!(event.name.as_str(), "local-filesystems" | "filesystem") {
+                    self.logs.writable(&mut self.core.shell());
+                }
                 let mut shell = self.core.shell();
                 with_views!(self, views => self.control.tell(&mut shell, &event, &views));
                 if self.core.options.debug {

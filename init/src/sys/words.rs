@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char};
 /// A list of words, each ended by a zero byte, with pointers to them and a null pointer at the end.
 ///
 /// One place before the first word is kept free: a script without `#!` is given to a shell with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Words {
     bytes: Vec<u8>,
     pointers: Vec<*const c_char>,
