@@ -224,6 +224,10 @@ fn become_user(plan: &mut Plan, begin: &dyn Fn(Step)) -> Result<(), Fault> {
         }
         begin(Step::SetGroups);
         child::groups(&room.groups).map_err(at(Step::SetGroups))?;
+        if let (true, Some(user)) = (plan.owns_output, user) {
+            // `/dev/stderr` is opened anew by programs that take it for a file; where it cannot be, they go on writing.
+            let _ = nix::unistd::fchown(crate::sys::spawn::borrowed(1), Some(user.uid.into()), None);
+        }
         if let Some(gid) = own {
             begin(Step::SetGid);
             child::group(gid).map_err(at(Step::SetGid))?;

@@ -89,6 +89,8 @@ pub struct Plan {
     pub(super) environment: Words,
     pub(super) programs: Vec<CString>,
     pub(super) places: Vec<(RawFd, RawFd)>,
+    /// Whether what it writes to is a pipe of the job's own.
+    pub(super) owns_output: bool,
     /// Descriptors to be closed, from one to another.
     pub(super) gaps: Vec<(RawFd, RawFd)>,
     pub(super) terminal: Option<Terminal>,
@@ -157,6 +159,7 @@ impl Plan {
             environment: Words::new(environment.iter().map(String::as_bytes)),
             programs: programs(&program, &path)?,
             places: Vec::with_capacity(4),
+            owns_output: matches!(output, Output::Pipe(_)),
             gaps: Vec::with_capacity(6),
             terminal: None,
             limits: limits(work, base),

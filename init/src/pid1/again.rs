@@ -19,6 +19,7 @@ use super::{
     machine::{BUS, Core, Machine},
     options::Options,
     people::CONTROL,
+    purpose::Purpose,
     works::{Index, Works},
 };
 use crate::{
@@ -45,6 +46,7 @@ pub(super) struct Rest {
     control: control::Records,
     works: (Index, u32),
     own: Vec<(i32, Own)>,
+    purpose: Option<Purpose>,
     is_loading: bool,
     ending: Option<Shutdown>,
 }
@@ -61,6 +63,7 @@ impl Machine {
             control: self.control.records().clone(),
             works: (index.clone(), end),
             own: self.own.iter().map(|(pid, own)| (pid.as_raw(), *own)).collect(),
+            purpose: self.purpose.clone(),
             is_loading: self.loader.is_at_work() || self.has_new_root,
             ending: self.end.as_ref().map(crate::shutdown::End::kind),
         };
@@ -177,6 +180,7 @@ impl Machine {
         let loader = Loader::new(core.options.root.clone());
         let mut machine = Self::assemble(core, store, engine, works, executor, logs, control, loader)?;
         machine.boot = rest.boot;
+        machine.purpose = rest.purpose;
         machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
         machine.watchdog = for_watchdog.into_iter().next().map(|kept| {
             let seconds = kept.label().place;

@@ -138,10 +138,10 @@ impl Machine {
             own: std::collections::BTreeMap::new(),
             presses: Vec::new(),
             awaits_load: Vec::new(),
-            has_purpose: false,
             purpose_exit: None,
             has_new_root: false,
             patience: Patience::default(),
+            purpose: None,
             wake: None,
             again: false,
             // A signal from before we listened may be gone, the child that it was about is not.

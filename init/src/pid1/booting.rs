@@ -118,7 +118,6 @@ impl Machine {
             self.say(Level::Error, &format!("the new jobs cannot be kept: {error}"));
             return;
         }
-        self.has_purpose = generation.jobs.iter().any(|job| job.is_purpose);
         let count = generation.jobs.len();
         let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
         let refused = generation.refused.iter().map(ToString::to_string).collect();

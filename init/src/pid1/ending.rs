@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use jobs::{Exit, Input, Origin, ProcessKind, Shutdown};
+use jobs::{Exit, Input, Origin, Shutdown};
 use nix::unistd::Pid;
 
 use super::machine::Machine;
@@ -16,27 +16,6 @@ impl Machine {
     /// The machine shall go down.
     pub(super) fn go_down(&mut self, kind: Shutdown, origin: Origin) {
         self.core.shell().report(Input::Shutdown { kind, origin });
-    }
-
-    /// Looks whether the job that a container is there for has ended: then the container has, too.
-    pub(super) fn look_for_purpose(&mut self, batch: &[Input]) {
-        for input in batch {
-            if let Input::Exited { life, process: ProcessKind::Main, exit, .. } = input
-                && self.engine.living().any(|(it, job, ..)| it == *life && job.is_purpose)
-            {
-                self.purpose_exit = Some(*exit);
-            }
-        }
-    }
-
-    /// The job that a container is there for is down, and does not come back: the container goes down with it.
-    pub(super) fn end_with_purpose(&mut self) {
-        if self.purpose_exit.is_some()
-            && self.engine.going_down().is_none()
-            && !self.engine.living().any(|(_, job, ..)| job.is_purpose)
-        {
-            self.go_down(Shutdown::Poweroff, Origin::World);
-        }
     }
 
     /// All jobs are down, or nobody waits for them any more.

@@ -17,6 +17,7 @@ use super::{
     options::Options,
     patience::Patience,
     people::with_views,
+    purpose::Purpose,
     shell::Shell,
     signals::Signals,
     token::Token,
@@ -90,14 +91,14 @@ pub struct Machine {
     pub(super) presses: Vec<Time>,
     /// Who waits to hear what came of a load.
     pub(super) awaits_load: Vec<ReplyId>,
-    /// Whether there is a job that a container is there for.
-    pub(super) has_purpose: bool,
-    /// How it has ended.
+    /// How the job that a container is there for has ended.
     pub(super) purpose_exit: Option<Exit>,
     /// Whether the root has been changed: the job files are others now.
     pub(super) has_new_root: bool,
     /// When it is said next what is waited for.
     pub(super) patience: Patience,
+    /// Its life, and which instance of which job it is one of.
+    pub(super) purpose: Option<Purpose>,
     /// When the engine wants to be called.
     pub(super) wake: Option<Time>,
     /// Whether the engine or the reaper has more to do than one turn may take.
@@ -153,9 +154,7 @@ impl Machine {
         }
         self.again = false;
         let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
-        if self.has_purpose {
-            self.look_for_purpose(&turn.batch);
-        }
+        self.hear_of_purpose(&turn.batch);
         self.store.begin_turn(&turn);
         let actions = self.engine.step(self.store.watched(turn.batch), turn.now);
         self.store.stepped();
@@ -165,10 +164,8 @@ impl Machine {
             self.store.performed(number);
         }
         self.store.end_turn();
-        if self.has_purpose {
-            self.end_with_purpose();
-        }
         self.snapshot_if_wanted();
+        self.look_after_purpose();
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.turned(&mut shell, &views));
     }

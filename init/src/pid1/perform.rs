@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::{Args, Text};
 use jobs::{Action, Console, Input, Job, Life, ProcessKind};
 
-use super::{machine::Machine, notes, people::with_views};
+use super::{machine::Machine, notes, people::with_views, purpose::Purpose};
 use crate::{
     logs::{Level, Output},
     sys::alloc,
@@ -57,6 +57,9 @@ impl Machine {
     }
 
     fn spawn(&mut self, life: Life, job: &Arc<Job>, instance: &Text, process: ProcessKind, env: &Args) {
+        if job.is_purpose && process == ProcessKind::Main {
+            self.purpose = Some(Purpose { life, job: job.name.clone(), instance: instance.clone() });
+        }
         if alloc::is_short() {
             self.core.shell().report(Input::Starved { life, process, what: "memory".into() });
             return;
