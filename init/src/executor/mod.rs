@@ -19,6 +19,7 @@
 
 pub mod capabilities;
 pub mod child;
+mod found;
 mod groups;
 mod launch;
 mod life;
