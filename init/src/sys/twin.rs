@@ -165,7 +165,8 @@ fn copy_thread(room: &Room, size: usize, align: usize) -> usize {
     // SAFETY: reads the first word at the thread pointer, which is the thread pointer itself.
     unsafe { std::arch::asm!("mov {}, fs:0", out(reg) own, options(nostack, readonly, preserves_flags)) };
     let end = (room.start.as_ptr() as usize).saturating_add(SIZE);
-    let thread = end.saturating_sub(THREAD) / align.max(64) * align.max(64);
+    let room = THREAD.next_multiple_of(align.max(64));
+    let thread = end.saturating_sub(room);
     let below = size.next_multiple_of(align);
     let (from, to) = (own.saturating_sub(below), thread.saturating_sub(below));
     // SAFETY: this much lies below and at the thread pointer in the C library's layout, and so much room was kept for

@@ -108,7 +108,7 @@ fn main_is_whom_the_job_names_if_it_is_its_own(machine: &mut Machine) {
         "{}; {}; sh -c \"{}; exec sleep 1000\" & exec sleep 1000",
         saying("MAINPID=1"),
         saying(&format!("MAINPID={foreign}")),
-        saying("MAINPID=PARENT\nREADY=1").replace('\'', "'")
+        saying("MAINPID=PARENT\nREADY=1")
     );
     let life = machine.run(Ready::Notify, &script);
     let first = machine.spawned(life);
