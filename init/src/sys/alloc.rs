@@ -91,7 +91,6 @@ pub fn settle() {
     unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
 }
 
-#[expect(non_upper_case_globals, reason = "the linker's names")]
 unsafe extern "C" {
     /// Where the image begins: headers, constants, code.
     static __executable_start: u8;
