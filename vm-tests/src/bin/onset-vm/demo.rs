@@ -13,12 +13,15 @@ use vm_tests::{
     limit::{Limit, timed},
     programs,
     qemu::{Machine, Plan},
-    session::Session,
+    session::{Ran, Session},
     terminal,
 };
 
 /// Seconds that each of its steps may take, on a machine that is very busy.
 const STEP: u64 = 120;
+
+/// Shows the job that is there for the card.
+const CARD: &str = "onsetctl status card INTERFACE=eth0";
 
 /// What the person at the console is told.
 const HINTS: &str = "\
@@ -48,7 +51,7 @@ pub fn play(console: bool) -> Result<u8> {
         show.print("onsetctl list")?;
         headline("A network card is plugged in");
         let plugged = show.plug()?;
-        show.print("onsetctl why card")?;
+        show.print("onsetctl why card INTERFACE=eth0")?;
         if console {
             show.console()?;
             return Ok(Told { up, plugged, unplugged: None });
@@ -104,16 +107,16 @@ impl Show {
         machine.show();
         let session = Session::open(&mut machine, Limit::seconds(STEP))?;
         let mut show = Self { machine, session };
-        show.until("onsetctl settled", |_| true)?;
+        show.until("onsetctl settled", |ran| ran.status == 0)?;
         Ok(show)
     }
 
-    /// Runs a command in the machine again and again until it succeeds and its output is as wanted.
-    fn until(&mut self, command: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
+    /// Runs a command in the machine again and again until it gives what is wanted.
+    fn until(&mut self, command: &str, wanted: impl Fn(&Ran) -> bool) -> Result<()> {
         let limit = Limit::seconds(STEP);
         loop {
             let ran = self.session.run(&mut self.machine, command, limit)?;
-            if ran.status == 0 && wanted(&ran.output) {
+            if wanted(&ran) {
                 return Ok(());
             }
             limit.left().doing(format!("`{command}` did not come to it: {}", ran.output))?;
@@ -130,7 +133,7 @@ impl Show {
     fn plug(&mut self) -> Result<Duration> {
         let (took, done) = timed(|| {
             self.machine.plug_card("card")?;
-            self.until("onsetctl status card", |output| output.contains("running"))
+            self.until(CARD, |ran| ran.output.contains("running"))
         });
         done.map(|()| took)
     }
@@ -138,7 +141,7 @@ impl Show {
     fn unplug(&mut self) -> Result<Duration> {
         let (took, done) = timed(|| {
             self.machine.unplug("card")?;
-            self.until("onsetctl status card", |output| !output.contains("running"))
+            self.until(CARD, |ran| !ran.output.contains("running"))
         });
         done.map(|()| took)
     }
