@@ -28,7 +28,7 @@ use crate::{
         spawn::{self, Copy, How},
         steps::PLACES,
         twin::{self, Room},
-        wait::{self, Change},
+        wait,
     },
 };
 
@@ -71,7 +71,7 @@ enum Outcome {
     Executed,
     Fault(Fault),
     /// The child died in it.
-    Died(Step, Option<Change>),
+    Died(Step, Option<Exit>),
 }
 
 impl Executor {
@@ -282,43 +282,35 @@ impl Executor {
 
     /// A status pipe has something to say.
     pub(super) fn status(&mut self, shell: &mut Shell<'_>, place: u32) {
-        let Some(set_up) = self.set_ups.get(place) else { return };
+        self.hear_status(shell, place, None);
+        self.advance(shell);
+    }
+
+    /// Hears how a set-up went, of a child that perhaps has ended by now.
+    pub(super) fn hear_status(&mut self, shell: &mut Shell<'_>, place: u32, end: Option<Exit>) {
+        let Some(set_up) = self.set_ups.get_mut(place) else { return };
         let mut bytes = [0_u8; FAULT];
+        let step = || Step::of(self.steps.0.get(place));
         let outcome = match nix::unistd::read(&set_up.status, &mut bytes) {
-            Err(Errno::EAGAIN | Errno::EINTR) => return,
-            Ok(0) | Err(_) => match self.how_it_ended(place, set_up) {
-                Outcome::Died(_, None) => {
+            Err(Errno::EAGAIN | Errno::EINTR) if end.is_none() => return,
+            // The end means that it was executed, or that it died before that.
+            Ok(0) | Err(_) => match (step(), end) {
+                (Step::Exec, _) => Outcome::Executed,
+                (step, Some(_)) => Outcome::Died(step, end),
+                (_, None) => {
                     // It is dying, and has closed its descriptors already. Its end is told when it is reaped.
-                    if let Some(set_up) = self.set_ups.get_mut(place)
-                        && let Some(registration) = set_up.registration.take()
-                    {
+                    if let Some(registration) = set_up.registration.take() {
                         shell.poll.remove(&set_up.status, registration);
                     }
                     return;
                 }
-                outcome @ (Outcome::Executed | Outcome::Fault(_) | Outcome::Died(..)) => outcome,
             },
             Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
                 Some(fault) => Outcome::Fault(fault),
-                None => Outcome::Died(Step::of(self.steps.0.get(place)), None),
+                None => Outcome::Died(step(), end),
             },
         };
         self.set_up_ended(shell, place, outcome);
-        self.advance(shell);
-    }
-
-    /// What the end of a status pipe means: executed, or dead before that.
-    fn how_it_ended(&self, place: u32, set_up: &SetUp) -> Outcome {
-        let step = Step::of(self.steps.0.get(place));
-        let end = wait::end(set_up.pid);
-        match (step, end) {
-            (Step::Exec, None | Some(Change::Ended(_))) => Outcome::Executed,
-            // It may have been killed within `execve`, or by its own doing after it.
-            (Step::Exec, Some(_)) if !Stat::of(set_up.pid).is_some_and(|stat| stat.is_copy()) => {
-                Outcome::Executed
-            }
-            _ => Outcome::Died(step, end),
-        }
     }
 
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
@@ -339,7 +331,7 @@ impl Executor {
                 return self.tell_spawned(shell, life, process, pid);
             }
             Outcome::Fault(fault) => fault.text(&names),
-            Outcome::Died(step, end) => death(step, end.and_then(super::reap::exit_of)),
+            Outcome::Died(step, end) => death(step, end),
         };
         shell.report(Input::Unspawned { life, process, why: why.into() });
     }
@@ -354,7 +346,7 @@ impl Executor {
 }
 
 /// How a child died in its set-up, in words.
-pub(super) fn death(step: Step, exit: Option<Exit>) -> String {
+fn death(step: Step, exit: Option<Exit>) -> String {
     let step = step.name();
     match exit {
         Some(Exit::Signal(signal)) => format!("{step}: killed by {signal}"),
