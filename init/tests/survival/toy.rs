@@ -415,7 +415,6 @@ fn child(how: &str) -> String {
         nix::unistd::ForkResult::Parent { child } => match waitpid(child, None).unwrap() {
             WaitStatus::Exited(_, code) => format!("exit {code}"),
             WaitStatus::Signaled(_, signal, _) => signal.to_string(),
-            #[expect(clippy::wildcard_enum_match_arm, reason = "it is shown, whatever it is")]
             other => format!("{other:?}"),
         },
         nix::unistd::ForkResult::Child => {
