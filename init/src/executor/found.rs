@@ -213,7 +213,9 @@ impl Executor {
                 let group = body.groups.iter().find(|group| group.process == process)?;
                 tree.processes(group.branch, &group.name)
             }
-            None if process == ProcessKind::Main => super::sessions::processes(&body.marker(), &[]),
+            None if process == ProcessKind::Main => {
+                super::sessions::processes(&body.marker(), &[], &|_| false)
+            }
             None => return None,
         };
         let is_ours = |pid: &i32| wait::is_child(*pid) && !self.pids.contains_key(pid);

@@ -1,5 +1,6 @@
 //! The groups of a life: made when a process is, removed when nothing is left in them.
 
+use events::Time;
 use jobs::{Input, ProcessKind, Ready};
 use nix::sys::inotify::AddWatchFlags;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,10 @@ use crate::pid1::shell::Shell;
 
 /// How long until a life is looked at again, of whose emptiness nobody tells, in milliseconds.
 const LOOK_AGAIN: u64 = 250;
+/// How long nothing must have been started before empty groups are removed, in milliseconds.
+const QUIET: u64 = 200;
+/// How many groups wait at most for that.
+const MOST_DYING: usize = 4_096;
 /// How often a group of a life that is over is tried at a time.
 const BURIALS: usize = 64;
 
@@ -68,8 +73,13 @@ impl Executor {
             _ => Unmade::by("cgroup", &error),
         })?;
         let group = Group { process, branch, name };
-        let is_known = body.groups.contains(&group);
-        if !is_known {
+        let mut is_known = body.groups.contains(&group);
+        if is_there && !is_known {
+            let before = self.dying.len();
+            self.dying.retain(|dying| dying.name != group.name);
+            is_known = self.dying.len() < before;
+        }
+        if !body.groups.contains(&group) {
             body.groups.push(group.clone());
         }
         if branch == Branch::Limited && !is_there {
@@ -89,7 +99,20 @@ impl Executor {
     /// Removes a life's group for a process, if nothing is left in it.
     pub(super) fn drop_group(&mut self, number: u64, process: ProcessKind) {
         if let (Some(tree), Some(body)) = (&self.tree, self.lives.get_mut(&number)) {
-            body.groups.retain(|group| group.process != process || !tree.remove(group.branch, &group.name));
+            let (gone, kept) = std::mem::take(&mut body.groups)
+                .into_iter()
+                .partition(|group| group.process == process && !tree.is_populated(group.branch, &group.name));
+            body.groups = kept;
+            self.retire(gone);
+        }
+    }
+
+    /// Groups that are not needed any more. To remove one costs more than to make it, so that waits until those
+    /// who wait to be started have been.
+    pub(super) fn retire(&mut self, groups: Vec<Group>) {
+        if !groups.is_empty() {
+            self.dying.extend(groups);
+            self.buries = true;
         }
     }
 
@@ -103,7 +126,10 @@ impl Executor {
 
     fn remains(&mut self, number: u64, which: Which) -> bool {
         let Some(body) = self.lives.get_mut(&number) else { return false };
-        let Some(tree) = &self.tree else { return remains_marked(body, which) };
+        let Some(tree) = &self.tree else {
+            let Some(body) = self.lives.get(&number) else { return false };
+            return remains_marked(body, which, &self.known_to_others(number));
+        };
         let processes = &body.processes;
         let runs = |process| processes.iter().any(|known| known.role.kind() == Some(process));
         let is_meant = |process| match which {
@@ -111,15 +137,20 @@ impl Executor {
             Which::Left => process == ProcessKind::Main || !runs(process),
             Which::All => true,
         };
-        body.groups.retain(|group| !is_meant(group.process) || !tree.remove(group.branch, &group.name));
-        body.groups.iter().any(|group| is_meant(group.process))
+        let (gone, kept) = std::mem::take(&mut body.groups)
+            .into_iter()
+            .partition(|group| is_meant(group.process) && !tree.is_populated(group.branch, &group.name));
+        body.groups = kept;
+        let remains = body.groups.iter().any(|group| is_meant(group.process));
+        self.retire(gone);
+        remains
     }
 
     /// Every process of a life that is not a hook's: those that a signal is meant for if main is not known.
     pub(super) fn rest(&self, number: u64) -> Vec<i32> {
         let Some(body) = self.lives.get(&number) else { return Vec::new() };
         let Some(tree) = &self.tree else {
-            let pids = sessions::processes(&body.marker(), &body.leaders);
+            let pids = sessions::processes(&body.marker(), &body.leaders, &self.known_to_others(number));
             let is_hook = |pid: &i32| {
                 body.processes.iter().any(|known| {
                     known.pid == *pid && known.role.kind().is_some_and(|kind| kind != ProcessKind::Main)
@@ -141,7 +172,7 @@ impl Executor {
                 let group = body.groups.iter().find(|group| group.process == ProcessKind::Main)?;
                 tree.processes(group.branch, &group.name)
             }
-            None => sessions::processes(&body.marker(), &body.leaders),
+            None => sessions::processes(&body.marker(), &body.leaders, &self.known_to_others(number)),
         };
         let mut children = pids.into_iter().filter(|pid| crate::sys::wait::is_child(*pid));
         let only = children.next()?;
@@ -162,7 +193,7 @@ impl Executor {
                     kill(process.pid.saturating_neg(), 9);
                     kill(process.pid, 9);
                 }
-                let rest = sessions::processes(&body.marker(), &body.leaders);
+                let rest = sessions::processes(&body.marker(), &body.leaders, &self.known_to_others(number));
                 rest.into_iter().for_each(|pid| kill(pid, 9));
             }
         }
@@ -245,16 +276,39 @@ impl Executor {
         }
     }
 
-    /// Removes groups of lives that are over, as far as they are empty by now.
+    /// When empty groups are removed: when nothing has been started for a while.
+    pub(super) fn burial(&self) -> Option<Time> {
+        let quiet = self.last_start.after(std::time::Duration::from_millis(QUIET));
+        let due = if self.dying.len() > MOST_DYING { Time::default() } else { quiet };
+        self.buries.then_some(due)
+    }
+
+    /// Removes groups of lives that are over, as far as they are empty by now. Those that are not are tried again
+    /// when somebody else has ended.
     pub(super) fn bury(&mut self) {
         let Some(tree) = &self.tree else { return };
-        for _ in 0..self.dying.len().min(BURIALS) {
+        let tries = self.dying.len().min(BURIALS);
+        for _ in 0..tries {
             if let Some(group) = self.dying.pop_front()
                 && !tree.remove(group.branch, &group.name)
             {
-                self.dying.push_back(group);
+                self.unburied.push(group);
             }
         }
+        self.buries = !self.dying.is_empty();
+    }
+
+    /// Removes all groups that are not needed and empty, at once.
+    pub fn tidy(&mut self) {
+        self.dying.extend(self.unburied.drain(..));
+        while !self.dying.is_empty() {
+            self.bury();
+        }
+    }
+
+    /// Which processes are known to belong to another life.
+    fn known_to_others(&self, number: u64) -> impl Fn(i32) -> bool {
+        move |pid| self.pids.get(&pid).is_some_and(|life| *life != number)
     }
 
     /// The life whose mark a process carries, or in whose session it is.
@@ -269,10 +323,10 @@ impl Executor {
 }
 
 /// Whether processes are left of a life, where there are no cgroups.
-fn remains_marked(body: &Body, which: Which) -> bool {
+fn remains_marked(body: &Body, which: Which, is_known: &dyn Fn(i32) -> bool) -> bool {
     // One that is main no longer is left like any other.
     let own = |pid: &i32| body.processes.iter().any(|known| known.pid == *pid && known.role.kind().is_some());
-    let pids = sessions::processes(&body.marker(), &body.leaders);
+    let pids = sessions::processes(&body.marker(), &body.leaders, is_known);
     match which {
         Which::Main | Which::Left => pids.iter().any(|pid| !own(pid)),
         Which::All => !pids.is_empty(),

@@ -48,7 +48,10 @@ impl Executor {
 
     fn after_reaping(&mut self, shell: &mut Shell<'_>) {
         self.advance(shell);
-        self.bury();
+        if !self.unburied.is_empty() {
+            let groups = std::mem::take(&mut self.unburied);
+            self.retire(groups);
+        }
         if self.reserve.is_empty() {
             self.hold_back();
         }

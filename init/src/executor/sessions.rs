@@ -48,13 +48,15 @@ pub fn marker(job: &str, instance: &str, number: u64) -> String {
     super::tree::group_name(job, instance, number).replacen('@', "/", 1)
 }
 
-/// The living processes that carry a mark, or are in a session or group that one of `leaders` began.
+/// The living processes that carry a mark, or are in a session or group that one of `leaders` began. Those that
+/// are known to be another's are not looked at.
 #[must_use]
-pub fn processes(marker: &str, leaders: &[i32]) -> Vec<i32> {
+pub fn processes(marker: &str, leaders: &[i32], is_known: &dyn Fn(i32) -> bool) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| *pid != own).filter(|pid| is_of(*pid, marker, leaders)).collect()
+    let pids = pids.filter(|pid| *pid != own && !is_known(*pid));
+    pids.filter(|pid| is_of(*pid, marker, leaders)).collect()
 }
 
 fn is_of(pid: i32, marker: &str, leaders: &[i32]) -> bool {

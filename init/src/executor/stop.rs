@@ -66,7 +66,7 @@ impl Executor {
                 for hook in body.processes.iter().filter(|known| known.role.kind() == Some(process)) {
                     kill(hook.pid.saturating_neg(), 9);
                     kill(hook.pid, 9);
-                    sessions::processes("", &[hook.pid]).into_iter().for_each(|pid| kill(pid, 9));
+                    sessions::processes("", &[hook.pid], &|_| false).into_iter().for_each(|pid| kill(pid, 9));
                 }
             }
         }
@@ -110,12 +110,12 @@ impl Executor {
         match &self.tree {
             Some(tree) => {
                 body.set_ups(None).for_each(|pid| kill(pid, 9));
-                for group in groups {
-                    if !tree.remove(group.branch, &group.name) {
+                for group in &groups {
+                    if tree.is_populated(group.branch, &group.name) {
                         tree.kill(group.branch, &group.name);
-                        self.dying.push_back(group);
                     }
                 }
+                self.retire(groups);
             }
             None if body.is_left => {
                 let hooks =

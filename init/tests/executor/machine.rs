@@ -333,7 +333,8 @@ impl Machine {
     }
 
     /// Every cgroup of a life.
-    pub fn groups(&self) -> Vec<String> {
+    pub fn groups(&mut self) -> Vec<String> {
+        self.with(|executor, _| executor.tidy());
         let entries =
             std::fs::read_dir(format!("{}/cgroup/job", self.folder)).into_iter().flatten().flatten();
         let folders = entries.filter(|entry| entry.path().is_dir());
