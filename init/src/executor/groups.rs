@@ -1,6 +1,5 @@
 //! The groups of a life: made when a process is, removed when nothing is left in them.
 
-use events::Time;
 use jobs::{Input, ProcessKind, Ready};
 use nix::sys::inotify::AddWatchFlags;
 use serde::{Deserialize, Serialize};
@@ -16,10 +15,6 @@ use crate::pid1::shell::Shell;
 
 /// How long until a life is looked at again, of whose emptiness nobody tells, in milliseconds.
 const LOOK_AGAIN: u64 = 250;
-/// How long nothing must have been started before empty groups are removed, in milliseconds.
-const QUIET: u64 = 200;
-/// How many groups wait at most for that.
-const MOST_DYING: usize = 4_096;
 /// How often a group of a life that is over is tried at a time.
 const BURIALS: usize = 64;
 
@@ -73,13 +68,8 @@ impl Executor {
             _ => Unmade::by("cgroup", &error),
         })?;
         let group = Group { process, branch, name };
-        let mut is_known = body.groups.contains(&group);
-        if is_there && !is_known {
-            let before = self.dying.len();
-            self.dying.retain(|dying| dying.name != group.name);
-            is_known = self.dying.len() < before;
-        }
-        if !body.groups.contains(&group) {
+        let is_known = body.groups.contains(&group);
+        if !is_known {
             body.groups.push(group.clone());
         }
         if branch == Branch::Limited && !is_there {
@@ -99,20 +89,7 @@ impl Executor {
     /// Removes a life's group for a process, if nothing is left in it.
     pub(super) fn drop_group(&mut self, number: u64, process: ProcessKind) {
         if let (Some(tree), Some(body)) = (&self.tree, self.lives.get_mut(&number)) {
-            let (gone, kept) = std::mem::take(&mut body.groups)
-                .into_iter()
-                .partition(|group| group.process == process && !tree.is_populated(group.branch, &group.name));
-            body.groups = kept;
-            self.retire(gone);
-        }
-    }
-
-    /// Groups that are not needed any more. To remove one costs more than to make it, so that waits until those
-    /// who wait to be started have been.
-    pub(super) fn retire(&mut self, groups: Vec<Group>) {
-        if !groups.is_empty() {
-            self.dying.extend(groups);
-            self.buries = true;
+            body.groups.retain(|group| group.process != process || !tree.remove(group.branch, &group.name));
         }
     }
 
@@ -137,13 +114,8 @@ impl Executor {
             Which::Left => process == ProcessKind::Main || !runs(process),
             Which::All => true,
         };
-        let (gone, kept) = std::mem::take(&mut body.groups)
-            .into_iter()
-            .partition(|group| is_meant(group.process) && !tree.is_populated(group.branch, &group.name));
-        body.groups = kept;
-        let remains = body.groups.iter().any(|group| is_meant(group.process));
-        self.retire(gone);
-        remains
+        body.groups.retain(|group| !is_meant(group.process) || !tree.remove(group.branch, &group.name));
+        body.groups.iter().any(|group| is_meant(group.process))
     }
 
     /// Every process of a life that is not a hook's: those that a signal is meant for if main is not known.
@@ -276,33 +248,15 @@ impl Executor {
         }
     }
 
-    /// When empty groups are removed: when nothing has been started for a while.
-    pub(super) fn burial(&self) -> Option<Time> {
-        let quiet = self.last_start.after(std::time::Duration::from_millis(QUIET));
-        let due = if self.dying.len() > MOST_DYING { Time::default() } else { quiet };
-        self.buries.then_some(due)
-    }
-
-    /// Removes groups of lives that are over, as far as they are empty by now. Those that are not are tried again
-    /// when somebody else has ended.
+    /// Removes groups of lives that are over, as far as they are empty by now.
     pub(super) fn bury(&mut self) {
         let Some(tree) = &self.tree else { return };
-        let tries = self.dying.len().min(BURIALS);
-        for _ in 0..tries {
+        for _ in 0..self.dying.len().min(BURIALS) {
             if let Some(group) = self.dying.pop_front()
                 && !tree.remove(group.branch, &group.name)
             {
-                self.unburied.push(group);
+                self.dying.push_back(group);
             }
-        }
-        self.buries = !self.dying.is_empty();
-    }
-
-    /// Removes all groups that are not needed and empty, at once.
-    pub fn tidy(&mut self) {
-        self.dying.extend(self.unburied.drain(..));
-        while !self.dying.is_empty() {
-            self.bury();
         }
     }
 

@@ -135,7 +135,6 @@ impl Executor {
             }
         };
         self.steps.0.set_pid(place, pid);
-        self.last_start = shell.now;
         drop(told);
         let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
             Ok(registration) => registration,

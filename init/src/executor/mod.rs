@@ -127,12 +127,6 @@ pub struct Executor {
     watches: BTreeMap<WatchDescriptor, u64>,
     /// Groups of lives that are over, which are not empty yet.
     dying: VecDeque<Group>,
-    /// Those that were tried and not empty.
-    unburied: Vec<Group>,
-    /// Whether some are to be tried.
-    buries: bool,
-    /// When a process was made last.
-    last_start: Time,
     reserve: Vec<OwnedFd>,
     warnings: Vec<String>,
     /// Ends of processes that belong to no job.
@@ -185,9 +179,6 @@ impl Executor {
             due: BTreeMap::new(),
             watches: BTreeMap::new(),
             dying: VecDeque::new(),
-            unburied: Vec::new(),
-            buries: false,
-            last_start: Time::default(),
             reserve: Vec::new(),
             warnings,
             others: Vec::new(),
@@ -249,7 +240,7 @@ impl Executor {
     pub fn deadline(&self) -> Option<Time> {
         let stuck = if self.queue.is_empty() { None } else { self.next_stuck() };
         let lost = self.asked.first().map(|_| Time::default());
-        self.due.values().copied().chain(stuck).chain(lost).chain(self.burial()).min()
+        self.due.values().copied().chain(stuck).chain(lost).min()
     }
 
     /// Does what is due.
@@ -263,9 +254,7 @@ impl Executor {
             self.due.remove(&number);
             self.look_at(shell, number);
         }
-        if self.burial().is_some_and(|time| time <= shell.now) {
-            self.bury();
-        }
+        self.bury();
     }
 
     /// The life that a process belongs to, by its group.

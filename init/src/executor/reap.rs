@@ -48,10 +48,7 @@ impl Executor {
 
     fn after_reaping(&mut self, shell: &mut Shell<'_>) {
         self.advance(shell);
-        if !self.unburied.is_empty() {
-            let groups = std::mem::take(&mut self.unburied);
-            self.retire(groups);
-        }
+        self.bury();
         if self.reserve.is_empty() {
             self.hold_back();
         }

@@ -200,7 +200,6 @@ impl Executor {
                 Some(_) | None => {
                     tree.kill(branch, &name);
                     self.dying.push_back(Group { process: ProcessKind::Main, branch, name });
-                    self.buries = true;
                 }
             }
         }

@@ -110,12 +110,12 @@ impl Executor {
         match &self.tree {
             Some(tree) => {
                 body.set_ups(None).for_each(|pid| kill(pid, 9));
-                for group in &groups {
-                    if tree.is_populated(group.branch, &group.name) {
+                for group in groups {
+                    if !tree.remove(group.branch, &group.name) {
                         tree.kill(group.branch, &group.name);
+                        self.dying.push_back(group);
                     }
                 }
-                self.retire(groups);
             }
             None if body.is_left => {
                 let hooks =

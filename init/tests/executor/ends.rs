@@ -122,8 +122,7 @@ fn a_stopped_process_is_ended(machine: &mut Machine) {
 fn a_frozen_group_is_killed(machine: &mut Machine) {
     let life = machine.run(Ready::Spawned, "exec sleep 1000");
     machine.spawned(life);
-    let groups = machine.groups();
-    let group = format!("{}/cgroup/job/{}", machine.folder, groups[0]);
+    let group = format!("{}/cgroup/job/{}", machine.folder, machine.groups()[0]);
     std::fs::write(format!("{group}/cgroup.freeze"), "1").unwrap();
     let events = || std::fs::read_to_string(format!("{group}/cgroup.events")).unwrap();
     machine.until_so("it is frozen", || events().contains("frozen 1"));

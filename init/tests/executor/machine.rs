@@ -333,8 +333,7 @@ impl Machine {
     }
 
     /// Every cgroup of a life.
-    pub fn groups(&mut self) -> Vec<String> {
-        self.with(|executor, _| executor.tidy());
+    pub fn groups(&self) -> Vec<String> {
         let entries =
             std::fs::read_dir(format!("{}/cgroup/job", self.folder)).into_iter().flatten().flatten();
         let folders = entries.filter(|entry| entry.path().is_dir());
