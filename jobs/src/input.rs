@@ -2,6 +2,8 @@
 
 use alloc::{boxed::Box, sync::Arc, vec::Vec};
 
+use core::time::Duration;
+
 use events::{Args, Event, Fact, Fold, Identity, Name};
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +145,13 @@ pub enum Input {
         kind: Shutdown,
         /// By whom.
         origin: Origin,
+    },
+    /// A life asks for more time for what it is doing.
+    Extended {
+        /// Which life.
+        life: Life,
+        /// How much, from now on.
+        by: Duration,
     },
 }
 

@@ -76,6 +76,10 @@ pub const METHODS: &[Method] = &[
         let event = Event { name: fields.name("event")?, args: fields.args("args")? };
         Ok(Request::Emit { event, wait: fields.truth_or("wait", true)? })
     }),
+    anybody("Await", |fields| {
+        let question = fields.word("question", str::parse::<u64>)?;
+        question.map(Request::Await).ok_or_else(|| Fault::parameter("question", "is missing"))
+    }),
     root("SetFact", |fields| Ok(Request::SetFact { fact: fact(fields)?, keep: fields.truth("keep")? })),
     root("UnsetFact", |fields| fact(fields).map(Request::UnsetFact)),
     Method {

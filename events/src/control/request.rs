@@ -33,6 +33,8 @@ pub enum Request {
         /// Whether the answer comes when all that it caused is done.
         wait: bool,
     },
+    /// The answer to a question that Onset had not answered before it executed itself again.
+    Await(u64),
     /// That a fact begins to hold.
     SetFact {
         /// Which.

@@ -20,6 +20,8 @@ use super::{
 
 /// How many jobs are asked for at a time.
 const AT_A_TIME: usize = 8;
+/// How often Onset is asked again that executes itself again meanwhile.
+const ASKED_AGAIN: u32 = 5;
 /// How often it is looked how far a job is after Onset has executed itself again.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -76,8 +78,11 @@ impl Act {
                 let answer = connection.and_then(|mut connection| {
                     connection.receive(self.timeout, &mut progress(job, &args, socket))
                 });
+                let answer = answer.map(|reply| reply.parameters);
+                let answer =
+                    Connection::come_back(socket, answer, self.timeout, &mut progress(job, &args, socket));
                 clear_progress();
-                let answer = match answer.map(|reply| reply.parameters) {
+                let answer = match answer {
                     Err(trouble) if trouble.is_restart() => self.after_restart(wish, job, &args, socket),
                     answer => answer,
                 };
@@ -115,8 +120,15 @@ impl Act {
         };
         say_remark("Onset has restarted; looking how far it is");
         let mut connection = Connection::open_again(socket)?;
+        let mut again_left = ASKED_AGAIN;
         loop {
             let answer = connection.call("Status", json!({ "job": job, "args": args }));
+            // It may execute itself once more, or have been about to when we came.
+            if answer.as_ref().is_err_and(Trouble::is_restart) && again_left > 0 {
+                again_left = again_left.saturating_sub(1);
+                connection = Connection::open_again(socket)?;
+                continue;
+            }
             let status = match (answer, wish) {
                 (Ok(answer), _) => answer,
                 (Err(trouble), Wish::Stop) if trouble.name() == "UnknownInstance" => {

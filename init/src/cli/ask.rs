@@ -56,15 +56,27 @@ pub(super) struct FactsCommand {
     json: bool,
 }
 
-/// Asks once more if Onset has executed itself again meanwhile: what only reads may be asked twice.
-pub(super) fn ask(socket: &Path, method: &str, parameters: &Value) -> Result<Value, Trouble> {
-    let answer = Connection::open(socket).and_then(|mut it| it.call(method, parameters.clone()));
-    match answer {
-        Err(trouble) if trouble.is_restart() => {
-            Connection::open_again(socket)?.call(method, parameters.clone())
+/// How often Onset is asked again that executes itself again meanwhile: what only reads may be asked twice.
+const ASKED_AGAIN: usize = 5;
+
+/// Asks, and asks again if Onset has executed itself again meanwhile.
+fn persistently<T>(
+    socket: &Path,
+    mut question: impl FnMut(Connection) -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
+    let mut answer = Connection::open(socket).and_then(&mut question);
+    for _ in 0..ASKED_AGAIN {
+        if !answer.as_ref().is_err_and(Trouble::is_restart) {
+            break;
         }
-        answer => answer,
+        answer = Connection::open_again(socket).and_then(&mut question);
     }
+    answer
+}
+
+/// The answer to a question that changes nothing.
+pub(super) fn ask(socket: &Path, method: &str, parameters: &Value) -> Result<Value, Trouble> {
+    persistently(socket, |mut connection| connection.call(method, parameters.clone()))
 }
 
 /// The same for a list that comes in parts: all of it as one answer.
@@ -74,20 +86,16 @@ pub(super) fn ask_list(
     parameters: &Value,
     name: &str,
 ) -> Result<Value, Trouble> {
-    let whole = |connection: Result<Connection, Trouble>| -> Result<Value, Trouble> {
+    persistently(socket, |mut connection| {
         let mut things = Vec::new();
         let mut take = |mut part: Value| {
             if let Some(part) = part.get_mut(name).and_then(Value::as_array_mut) {
                 things.append(part);
             }
         };
-        connection?.call_parts(method, parameters, &mut take)?;
+        connection.call_parts(method, parameters, &mut take)?;
         Ok(json!({ name: things }))
-    };
-    match whole(Connection::open(socket)) {
-        Err(trouble) if trouble.is_restart() => whole(Connection::open_again(socket)),
-        answer => answer,
-    }
+    })
 }
 
 /// A command's end: the answer as text or JSON, or what went wrong.

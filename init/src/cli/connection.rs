@@ -80,6 +80,29 @@ impl Connection {
         }
     }
 
+    /// The answer to a call that Onset had not answered before it executed itself again. What else went wrong stays as
+    /// it is, as does what is not known any more.
+    pub fn come_back(
+        path: &Path,
+        answer: Result<Value, Trouble>,
+        limit: Option<Duration>,
+        tick: &mut dyn FnMut(Duration),
+    ) -> Result<Value, Trouble> {
+        let mut answer = answer;
+        loop {
+            let question = match &answer {
+                Err(trouble) if trouble.name() == "Restarted" => trouble.about("question").to_owned(),
+                Ok(_) | Err(_) => return answer,
+            };
+            if question.is_empty() {
+                return answer;
+            }
+            let mut connection = Self::open_again(path)?;
+            connection.send("Await", &json!({ "question": question }), false)?;
+            answer = connection.receive(limit, tick).map(|reply| reply.parameters);
+        }
+    }
+
     /// Calls a method of Onset's interface, and waits for the answer.
     pub fn call(&mut self, method: &str, parameters: Value) -> Result<Value, Trouble> {
         self.send(method, &parameters, false)?;

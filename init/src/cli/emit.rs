@@ -71,9 +71,9 @@ impl Emit {
         let limit = if self.no_wait { Some(AT_ONCE) } else { self.timeout };
         let answer = Connection::open(socket).and_then(|mut connection| {
             connection.send("Emit", &parameters, false)?;
-            connection.receive(limit, &mut |_| {})
+            connection.receive(limit, &mut |_| {}).map(|reply| reply.parameters)
         });
-        end(answer.map(|_| ()))
+        end(Connection::come_back(socket, answer, limit, &mut |_| {}).map(|_| ()))
     }
 }
 

@@ -119,7 +119,8 @@ impl Settled {
             false => ask::ask(socket, "Settled", &json!({})),
             true => Connection::open(socket).and_then(|mut connection| {
                 connection.send("Settled", &json!({ "wait": true }), false)?;
-                connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters)
+                let answer = connection.receive(self.timeout, &mut |_| {}).map(|reply| reply.parameters);
+                Connection::come_back(socket, answer, self.timeout, &mut |_| {})
             }),
         };
         let has_settled = answer.as_ref().is_ok_and(|answer| is(answer, "settled"));
@@ -168,8 +169,8 @@ pub(super) fn reexec(socket: &Path) -> Outcome {
     });
     match asked {
         Err(trouble) if trouble.is_restart() => {
-            let back = Connection::open_again(socket);
-            end(back.and_then(|mut connection| connection.call("Version", json!({}))).map(|_| ()))
+            let back = Connection::open_again(socket).map(drop);
+            end(back.and_then(|()| ask::ask(socket, "Version", &json!({}))).map(|_| ()))
         }
         Err(trouble) => trouble.outcome(),
         Ok(_) => Outcome { text: String::new(), remarks: String::new(), code: DONE },

@@ -56,6 +56,11 @@ impl Clients {
         Self { table: BTreeMap::new(), number: 0, most, barred, spent: (Time(0), BTreeMap::new()) }
     }
 
+    /// As which user the client of this number connected.
+    pub fn uid(&self, number: u32) -> Option<u32> {
+        Some(self.table.get(&number)?.peer.uid)
+    }
+
     /// The client of this number.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut Client> {
         self.table.get_mut(&number)

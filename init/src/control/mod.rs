@@ -66,6 +66,9 @@ pub struct Control {
 /// How many faults of files are kept to be shown.
 const FAULTS: usize = 256;
 
+/// How many questions are kept for askers who may come back.
+const QUESTIONS: usize = 256;
+
 /// What outlives a re-exec.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Records {
@@ -85,6 +88,19 @@ pub struct Records {
     barred: Vec<u32>,
     /// What is wrong in the job files.
     faults: Vec<Fault>,
+    /// Questions that were open when PID 1 was last about to execute itself.
+    questions: Vec<Question>,
+}
+
+/// A question whose asker may come back for the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Question {
+    reply: ReplyId,
+    /// Who asked.
+    uid: u32,
+    asked: Asked,
+    /// The answer, if it came before the asker.
+    outcome: Option<Outcome>,
 }
 
 /// A question that has no answer yet.
@@ -96,7 +112,7 @@ struct Pending {
 }
 
 /// What was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Asked {
     /// That a job does something.
     Act { job: Text, instance: Text, turns: Option<u8> },
@@ -106,6 +122,26 @@ enum Asked {
     Settled,
     /// Something that only the loop does.
     Order,
+}
+
+impl Asked {
+    /// Whether the answer can still come when PID 1 has executed itself.
+    const fn can_be_awaited(&self) -> bool {
+        match self {
+            Self::Act { turns, .. } => turns.is_none(),
+            Self::Emit(_) | Self::Settled => true,
+            Self::Order => false,
+        }
+    }
+
+    /// What the engine's answer is to the asker.
+    fn answer(&self, outcome: &Outcome, views: &Views<'_>) -> Result<Value, Value> {
+        match self {
+            Self::Act { job, instance, .. } => outcome::of_act(job, instance, outcome, views),
+            Self::Emit(event) => outcome::of_emit(event, outcome),
+            Self::Settled | Self::Order => Ok(json!({})),
+        }
+    }
 }
 
 impl Control {
@@ -120,6 +156,7 @@ impl Control {
             settled: false,
             barred: Vec::new(),
             faults: Vec::new(),
+            questions: Vec::new(),
         };
         Self::resume(shell, path, records, None)
     }
@@ -149,8 +186,9 @@ impl Control {
 
     /// Ends all connections, and listens no more.
     pub fn close(self, shell: &mut Shell<'_>) {
-        self.clients.close(shell);
+        // First nobody is let in any more: who is sent away comes back at once.
         self.listener.close(shell);
+        self.clients.close(shell);
     }
 
     /// What is logged.
@@ -282,12 +320,14 @@ impl Control {
 
     /// The engine's answer.
     pub fn reply(&mut self, shell: &mut Shell<'_>, reply: ReplyId, outcome: &Outcome, views: &Views<'_>) {
-        let Some(pending) = self.pending.remove(&reply) else { return };
-        let answer = match &pending.asked {
-            Asked::Act { job, instance, .. } => outcome::of_act(job, instance, outcome, views),
-            Asked::Emit(event) => outcome::of_emit(event, outcome),
-            Asked::Settled | Asked::Order => Ok(json!({})),
+        let Some(pending) = self.pending.remove(&reply) else {
+            let mut questions = self.records.questions.iter_mut();
+            if let Some(question) = questions.find(|question| question.reply == reply) {
+                question.outcome = Some(outcome.clone());
+            }
+            return;
         };
+        let answer = pending.asked.answer(outcome, views);
         self.answer_client(shell, pending.client, answer);
     }
 
@@ -335,15 +375,29 @@ impl Control {
         }
     }
 
-    /// PID 1 is about to execute itself: who waits is told to ask again.
+    /// PID 1 is about to be written down and to execute itself: what is still open is kept for those who come back.
+    pub fn keep_questions(&mut self) {
+        let open = self.pending.iter().filter(|(_, pending)| pending.asked.can_be_awaited());
+        let clients = &self.clients;
+        let open = open.filter_map(|(reply, pending)| {
+            let uid = clients.uid(pending.client)?;
+            Some(Question { reply: *reply, uid, asked: pending.asked.clone(), outcome: None })
+        });
+        let open: Vec<Question> = open.collect();
+        self.records.questions.extend(open);
+        let over = self.records.questions.len().saturating_sub(QUESTIONS);
+        self.records.questions.drain(..over);
+    }
+
+    /// PID 1 is about to execute itself: who waits is told to ask again, and for which answer he may come back.
     pub fn farewell(&mut self, now: Time) {
-        let restarted = outcome::error("Restarted", json!({}));
-        for pending in std::mem::take(&mut self.pending).into_values() {
+        for (reply, pending) in std::mem::take(&mut self.pending) {
+            let question = pending.asked.can_be_awaited().then(|| reply.0.to_string());
             if let Some(client) = self.clients.get_mut(pending.client) {
-                client.answer(Err(restarted.clone()), now);
+                client.answer(Err(outcome::error("Restarted", json!({ "question": question }))), now);
             }
         }
-        self.clients.farewell(&restarted, now);
+        self.clients.farewell(&outcome::error("Restarted", json!({})), now);
     }
 
     fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {

@@ -1,7 +1,7 @@
 //! Answers as JSON: the engine's, and errors.
 
 use events::{Text, control::Fault};
-use jobs::{Outcome, Refusal, failure_text, refusal_text};
+use jobs::{Outcome, Refusal, refusal_text};
 use serde_json::{Value, json};
 
 use super::{order::Views, show};
@@ -62,7 +62,8 @@ pub fn of_act(job: &Text, instance: &Text, outcome: &Outcome, views: &Views<'_>)
         Outcome::MissingVariable(variable) => Err(missing_variable(job, variable, views)),
         Outcome::Refused(refusal) => Err(refusal_error(job, refusal)),
         Outcome::Failed(failure) => {
-            Err(error("Failed", json!({ "job": job, "reason": failure_text(*failure) })))
+            let reason = views.engine.failure_of(job, instance, *failure);
+            Err(error("Failed", json!({ "job": job, "reason": reason })))
         }
         Outcome::EventFailed => {
             Err(error("Failed", json!({ "job": job, "reason": "an event of it failed" })))

@@ -11,7 +11,7 @@ use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
+    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
     pages::Listed, show, watch,
 };
 use crate::pid1::shell::Shell;
@@ -154,6 +154,7 @@ impl Control {
                     (Ok(()), Some(reply)) => self.later(caller, reply, Asked::Emit(text)),
                 }
             }
+            Request::Await(question) => self.go_on_waiting(caller, ReplyId(question)),
             Request::SetFact { fact, keep } => {
                 let origin = match caller.origin() {
                     Origin::Job(_) if keep => Origin::Person(0),
@@ -266,6 +267,25 @@ impl Control {
     fn later(&mut self, caller: &Caller<'_>, reply: ReplyId, asked: Asked) -> Step {
         self.pending.insert(reply, Pending { client: caller.number, asked });
         Step::Later(reply)
+    }
+
+    /// Somebody comes back for an answer.
+    fn go_on_waiting(&mut self, caller: &Caller<'_>, reply: ReplyId) -> Step {
+        let uid = self.clients.uid(caller.number);
+        let questions = &mut self.records.questions;
+        let is_meant =
+            |question: &Question| question.reply == reply && (Some(question.uid) == uid || uid == Some(0));
+        let Some(place) = questions.iter().position(is_meant) else {
+            return Step::Answer(Err(outcome::error("Restarted", json!({}))));
+        };
+        let Question { asked, outcome, .. } = questions.swap_remove(place);
+        match outcome {
+            Some(outcome) => Step::Answer(asked.answer(&outcome, caller.views)),
+            None if asked == Asked::Settled && self.records.settled => {
+                Step::Answer(Ok(show::settled(true, caller.views)))
+            }
+            None => self.later(caller, reply, asked),
+        }
     }
 
     fn ordered(&mut self, caller: &Caller<'_>, order: impl FnOnce(ReplyId) -> Order) -> Step {

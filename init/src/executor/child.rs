@@ -3,7 +3,15 @@
 //! Each step is noted before it is done, so that a death in it can be told by its name; a step that fails is
 //! told through the status pipe. The pipe closes when the program is executed. Nothing here allocates.
 
-use std::{convert::Infallible, ffi::CString, fs::File, io, io::Read as _, os::fd::RawFd};
+use std::{
+    convert::Infallible,
+    ffi::CString,
+    fs::File,
+    io,
+    io::Read as _,
+    os::fd::RawFd,
+    sync::atomic::{AtomicU8, Ordering},
+};
 
 use nix::{
     fcntl::{OFlag, open},
@@ -15,23 +23,38 @@ use super::{
     step::{Fault, Reason, Step},
     users::User,
 };
-use crate::sys::{child, spawn, steps::Steps};
+use crate::sys::{child, spawn, twin::Room};
 
 /// What the child is given beside its plan.
-#[derive(Debug)]
-pub struct Post<'s> {
+#[derive(Debug, Clone, Copy)]
+pub struct Post {
     /// Where steps are noted.
-    pub steps: &'s Steps,
-    /// Its place there.
-    pub place: u32,
+    pub step: &'static AtomicU8,
     /// The status pipe.
     pub status: RawFd,
     /// `cgroup.procs` of its cgroup, if it was not made in it.
     pub procs: Option<RawFd>,
 }
 
+/// What a child that shares our memory works on: it stays where it is until that child has executed or ended.
+#[derive(Debug)]
+pub struct Errand {
+    /// Its plan.
+    pub plan: Plan,
+    /// What else it is given.
+    pub post: Post,
+    /// What it runs on.
+    pub room: Room,
+}
+
+/// [`run`], for a child that shares our memory.
+pub extern "C" fn run_errand(errand: *mut libc::c_void) -> ! {
+    let errand = crate::sys::twin::lent::<Errand>(errand);
+    run(&mut errand.plan, &errand.post)
+}
+
 /// Sets this process up and executes its program. It does not come back.
-pub fn run(plan: &mut Plan, post: &Post<'_>) -> ! {
+pub fn run(plan: &mut Plan, post: &Post) -> ! {
     match set_up(plan, post) {
         Ok(never) => match never {},
         Err(fault) => {
@@ -41,8 +64,8 @@ pub fn run(plan: &mut Plan, post: &Post<'_>) -> ! {
     }
 }
 
-fn set_up(plan: &mut Plan, post: &Post<'_>) -> Result<Infallible, Fault> {
-    let begin = |step: Step| post.steps.set(post.place, step as u8);
+fn set_up(plan: &mut Plan, post: &Post) -> Result<Infallible, Fault> {
+    let begin = |step: Step| post.step.store(step as u8, Ordering::Relaxed);
     let at = |step: Step| move |error: io::Error| Fault::new(step, &error);
 
     begin(Step::Descriptors);
@@ -201,6 +224,10 @@ fn become_user(plan: &mut Plan, begin: &dyn Fn(Step)) -> Result<(), Fault> {
         }
         begin(Step::SetGroups);
         child::groups(&room.groups).map_err(at(Step::SetGroups))?;
+        if let (true, Some(user)) = (plan.owns_output, user) {
+            // `/dev/stderr` is opened anew by programs that take it for a file; where it cannot be, they go on writing.
+            let _ = nix::unistd::fchown(crate::sys::spawn::borrowed(1), Some(user.uid.into()), None);
+        }
         if let Some(gid) = own {
             begin(Step::SetGid);
             child::group(gid).map_err(at(Step::SetGid))?;

@@ -1,6 +1,9 @@
 //! From a plan to a process that runs: the copy, and what its status pipe says.
 
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::{
+    io,
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+};
 
 use events::Time;
 use jobs::{Exit, Input, Life, Pid, ProcessKind};
@@ -8,7 +11,7 @@ use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
 
 use super::{
     AT_ONCE, Executor,
-    child::{self, Post},
+    child::{self, Errand, Post},
     groups::Group,
     life::{Process, Role},
     noted::What,
@@ -24,10 +27,13 @@ use crate::{
         poll::{Interest, Registration},
         spawn::{self, Copy, How},
         steps::PLACES,
-        wait::{self, Change},
+        twin::{self, Room},
+        wait,
     },
 };
 
+/// How much memory for children that share ours is kept for the next ones.
+const ROOMS: usize = 4;
 /// How long a set-up may take before others need not wait for it, in milliseconds.
 const STUCK: u64 = 1_000;
 
@@ -65,7 +71,7 @@ enum Outcome {
     Executed,
     Fault(Fault),
     /// The child died in it.
-    Died(Step, Option<Change>),
+    Died(Step, Option<Exit>),
 }
 
 impl Executor {
@@ -118,7 +124,16 @@ impl Executor {
         self.steps.0.set(place, Step::Begin as u8);
         self.steps.0.set_pid(place, 0);
         let status = Kept::new(status, status_label(place, process, life));
-        let (pid, pidfd) = self.copy(plan, group.as_ref(), process, place, &told)?;
+        // The child takes the rest of the plan along.
+        let names = std::mem::take(&mut plan.names);
+        let made = self.copy(plan, group.as_ref(), process, place, &told);
+        let (pid, pidfd) = match made {
+            Ok(made) => made,
+            Err(unmade) => {
+                plan.names = names;
+                return Err(unmade);
+            }
+        };
         self.steps.0.set_pid(place, pid);
         drop(told);
         let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
@@ -140,7 +155,6 @@ impl Executor {
                 body.leaders.push(pid);
             }
         }
-        let names = std::mem::take(&mut plan.names);
         let since = shell.now;
         let registration = Some(registration);
         self.set_ups.add(SetUp { life, process, pid, names, status, registration, since });
@@ -178,17 +192,22 @@ impl Executor {
             pidfd: self.pidfd && process == ProcessKind::Main,
             cgroup: directory.as_ref().map(|directory| directory.as_fd()),
         };
-        match spawn::copy(&how) {
+        let Some(step) = self.steps.0.slot(place) else { return Err(Unmade::Starved("descriptors")) };
+        let post =
+            Post { step, status: told.as_raw_fd(), procs: procs.as_ref().map(|procs| procs.as_raw_fd()) };
+        let made = match self.room(plan) {
+            Some(room) => {
+                let errand = Box::new(Errand { plan: std::mem::take(plan), post, room });
+                self.share(&how, errand).map_err(|(error, errand)| {
+                    *plan = errand.plan;
+                    error
+                })
+            }
+            None => spawn::copy(&how),
+        };
+        match made {
             Ok(Copy::Parent { pid, pidfd }) => Ok((pid, pidfd)),
-            Ok(Copy::Child) => child::run(
-                plan,
-                &Post {
-                    steps: &self.steps.0,
-                    place,
-                    status: told.as_raw_fd(),
-                    procs: procs.as_ref().map(|procs| procs.as_raw_fd()),
-                },
-            ),
+            Ok(Copy::Child) => child::run(plan, &post),
             Err(error) => match error.raw_os_error().unwrap_or(libc::EINVAL) {
                 // Denied, or not known to this kernel: from now on without it.
                 libc::ENOSYS | libc::EPERM | libc::EINVAL | libc::E2BIG if self.clone3 => {
@@ -200,6 +219,36 @@ impl Executor {
                 }
                 _ => Err(Unmade::by("clone", &error)),
             },
+        }
+    }
+
+    /// Memory for a child that shares ours, if this one may.
+    fn room(&mut self, plan: &Plan) -> Option<Room> {
+        if !self.clone3 || !self.shares || !plan.may_share() {
+            return None;
+        }
+        self.rooms.pop().or_else(|| Room::new().ok())
+    }
+
+    /// Makes a child that shares our memory until it executes its program.
+    fn share(&mut self, how: &How<'_>, mut errand: Box<Errand>) -> Result<Copy, (io::Error, Box<Errand>)> {
+        let at: *mut Errand = &raw mut *errand;
+        match twin::spawn(how, &mut errand.room, child::run_errand, at.cast()) {
+            Ok((pid, pidfd)) => {
+                errand.plan.close();
+                self.errands.insert(pid, errand);
+                Ok(Copy::Parent { pid, pidfd })
+            }
+            Err(error) => Err((error, errand)),
+        }
+    }
+
+    /// A child has executed its program, or has ended: what it worked on is ours again.
+    pub(super) fn errand_done(&mut self, pid: i32) {
+        if let Some(errand) = self.errands.remove(&pid)
+            && self.rooms.len() < ROOMS
+        {
+            self.rooms.push(errand.room);
         }
     }
 
@@ -233,43 +282,35 @@ impl Executor {
 
     /// A status pipe has something to say.
     pub(super) fn status(&mut self, shell: &mut Shell<'_>, place: u32) {
-        let Some(set_up) = self.set_ups.get(place) else { return };
+        self.hear_status(shell, place, None);
+        self.advance(shell);
+    }
+
+    /// Hears how a set-up went, of a child that perhaps has ended by now.
+    pub(super) fn hear_status(&mut self, shell: &mut Shell<'_>, place: u32, end: Option<Exit>) {
+        let Some(set_up) = self.set_ups.get_mut(place) else { return };
         let mut bytes = [0_u8; FAULT];
+        let step = || Step::of(self.steps.0.get(place));
         let outcome = match nix::unistd::read(&set_up.status, &mut bytes) {
-            Err(Errno::EAGAIN | Errno::EINTR) => return,
-            Ok(0) | Err(_) => match self.how_it_ended(place, set_up) {
-                Outcome::Died(_, None) => {
+            Err(Errno::EAGAIN | Errno::EINTR) if end.is_none() => return,
+            // The end means that it was executed, or that it died before that.
+            Ok(0) | Err(_) => match (step(), end) {
+                (Step::Exec, _) => Outcome::Executed,
+                (step, Some(_)) => Outcome::Died(step, end),
+                (_, None) => {
                     // It is dying, and has closed its descriptors already. Its end is told when it is reaped.
-                    if let Some(set_up) = self.set_ups.get_mut(place)
-                        && let Some(registration) = set_up.registration.take()
-                    {
+                    if let Some(registration) = set_up.registration.take() {
                         shell.poll.remove(&set_up.status, registration);
                     }
                     return;
                 }
-                outcome => outcome,
             },
             Ok(read) => match Fault::read(bytes.get(..read).unwrap_or_default()) {
                 Some(fault) => Outcome::Fault(fault),
-                None => Outcome::Died(Step::of(self.steps.0.get(place)), None),
+                None => Outcome::Died(step(), end),
             },
         };
         self.set_up_ended(shell, place, outcome);
-        self.advance(shell);
-    }
-
-    /// What the end of a status pipe means: executed, or dead before that.
-    fn how_it_ended(&self, place: u32, set_up: &SetUp) -> Outcome {
-        let step = Step::of(self.steps.0.get(place));
-        let end = wait::end(set_up.pid);
-        match (step, end) {
-            (Step::Exec, None | Some(Change::Ended(_))) => Outcome::Executed,
-            // It may have been killed within `execve`, or by its own doing after it.
-            (Step::Exec, Some(_)) if !Stat::of(set_up.pid).is_some_and(|stat| stat.is_copy()) => {
-                Outcome::Executed
-            }
-            _ => Outcome::Died(step, end),
-        }
     }
 
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
@@ -285,9 +326,12 @@ impl Executor {
             known.role = role;
         }
         let why = match outcome {
-            Outcome::Executed => return self.tell_spawned(shell, life, process, pid),
+            Outcome::Executed => {
+                self.errand_done(pid);
+                return self.tell_spawned(shell, life, process, pid);
+            }
             Outcome::Fault(fault) => fault.text(&names),
-            Outcome::Died(step, end) => death(step, end.and_then(super::reap::exit_of)),
+            Outcome::Died(step, end) => death(step, end),
         };
         shell.report(Input::Unspawned { life, process, why: why.into() });
     }
@@ -302,7 +346,7 @@ impl Executor {
 }
 
 /// How a child died in its set-up, in words.
-pub(super) fn death(step: Step, exit: Option<Exit>) -> String {
+fn death(step: Step, exit: Option<Exit>) -> String {
     let step = step.name();
     match exit {
         Some(Exit::Signal(signal)) => format!("{step}: killed by {signal}"),

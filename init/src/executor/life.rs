@@ -5,7 +5,10 @@ use std::os::fd::OwnedFd;
 use events::{Name, Text};
 use jobs::{Job, Life, ProcessKind, Ready, Work};
 
-use super::groups::Group;
+use super::{
+    groups::Group,
+    notify::{Said, Voice, Watchdog},
+};
 use crate::{store::Kept, sys::poll::Registration};
 
 /// What there is of a life.
@@ -35,6 +38,10 @@ pub struct Body {
     pub(super) owes: Owes,
     /// Whether main is stopped by a signal.
     pub(super) is_stopped: bool,
+    /// Its socket for messages, if it has one.
+    pub(super) voice: Option<Voice>,
+    pub(super) said: Said,
+    pub(super) watchdog: Watchdog,
     pub(super) ready_fd: Option<Watched<Kept>>,
     /// Main that is not our child: its pidfd, if it can be had, and its place.
     pub(super) stranger: Option<Watched<OwnedFd>>,
@@ -112,6 +119,9 @@ impl Body {
             leaders: Vec::new(),
             owes: Owes::Nothing,
             is_stopped: false,
+            voice: None,
+            said: Said::default(),
+            watchdog: Watchdog::default(),
             ready_fd: None,
             stranger: None,
             chroot: None,
@@ -126,6 +136,8 @@ impl Body {
         if process == ProcessKind::Main {
             self.ready = job.ready.clone();
             self.waits = true;
+            self.said = Said::default();
+            self.watchdog = Watchdog { every: work.watchdog, ..Watchdog::default() };
         }
     }
 

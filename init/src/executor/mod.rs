@@ -19,10 +19,15 @@
 
 pub mod capabilities;
 pub mod child;
+mod found;
 mod groups;
 mod launch;
 mod life;
+mod listen;
+mod message;
 mod noted;
+mod notify;
+mod oom;
 pub mod plan;
 mod ready;
 mod reap;
@@ -61,6 +66,7 @@ use crate::{
         ledger::Ledger,
         poll::{Interest, Ready, Registration},
         steps::Steps,
+        twin::{self, Room},
     },
 };
 use groups::Group;
@@ -86,6 +92,11 @@ const RESERVE: usize = 16;
 pub struct Executor {
     tree: Option<Tree>,
     clone3: bool,
+    /// Whether children may share our memory until they execute.
+    shares: bool,
+    /// What such children work on.
+    errands: BTreeMap<i32, Box<child::Errand>>,
+    rooms: Vec<Room>,
     pidfd: bool,
     base: Base,
     /// How far set-ups have come. The next image finds it by the descriptor.
@@ -104,6 +115,10 @@ pub struct Executor {
     set_ups: Slab<SetUp>,
     /// Lives by the place of the descriptor that their main is ready by.
     ready_fds: Slab<u64>,
+    /// Lives that have a socket for messages, by its place.
+    voices: Slab<u64>,
+    /// Sockets that are opened for jobs, by whose they are.
+    sockets: BTreeMap<u64, Vec<Kept>>,
     /// Lives whose main is not our child, by the place of its pidfd.
     strangers: Slab<u64>,
     /// Lives that want to be looked at, and when.
@@ -122,6 +137,8 @@ pub struct Executor {
     found: Vec<(u64, ProcessKind)>,
     /// Those that were not there.
     asked: Vec<(Life, ProcessKind)>,
+    /// How many processes the kernel has killed for want of memory, when it was last looked.
+    oom_kills: u64,
 }
 
 impl Executor {
@@ -142,6 +159,9 @@ impl Executor {
         let mut executor = Self {
             tree,
             clone3: !without.clone3,
+            shares: twin::is_possible(),
+            errands: BTreeMap::new(),
+            rooms: Vec::new(),
             pidfd: !without.pidfd,
             base: base()?,
             steps: (steps, Kept::new(steps_fd, label(records::STEPS))),
@@ -153,6 +173,8 @@ impl Executor {
             queue: VecDeque::new(),
             set_ups: Slab::default(),
             ready_fds: Slab::default(),
+            voices: Slab::default(),
+            sockets: BTreeMap::new(),
             strangers: Slab::default(),
             due: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -163,7 +185,9 @@ impl Executor {
             found_groups: Vec::new(),
             found: Vec::new(),
             asked: Vec::new(),
+            oom_kills: 0,
         };
+        executor.oom_kills = oom::all_kills();
         executor.hold_back();
         Ok(executor)
     }
@@ -198,7 +222,9 @@ impl Executor {
     pub fn ready(&mut self, shell: &mut Shell<'_>, token: Token, ready: Ready) {
         let _ = ready;
         // Only these are ours.
-        if let Token::Status(place) = token {
+        if let Token::Notify(place) = token {
+            self.notified(shell, place);
+        } else if let Token::Status(place) = token {
             self.status(shell, place);
         } else if let Token::ReadyFd(place) = token {
             self.ready_fd(shell, place);

@@ -83,12 +83,14 @@ pub struct Base {
 }
 
 /// All that a child needs.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Plan {
     pub(super) words: Words,
     pub(super) environment: Words,
     pub(super) programs: Vec<CString>,
     pub(super) places: Vec<(RawFd, RawFd)>,
+    /// Whether what it writes to is a pipe of the job's own.
+    pub(super) owns_output: bool,
     /// Descriptors to be closed, from one to another.
     pub(super) gaps: Vec<(RawFd, RawFd)>,
     pub(super) terminal: Option<Terminal>,
@@ -117,6 +119,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the child may share our memory: it looks nobody up, opens nothing, and changes nothing that the kernel
+    /// keeps for a memory as a whole.
+    #[must_use]
+    pub const fn may_share(&self) -> bool {
+        self.room.is_none() && self.terminal.is_none() && self.apparmor.is_none() && self.oom.is_none()
+    }
+
+    /// Closes what was opened for the child: it has its own of each by now.
+    pub(super) fn close(&mut self) {
+        self.owned.clear();
+    }
+
     /// The plan for a process of `job`; or why there can be none.
     pub fn new(
         (job, piece): (&Job, &Piece),
@@ -145,6 +159,7 @@ impl Plan {
             environment: Words::new(environment.iter().map(String::as_bytes)),
             programs: programs(&program, &path)?,
             places: Vec::with_capacity(4),
+            owns_output: matches!(output, Output::Pipe(_)),
             gaps: Vec::with_capacity(6),
             terminal: None,
             limits: limits(work, base),

@@ -42,13 +42,22 @@ impl Executor {
         shell: &mut Shell<'_>,
         life: Life,
         job: &Job,
-        _piece: &Piece,
+        piece: &Piece,
         process: ProcessKind,
     ) -> Result<Extra, Unmade> {
         let mut extra = Extra::default();
         let Some(body) = self.lives.get_mut(&life.number) else { return Ok(extra) };
         if self.tree.is_none() {
             extra.marker = Some(body.marker());
+        }
+        if Self::wants_voice(body, process) {
+            extra.watchdog = body.watchdog.every;
+            extra.notify = self.voice(shell, life).map_err(|error| Unmade::by("notify", &error))?;
+        }
+        if process == ProcessKind::Main {
+            let instance = self.lives.get(&life.number).map(|body| body.instance.clone());
+            let instance = instance.unwrap_or_default();
+            extra.sockets = self.sockets_for(&job.name, &instance, &piece.work.sockets)?;
         }
         if process == ProcessKind::Main
             && let Some(target) = ready_descriptor(job)
@@ -110,6 +119,9 @@ impl Executor {
             }
             Ready::Forked | Ready::Stopped | Ready::Notify | Ready::Fd(_) => {}
         }
+        if self.lives.get(&number).is_some_and(|body| body.ready != Ready::Notify) {
+            self.watch_over(shell, number);
+        }
     }
 
     /// A newline on the descriptor that a job is ready by.
@@ -135,6 +147,7 @@ impl Executor {
 
     /// A life is up, and perhaps says which process is main.
     pub(super) fn is_ready(&mut self, shell: &mut Shell<'_>, number: u64, main: Option<i32>) {
+        self.hear_main_begin(shell, number);
         let Some(body) = self.lives.get_mut(&number) else { return };
         if std::mem::take(&mut body.waits) {
             let life = body.life;
@@ -145,11 +158,21 @@ impl Executor {
         }
     }
 
+    /// That main was executed is told before anything that it says, in whatever order it was heard of.
+    pub(super) fn hear_main_begin(&mut self, shell: &mut Shell<'_>, number: u64) {
+        let main = self.lives.get(&number).and_then(Body::main).map(|main| main.role);
+        if let Some(Role::SetUp(_, place)) = main {
+            self.status(shell, place);
+        }
+    }
+
     /// Looks at a life whose time has come.
     pub(super) fn look_at(&mut self, shell: &mut Shell<'_>, number: u64) {
         self.look_for_debt(shell, number);
         self.look_for_file(shell, number);
         self.look_at_stranger(shell, number);
+        self.look_at_voice(shell, number);
+        self.look_at_watchdog(shell, number);
     }
 
     /// Whether the pidfile or path is there that a job is ready by.
@@ -299,7 +322,7 @@ impl Executor {
 
     /// Whether somebody may send messages that must be heard before an end is told.
     pub(super) fn hears_messages(&self) -> bool {
-        !self.ready_fds.is_empty()
+        !self.ready_fds.is_empty() || !self.voices.is_empty()
     }
 
     /// Hears what the processes of a life have said.
@@ -308,12 +331,17 @@ impl Executor {
         if let Some(place) = place {
             self.ready_fd(shell, place);
         }
+        let voice = self.lives.get(&number).and_then(|body| body.voice.as_ref());
+        if let Some(place) = voice.map(|voice| voice.socket.2) {
+            self.notified(shell, place);
+        }
     }
 
     /// Closes what a life had open.
     pub(super) fn close(&mut self, shell: &mut Shell<'_>, body: Body) {
         self.close_ready_fd(shell, body.ready_fd);
         self.close_stranger(shell, body.stranger);
+        self.close_voice(shell, body.voice);
     }
 }
 

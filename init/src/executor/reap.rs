@@ -4,10 +4,8 @@ use jobs::{Exit, Input, Pid, ProcessKind, Ready, Signal};
 
 use super::{
     Executor,
-    launch::death,
     life::{Owes, Process, Role},
     noted::What,
-    step::Step,
 };
 use crate::{
     pid1::shell::Shell,
@@ -16,6 +14,7 @@ use crate::{
 
 const SIGSTOP: u8 = 19;
 const SIGCONT: u8 = 18;
+const SIGABRT: u8 = 6;
 
 impl Executor {
     /// Takes note of the ends and stops of children, at most `quota` of them; whether there may be more.
@@ -24,9 +23,9 @@ impl Executor {
     pub fn reap(&mut self, shell: &mut Shell<'_>, quota: usize) -> bool {
         for _ in 0..quota {
             // While a process may still have something to say, its end is only looked at first.
-            let keep = !self.set_ups.is_empty() || self.hears_messages();
+            let keep = self.hears_messages();
             let Ok(Some((pid, change))) = wait::next(Whose::Any, keep) else {
-                self.after_reaping();
+                self.after_reaping(shell);
                 return false;
             };
             let change = if keep {
@@ -43,10 +42,12 @@ impl Executor {
             }
             self.changed(shell, pid, change);
         }
+        self.advance(shell);
         true
     }
 
-    fn after_reaping(&mut self) {
+    fn after_reaping(&mut self, shell: &mut Shell<'_>) {
+        self.advance(shell);
         self.bury();
         if self.reserve.is_empty() {
             self.hold_back();
@@ -56,17 +57,9 @@ impl Executor {
     /// Hears what a process has said before its end is told.
     fn hear_out(&mut self, shell: &mut Shell<'_>, pid: i32) {
         let number = self.pids.get(&pid).copied();
-        if let Some(body) = number.and_then(|number| self.lives.get(&number)) {
-            let role = body.processes.iter().find(|known| known.pid == pid).map(|known| known.role);
-            if let Some(Role::SetUp(_, place)) = role {
-                self.status(shell, place);
-            }
-        }
-        if self.hears_messages() {
-            let number = number.or_else(|| self.life_of_pid(pid).map(|life| life.number));
-            if let Some(number) = number {
-                self.hear_life(shell, number);
-            }
+        let number = number.or_else(|| self.life_of_pid(pid).map(|life| life.number));
+        if let Some(number) = number {
+            self.hear_life(shell, number);
         }
     }
 
@@ -104,6 +97,11 @@ impl Executor {
 
     /// A process has ended.
     pub(super) fn ended(&mut self, shell: &mut Shell<'_>, pid: i32, exit: Exit) {
+        self.errand_done(pid);
+        if let Some(place) = self.set_up_of(pid) {
+            // That it was executed is told first.
+            self.hear_status(shell, place, Some(exit));
+        }
         let Some(number) = self.pids.remove(&pid) else {
             self.others.push((pid, exit));
             return self.orphan_ended(shell);
@@ -113,12 +111,10 @@ impl Executor {
         let Process { role, .. } = body.processes.swap_remove(at);
         let life = body.life;
         match role {
-            Role::SetUp(_, place) => {
-                // Nothing else is to be heard of it.
-                self.drop_set_up(shell, place);
-                let process = role.kind().unwrap_or(ProcessKind::Main);
-                let why = death(Step::of(self.steps.0.get(place)), Some(exit));
-                shell.report(Input::Unspawned { life, process, why: why.into() });
+            // Its place has been given to another: nothing is known of it.
+            Role::SetUp(process, _) => {
+                let why = "set-up: it died".into();
+                shell.report(Input::Unspawned { life, process, why });
                 self.drop_group(number, process);
             }
             Role::Over => self.sweep(number),
@@ -143,13 +139,30 @@ impl Executor {
         }
     }
 
+    /// The place of a child's set-up, if it is under way.
+    fn set_up_of(&self, pid: i32) -> Option<u32> {
+        let body = self.lives.get(self.pids.get(&pid)?)?;
+        match body.processes.iter().find(|known| known.pid == pid)?.role {
+            Role::SetUp(_, place) => Some(place),
+            Role::Running(_) | Role::Guessed | Role::Named | Role::Over => None,
+        }
+    }
+
     /// Main has ended. For a daemon that forks, that may be how it becomes one.
     fn main_ended(&mut self, shell: &mut Shell<'_>, number: u64, role: Role, exit: Exit) {
+        self.look_for_lack_of_memory(shell, number, exit);
         let left = self.is_left(number);
+        let barked = self.lives.get_mut(&number).map(|body| std::mem::take(&mut body.watchdog.has_barked));
+        // Who was killed because nothing was heard of it has failed, whatever it made of the signal.
+        let exit = match (barked, exit) {
+            (Some(true), Exit::Code(_)) => Signal::try_from(SIGABRT).map_or(exit, Exit::Signal),
+            (Some(_) | None, exit) => exit,
+        };
         let good = exit == Exit::Code(0);
         let Some(body) = self.lives.get_mut(&number) else { return };
         let life = body.life;
         body.is_stopped = false;
+        body.watchdog.until = None;
         // One that was only found to be main, and ends well while another is there, was a step on the way.
         if role == Role::Guessed && good && left && !body.is_stopping && self.guess(shell, number) {
             return;
@@ -212,7 +225,7 @@ impl Executor {
 }
 
 /// How a process ended, if that is what has become of it.
-pub(super) fn exit_of(change: Change) -> Option<Exit> {
+fn exit_of(change: Change) -> Option<Exit> {
     match change {
         Change::Ended(status) => Some(Exit::Code(status)),
         Change::Killed(signal) => Some(Exit::Signal(Signal::try_from(signal).unwrap_or(Signal::KILL))),

@@ -16,12 +16,7 @@ pub struct Stat {
     pub group: i32,
     /// Its session.
     pub session: i32,
-    /// The kernel's flags for it.
-    pub flags: u64,
 }
-
-/// It has not executed anything since it was made (`PF_FORKNOEXEC`).
-const NOT_EXECUTED: u64 = 0x40;
 
 impl Stat {
     /// Of a process that is there, be it only unreaped.
@@ -37,14 +32,7 @@ impl Stat {
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
-        let flags = fields.nth(2)?.parse().ok()?;
-        Some(Self { state, parent, group, session, flags })
-    }
-
-    /// Whether it still is the copy that it was made as.
-    #[must_use]
-    pub const fn is_copy(&self) -> bool {
-        self.flags & NOT_EXECUTED != 0
+        Some(Self { state, parent, group, session })
     }
 
     /// Whether it has ended, and only its parent has not taken note of it.
@@ -99,9 +87,9 @@ mod tests {
     #[test]
     fn the_name_of_a_process_does_not_mislead() {
         let text = "412 (a) b 1 (c) S 1 400 399 0 -1 4194368 1 2 3";
-        let expected = Stat { state: b'S', parent: 1, group: 400, session: 399, flags: 4_194_368 };
+        let expected = Stat { state: b'S', parent: 1, group: 400, session: 399 };
         assert_eq!(Stat::read(text), Some(expected));
-        assert!(expected.is_copy() && !expected.is_dead());
+        assert!(!expected.is_dead());
         assert_eq!(Stat::read("nonsense"), None);
     }
 

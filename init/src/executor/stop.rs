@@ -7,7 +7,7 @@ use jobs::{Input, Life, ProcessKind, Signal};
 use super::{
     Executor, kill,
     launch::Start,
-    life::{Owes, Role},
+    life::{Body, Owes, Role},
     sessions,
 };
 use crate::{
@@ -22,25 +22,32 @@ impl Executor {
         let stops = signal.number() == body.stop_signal;
         body.is_stopping |= stops;
         let number = signal.number();
-        let Some(main) = body.main() else {
+        let is_stopped = body.is_stopped;
+        let Some(main) = body.main().map(|main| main.pid) else {
             let rest = self.rest(life.number);
             return rest.into_iter().for_each(|pid| kill(pid, number));
         };
+        self.signal_main(life.number, number);
+        if stops && is_stopped {
+            // A stopped process acts on a signal only when it goes on.
+            kill(main, Signal::CONT.number());
+        }
+    }
+
+    /// Sends a signal to main and its process group.
+    pub(super) fn signal_main(&mut self, number: u64, signal: u8) {
+        let Some(main) = self.lives.get(&number).and_then(Body::main) else { return };
         let own = wait::group_of(std::process::id().cast_signed());
         match wait::group_of(main.pid) {
             // The group that main leads, or one that an ancestor of it began, which is the job's, too.
-            Some(group) if Some(group) != own => kill(group.saturating_neg(), number),
+            Some(group) if Some(group) != own => kill(group.saturating_neg(), signal),
             // Before its session begins, and for one that is gone.
             Some(_) | None => {
-                let sent = main.pidfd.as_ref().map(|main| pidfd::signal(main, number));
+                let sent = main.pidfd.as_ref().map(|main| pidfd::signal(main, signal));
                 if !matches!(sent, Some(Ok(()))) {
-                    kill(main.pid, number);
+                    kill(main.pid, signal);
                 }
             }
-        }
-        if stops && body.is_stopped {
-            // A stopped process acts on a signal only when it goes on.
-            kill(main.pid, Signal::CONT.number());
         }
     }
 

@@ -135,6 +135,14 @@ impl Tree {
         self.read(branch, &format!("{name}/cgroup.events")).is_ok_and(|text| text.contains("populated 1"))
     }
 
+    /// How many processes of a group the kernel has killed for want of memory; `None` where nobody counts.
+    #[must_use]
+    pub fn oom_kills(&self, branch: Branch, name: &str) -> Option<u64> {
+        let text = self.read(branch, &format!("{name}/memory.events")).ok()?;
+        let count = text.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+        count.trim().parse().ok()
+    }
+
     /// Removes a group if no process lives in it; whether it is gone.
     pub fn remove(&self, branch: Branch, name: &str) -> bool {
         match unlinkat(self.branch(branch), name, UnlinkatFlags::RemoveDir) {

@@ -186,9 +186,11 @@ impl Tap {
             }
         }
         // A line's beginning is written if it is its end, if the rest has not come for long, or if so much of the
-        // pipe's room is taken up by it that the rest cannot be seen.
+        // pipe's room is taken up by it that the rest cannot be seen: there is more, and a second look has shown no
+        // more of it. What has come after a first look is seen at the second.
         let over = sees_all && self.hung_up;
-        let cut = !sees_all && rest.len() == output.len();
+        let stuck = self.begun.is_some_and(|begun| begun.length == output.len());
+        let cut = !sees_all && stuck && rest.len() == output.len();
         if !rest.is_empty() && (over || cut || due) {
             record::append(&mut bench.records, &time, !over, rest);
             work.copies.line(&self.stem, rest);

@@ -19,6 +19,7 @@ use super::{
     machine::{BUS, Core, Machine},
     options::Options,
     people::CONTROL,
+    purpose::Purpose,
     works::{Index, Works},
 };
 use crate::{
@@ -45,6 +46,7 @@ pub(super) struct Rest {
     control: control::Records,
     works: (Index, u32),
     own: Vec<(i32, Own)>,
+    purpose: Option<Purpose>,
     is_loading: bool,
     ending: Option<Shutdown>,
 }
@@ -61,7 +63,8 @@ impl Machine {
             control: self.control.records().clone(),
             works: (index.clone(), end),
             own: self.own.iter().map(|(pid, own)| (pid.as_raw(), *own)).collect(),
-            is_loading: self.loader.is_at_work(),
+            purpose: self.purpose.clone(),
+            is_loading: self.loader.is_at_work() || self.has_new_root,
             ending: self.end.as_ref().map(crate::shutdown::End::kind),
         };
         self.store.snapshot(self.core.now, &self.engine, &rest)
@@ -87,6 +90,7 @@ impl Machine {
 
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
+        self.control.keep_questions();
         let error = match self.snapshot() {
             Err(error) => error,
             Ok(()) => {
@@ -104,8 +108,24 @@ impl Machine {
         }
     }
 
+    /// Goes over to a copy of the program in memory if its file has been replaced: a file without a name that is in
+    /// use would keep its file system from being put away.
+    pub(super) fn leave_deleted_file(&mut self) {
+        let is_deleted = |image: &Image| image.is_deleted().unwrap_or(false);
+        let Some(Ok(copy)) = self.store.image().filter(|image| is_deleted(image)).map(Image::copy) else {
+            return;
+        };
+        let error = match self.snapshot() {
+            Ok(()) => self.store.execute(copy),
+            Err(error) => error,
+        };
+        self.say(Level::Warning, &format!("the old program is still in use: {error}"));
+    }
+
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
     pub(super) fn become_init(&mut self, program: &CStr) -> String {
+        self.logs.renew_keeper(&mut self.core.shell());
+        self.has_new_root = true;
         let is_onset =
             self.snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
         let why = match is_onset {
@@ -160,6 +180,7 @@ impl Machine {
         let loader = Loader::new(core.options.root.clone());
         let mut machine = Self::assemble(core, store, engine, works, executor, logs, control, loader)?;
         machine.boot = rest.boot;
+        machine.purpose = rest.purpose;
         machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
         machine.watchdog = for_watchdog.into_iter().next().map(|kept| {
             let seconds = kept.label().place;

@@ -2,8 +2,8 @@
 
 use std::{io, os::fd::AsFd as _, path::Path};
 
-use events::{Bus, Event, Fact};
-use jobs::{Engine, Input, Origin};
+use events::Bus;
+use jobs::Engine;
 
 use super::{
     booting::Boot,
@@ -11,6 +11,7 @@ use super::{
     files::Files,
     machine::{BUS, Core, Machine},
     options::{Goal, Options},
+    patience::Patience,
     signals::Signals,
     token::Token,
     works::{Index, Works},
@@ -67,12 +68,6 @@ impl Machine {
         self.say(Level::Info, &format!("onset {} begins", env!("CARGO_PKG_VERSION")));
         for warning in self.executor.take_warnings() {
             self.say(Level::Warning, &warning);
-        }
-        for tty in crate::boot::consoles() {
-            if let Ok(Event { name, args }) = format!("console TTY={tty}").parse() {
-                let fact = Fact::named(name, args);
-                self.core.shell().report(Input::Began { fact, origin: Origin::World });
-            }
         }
         self.start_watchdog();
         self.start_keeper();
@@ -144,6 +139,9 @@ impl Machine {
             presses: Vec::new(),
             awaits_load: Vec::new(),
             purpose_exit: None,
+            has_new_root: false,
+            patience: Patience::default(),
+            purpose: None,
             wake: None,
             again: false,
             // A signal from before we listened may be gone, the child that it was about is not.

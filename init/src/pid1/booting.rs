@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use events::{Args, Event, Key, Name, Time, Value};
+use events::{Args, Event, Fact, Key, Name, Time, Value};
 use jobs::{Exit, Input, Job, Origin, Verb};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,12 @@ impl Boot {
     #[must_use]
     pub fn new(allowed: Option<Duration>) -> Self {
         Self { allowed: allowed.unwrap_or(SETTLE), ..Self::default() }
+    }
+
+    /// Whether it has settled.
+    #[must_use]
+    pub const fn has_settled(&self) -> bool {
+        self.settled
     }
 
     /// One that nothing is to be expected of any more.
@@ -152,6 +158,13 @@ impl Machine {
         for event in self.core.options.events.clone() {
             self.emit(event);
         }
+        // Behind `startup`: a login prompt requires what that starts.
+        for tty in crate::boot::consoles() {
+            if let Ok(Event { name, args }) = format!("console TTY={tty}").parse() {
+                let fact = Fact::named(name, args);
+                self.core.shell().report(Input::Began { fact, origin: Origin::World });
+            }
+        }
     }
 
     /// Looks whether the boot has settled, and says so once.
@@ -176,7 +189,6 @@ impl Machine {
         self.emit(event);
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.settled(&mut shell, &views));
-        crate::sys::alloc::settle();
     }
 
     /// Who is on its way up.

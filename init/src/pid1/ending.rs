@@ -35,6 +35,7 @@ impl Machine {
         match end.next(shutdown::is_alone(), self.core.now) {
             Next::Wait => {}
             Next::Unmount => {
+                self.leave_deleted_file();
                 let pid = self.start_unmounting();
                 if let Some(end) = &mut self.end {
                     end.unmounting(pid);

@@ -15,7 +15,9 @@ use super::{
     files::Files,
     hearing::Own,
     options::Options,
+    patience::Patience,
     people::with_views,
+    purpose::Purpose,
     shell::Shell,
     signals::Signals,
     token::Token,
@@ -91,6 +93,12 @@ pub struct Machine {
     pub(super) awaits_load: Vec<ReplyId>,
     /// How the job that a container is there for has ended.
     pub(super) purpose_exit: Option<Exit>,
+    /// Whether the root has been changed: the job files are others now.
+    pub(super) has_new_root: bool,
+    /// When it is said next what is waited for.
+    pub(super) patience: Patience,
+    /// Its life, and which instance of which job it is one of.
+    pub(super) purpose: Option<Purpose>,
     /// When the engine wants to be called.
     pub(super) wake: Option<Time>,
     /// Whether the engine or the reaper has more to do than one turn may take.
@@ -114,6 +122,7 @@ impl Machine {
             self.tick();
             self.step();
             self.look_whether_settled();
+            self.say_who_is_waited_for();
             self.start_keeper();
             self.logs.pass_on(self.core.now);
             self.go_on_ending();
@@ -145,6 +154,7 @@ impl Machine {
         }
         self.again = false;
         let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
+        self.hear_of_purpose(&turn.batch);
         self.store.begin_turn(&turn);
         let actions = self.engine.step(self.store.watched(turn.batch), turn.now);
         self.store.stepped();
@@ -155,6 +165,7 @@ impl Machine {
         }
         self.store.end_turn();
         self.snapshot_if_wanted();
+        self.look_after_purpose();
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.turned(&mut shell, &views));
     }
@@ -217,6 +228,7 @@ impl Machine {
             self.control.deadline(),
             self.loader.deadline(),
             self.boot.deadline(),
+            self.patience.deadline(),
             self.watchdog.as_ref().map(Watchdog::deadline),
             files,
             end,

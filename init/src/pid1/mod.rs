@@ -12,6 +12,7 @@ pub mod machine;
 mod notes;
 pub mod options;
 mod own_processes;
+mod patience;
 mod people;
 mod perform;
 mod purpose;

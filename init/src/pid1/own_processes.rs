@@ -33,9 +33,9 @@ impl Machine {
 
     fn keeper(&mut self) -> io::Result<(OwnedFd, Pid)> {
         let (ours, its) = Logs::channel()?;
-        let mut fds = vec![its.as_fd()];
+        let mut fds: Vec<BorrowedFd<'_>> = vec![its.as_fd()];
         for number in [1, 2] {
-            fds.extend(crate::sys::tty::borrow_standard(number).map(|fd| -> BorrowedFd<'_> { fd }));
+            fds.extend(crate::sys::tty::borrow_standard(number));
         }
         let keeper = Start {
             program: Program::Own(&self.image),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use events::{Args, Text};
 use jobs::{Action, Console, Input, Job, Life, ProcessKind};
 
-use super::{machine::Machine, notes, people::with_views};
+use super::{machine::Machine, notes, people::with_views, purpose::Purpose};
 use crate::{
     logs::{Level, Output},
     sys::alloc,
@@ -33,6 +33,9 @@ impl Machine {
                 with_views!(self, views => self.control.reply(&mut shell, reply, &outcome, &views));
             }
             Action::Tell(event) => {
+                if matches!(event.name.as_str(), "local-filesystems" | "filesystem") {
+                    self.logs.writable(&mut self.core.shell());
+                }
                 let mut shell = self.core.shell();
                 with_views!(self, views => self.control.tell(&mut shell, &event, &views));
                 if self.core.options.debug {
@@ -54,6 +57,9 @@ impl Machine {
     }
 
     fn spawn(&mut self, life: Life, job: &Arc<Job>, instance: &Text, process: ProcessKind, env: &Args) {
+        if job.is_purpose && process == ProcessKind::Main {
+            self.purpose = Some(Purpose { life, job: job.name.clone(), instance: instance.clone() });
+        }
         if alloc::is_short() {
             self.core.shell().report(Input::Starved { life, process, what: "memory".into() });
             return;
@@ -76,7 +82,13 @@ impl Machine {
     }
 
     fn forget(&mut self, life: Life) {
+        let sockets = self.executor.has_sockets(life);
         self.executor.forget(&mut self.core.shell(), life);
+        if let Some((job, instance)) = sockets
+            && !self.engine.is_living(&job, &instance)
+        {
+            self.executor.close_sockets(&job, &instance);
+        }
         self.logs.forget(&mut self.core.shell(), life);
     }
 }

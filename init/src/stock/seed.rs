@@ -28,7 +28,7 @@ pub fn run(task: &mut Task, words: &[String]) {
             for (name, is_good) in NAMES {
                 let path = folder.join(name);
                 if let Err(error) = load(&path, is_good)
-                    && error.kind() != io::ErrorKind::NotFound
+                    && !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ReadOnlyFilesystem)
                 {
                     task.fault(format!("{}: {}", path.display(), reason(&error)));
                 }
@@ -61,8 +61,11 @@ fn remove(path: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Saves a new seed. A root that cannot be written to hands nothing over, which is no fault.
 fn save(task: &mut Task, folder: &Path) {
-    if let Err((path, error)) = write(folder) {
+    if let Err((path, error)) = write(folder)
+        && error.kind() != io::ErrorKind::ReadOnlyFilesystem
+    {
         task.fault(format!("{}: {}", path.display(), reason(&error)));
     }
 }

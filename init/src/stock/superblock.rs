@@ -187,4 +187,25 @@ mod tests {
         check(&[(510, &[0x55, 0xaa])], None);
         assert_eq!(Block(&[]).contents(), None);
     }
+
+    #[test]
+    fn what_the_usual_programs_write_is_what_is_read() {
+        let uuid = "10010203-0405-4607-8809-0a0b0c0d0eff";
+        let programs: [(&str, &[&str], &str); 4] = [
+            ("mke2fs", &["-q", "-F", "-t", "ext4", "-L", "lbl", "-U", uuid], "ext4"),
+            ("mke2fs", &["-q", "-F", "-t", "ext3", "-L", "lbl", "-U", uuid], "ext3"),
+            ("mke2fs", &["-q", "-F", "-t", "ext2", "-L", "lbl", "-U", uuid], "ext2"),
+            ("mkswap", &["-L", "lbl", "-U", uuid], "swap"),
+        ];
+        let path = std::env::temp_dir().join(format!("onset-superblock-{}", std::process::id()));
+        for (program, words, kind) in programs {
+            let Some(program) = super::super::program::find(program) else { continue };
+            File::create(&path).unwrap().set_len(8 << 20).unwrap();
+            let made = std::process::Command::new(program).args(words).arg(&path).output().unwrap();
+            assert!(made.status.success(), "{kind}: {made:?}");
+            let expected = Contents { kind, label: Some("lbl".into()), uuid: Some(uuid.into()) };
+            assert_eq!(read(&path).unwrap(), Some(expected));
+        }
+        let _ = std::fs::remove_file(path);
+    }
 }

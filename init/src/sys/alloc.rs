@@ -77,27 +77,6 @@ pub fn touch() {
     }
 }
 
-/// Gives back what a time of much work has left behind: free pieces of the heap, and the mapping of code that ran
-/// once. What is needed again comes back from the page cache. It also makes copies of this process cheaper.
-pub fn settle() {
-    // SAFETY: hands free memory of the C library's allocator back to the kernel; nothing that is in use moves.
-    unsafe { libc::malloc_trim(0) };
-    let (first, last) = ((&raw const __executable_start).addr(), (&raw const etext).addr());
-    let first = first.next_multiple_of(4096);
-    let length = last.saturating_sub(first) & !4095;
-    let start = std::ptr::with_exposed_provenance_mut::<libc::c_void>(first);
-    // SAFETY: these are whole pages of code and constants. Nobody writes to them, so that what is dropped is the same
-    // as what the next access finds in the file.
-    unsafe { libc::madvise(start, length, libc::MADV_DONTNEED) };
-}
-
-unsafe extern "C" {
-    /// Where the image begins: headers, constants, code.
-    static __executable_start: u8;
-    /// Where its code ends.
-    static etext: u8;
-}
-
 fn is_ours(pointer: *const u8) -> bool {
     let start = BYTES.0.get().cast::<u8>().cast_const();
     pointer.addr().wrapping_sub(start.addr()) < RESERVE

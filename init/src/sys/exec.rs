@@ -96,9 +96,12 @@ impl Image {
         matches!((mark(self), mark(other)), (Ok(one), Ok(other)) if one == other)
     }
 
-    /// Whether its file has no name any more: then it must not be kept when file systems are to be left.
+    /// Whether its file has no name any more: then it must not be kept when file systems are to be left. A copy in
+    /// memory never had one, and holds no file system.
     pub fn is_deleted(&self) -> io::Result<bool> {
-        Ok(File::from(self.0.try_clone()?).metadata()?.nlink() == 0)
+        let file = File::from(self.0.try_clone()?);
+        let is_copy = self.readable().is_ok_and(|file| fcntl(&file, FcntlArg::F_GET_SEALS).is_ok());
+        Ok(file.metadata()?.nlink() == 0 && !is_copy)
     }
 }
 
@@ -280,6 +283,6 @@ mod tests {
         assert!(one == other);
         assert!(file.write_all_at(b"x", 0).is_err());
         assert!(!own.is_deleted().unwrap());
-        assert!(copy.is_deleted().unwrap());
+        assert!(!copy.is_deleted().unwrap());
     }
 }

@@ -22,6 +22,7 @@ pub mod spawn;
 pub mod steps;
 pub mod swap;
 pub mod tty;
+pub mod twin;
 pub mod wait;
 pub mod watchdog;
 pub mod words;

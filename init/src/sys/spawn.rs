@@ -23,15 +23,15 @@ const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The kernel's `struct clone_args`, second version.
 #[derive(Debug, Default)]
 #[repr(C)]
-struct CloneArgs {
-    flags: u64,
+pub(super) struct CloneArgs {
+    pub(super) flags: u64,
     pidfd: u64,
     child_tid: u64,
     parent_tid: u64,
     exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
+    pub(super) stack: u64,
+    pub(super) stack_size: u64,
+    pub(super) tls: u64,
     set_tid: u64,
     set_tid_size: u64,
     cgroup: u64,
@@ -62,6 +62,23 @@ pub enum Copy {
     Child,
 }
 
+impl CloneArgs {
+    /// What `clone3` is told for such a copy. Its pidfd goes where `pidfd` points.
+    pub(super) fn of(how: &How<'_>, pidfd: *mut i32) -> Self {
+        let mut args = Self { flags: CLONE_CLEAR_SIGHAND, ..Self::default() };
+        args.exit_signal = libc::SIGCHLD.unsigned_abs().into();
+        if how.pidfd {
+            args.flags |= CLONE_PIDFD;
+            args.pidfd = pidfd as u64;
+        }
+        if let Some(cgroup) = how.cgroup {
+            args.flags |= CLONE_INTO_CGROUP;
+            args.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
+        }
+        args
+    }
+}
+
 /// Copies this process. It must have one thread only, or the copy must not allocate.
 pub fn copy(how: &How<'_>) -> io::Result<Copy> {
     if how.clone3 { clone3(how) } else { fork(how) }
@@ -69,16 +86,7 @@ pub fn copy(how: &How<'_>) -> io::Result<Copy> {
 
 fn clone3(how: &How<'_>) -> io::Result<Copy> {
     let mut pidfd: i32 = -1;
-    let mut args = CloneArgs { flags: CLONE_CLEAR_SIGHAND, ..CloneArgs::default() };
-    args.exit_signal = libc::SIGCHLD.unsigned_abs().into();
-    if how.pidfd {
-        args.flags |= CLONE_PIDFD;
-        args.pidfd = (&raw mut pidfd) as u64;
-    }
-    if let Some(cgroup) = how.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
-    }
+    let args = CloneArgs::of(how, &raw mut pidfd);
     // SAFETY: without CLONE_VM it is a fork: both go on from here, each with its own memory. `args` and `pidfd`
     // outlive the call.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<CloneArgs>()) };

@@ -61,6 +61,14 @@ impl Steps {
         }
     }
 
+    /// Where a child notes its steps. The page stays for as long as this process does.
+    #[must_use]
+    pub fn slot(&self, place: u32) -> Option<&'static AtomicU8> {
+        let place = usize::try_from(place).ok().filter(|place| *place < PLACES)?;
+        // SAFETY: the place is within the mapping, which is never undone, and is only used atomically.
+        Some(unsafe { self.page.add(place).as_ref() })
+    }
+
     /// The last step that was noted.
     #[must_use]
     pub fn get(&self, place: u32) -> u8 {
@@ -93,14 +101,6 @@ impl Steps {
         let place = usize::try_from(place).ok().filter(|place| *place < PLACES)?;
         // SAFETY: the place is within the mapping, which lives as long as `self`, and is only used atomically.
         Some(unsafe { self.page.add(place).as_ref() })
-    }
-}
-
-impl Drop for Steps {
-    fn drop(&mut self) {
-        // SAFETY: the mapping was made with this length, and no reference into it outlives `self`. A failure
-        // would leave the page mapped, which harms nobody.
-        let _ = unsafe { libc::munmap(self.page.as_ptr().cast(), LENGTH) };
     }
 }
 

@@ -40,12 +40,6 @@ pub fn is_child(pid: i32) -> bool {
     wait(Whose::Pid(pid), libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
 }
 
-/// How a child ended that has not been reaped yet; `None` if it lives, or is none.
-pub fn end(pid: i32) -> Option<Change> {
-    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-    wait(Whose::Pid(pid), flags).ok().flatten().map(|(_, change)| change)
-}
-
 /// Sends a signal to a process, or with a negative number to a process group. That it is gone is no failure
 /// that anybody could do something about.
 pub fn kill(pid: i32, signal: u8) {

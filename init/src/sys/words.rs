@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_char};
 /// A list of words, each ended by a zero byte, with pointers to them and a null pointer at the end.
 ///
 /// One place before the first word is kept free: a script without `#!` is given to a shell with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Words {
     bytes: Vec<u8>,
     pointers: Vec<*const c_char>,
@@ -82,7 +82,7 @@ mod tests {
     fn a_number_takes_the_place_of_the_digits() {
         let mut words = Words::new([b"A=1".as_slice(), b"LISTEN_PID=0000000000", b"B=2"]);
         words.set_number(b"LISTEN_PID=", 412);
-        assert_eq!(&words.bytes, b"A=1\0LISTEN_PID=412\x000000000\0B=2\0".get(..).unwrap());
+        assert_eq!(&words.bytes, b"A=1\0LISTEN_PID=412\x00000000\0B=2\0".get(..).unwrap());
         words.set_number(b"NONE=", 4);
         assert_eq!(words.pointers.len(), 5);
     }

@@ -9,7 +9,7 @@ use init::{
     pid1::{options::Options, options::Without, shell::Shell, token::Token, works::Piece},
     sys::poll::{Interest, Poll},
 };
-use jobs::{Command, Exit, Format, Input, Job, Life, Pid, ProcessKind, Ready, Signal, Work};
+use jobs::{Command, Engine, Exit, Format, Input, Job, Life, Pid, ProcessKind, Ready, Signal, Work};
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout},
     sys::{
@@ -72,7 +72,7 @@ pub struct Machine {
     options: Options,
     children: SignalFd,
     executor: Option<Executor>,
-    seen: Vec<Input>,
+    pub seen: Vec<Input>,
     lives: u64,
     /// What a job has written, and a place for files.
     pub folder: String,
@@ -110,6 +110,24 @@ impl Machine {
 
     fn shell(&mut self) -> Shell<'_> {
         Shell { poll: &mut self.poll, bus: &mut self.bus, now: Self::now(), options: &self.options }
+    }
+
+    /// The next image of PID 1 goes on: what was on its way to the engine is lost.
+    pub fn again(&mut self, engine: &Engine) {
+        let old = self.executor.take().unwrap();
+        let records = postcard::to_allocvec(&old.records()).unwrap();
+        let kept = old.into_kept();
+        assert!(kept.iter().all(|kept| Executor::wants(kept.label())));
+        self.poll = Poll::new().unwrap();
+        let _ = self.poll.add(self.children.as_fd(), Interest::Read, Token::Signals).unwrap();
+        self.bus.take(usize::MAX);
+        self.seen.clear();
+        let cgroups = format!("{}/cgroup", self.folder);
+        let records = postcard::from_bytes(&records).unwrap();
+        let executor = Executor::resume(&mut self.shell(), Path::new(&cgroups), records, kept, engine);
+        self.executor = Some(executor.unwrap());
+        // As the loop does: the signal may be gone, the children are not.
+        while self.with(|executor, shell| executor.reap(shell, REAP_QUOTA)) {}
     }
 
     /// Something done by the executor.
@@ -155,7 +173,7 @@ impl Machine {
     }
 
     /// One turn of the loop: waits until something is ready, and hears it in the order of tokens.
-    fn turn(&mut self, until: Time) {
+    pub fn turn(&mut self, until: Time) {
         let now = Self::now();
         let deadline = self.executor().deadline().unwrap_or(until).min(until);
         let wait = deadline.since(now).as_millis() as u16;
@@ -192,6 +210,16 @@ impl Machine {
             }
             assert!(Self::now() < end, "{what} does not come; seen: {:#?}", self.seen);
             self.turn(end);
+        }
+    }
+
+    /// Waits until something holds, and hears nothing meanwhile.
+    #[track_caller]
+    pub fn until_so_alone(&mut self, what: &str, is_so: impl Fn() -> bool) {
+        let end = Self::now().after(std::time::Duration::from_millis(BOUND));
+        while !is_so() {
+            assert!(Self::now() < end, "it never is so that {what}");
+            nix::poll::poll(&mut [], PollTimeout::from(10_u16)).unwrap();
         }
     }
 
@@ -346,6 +374,11 @@ pub fn named(name: &str, ready: Ready) -> Arc<Job> {
     let mut job = Job::new(Name::new(name).unwrap(), Format::Native);
     job.ready = ready;
     Arc::new(job)
+}
+
+/// What says something through the notify socket, as words of a shell.
+pub fn say(message: &str) -> String {
+    format!("{} say '{message}'", std::env::current_exe().unwrap().display())
 }
 
 /// A work whose main runs this line with `/bin/sh -c`.

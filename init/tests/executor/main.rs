@@ -15,20 +15,26 @@
     reason = "a test may fail where it stands"
 )]
 
+mod again;
 mod ends;
 mod machine;
+mod notify;
 mod readiness;
 mod set_up;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let tests = || [set_up::TESTS, readiness::TESTS, ends::TESTS].into_iter().flatten();
+    let tests =
+        || [set_up::TESTS, readiness::TESTS, notify::TESTS, ends::TESTS, again::TESTS].into_iter().flatten();
     let words: Vec<String> = std::env::args().skip(1).collect();
     if std::process::id() == 1 {
         let test = tests().find(|test| test.name == words[0]).unwrap();
         test.play(&words[1]);
         return ExitCode::SUCCESS;
+    }
+    if words.first().is_some_and(|word| word == "say") {
+        return notify::say(&words[1..]);
     }
     let filters: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let is_meant = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(*filter));

@@ -7,6 +7,7 @@ export PROGRAM="$1" TEST="$2" WITHOUT="$3" TEST_FOLDER=/srv
 exec unshare --mount --propagation private sh -c '
     set -e
     mount -t tmpfs -o mode=755 test "$TEST_FOLDER"
+    mount -t tmpfs -o mode=755 test /run
     mkdir "$TEST_FOLDER/cgroup" "$TEST_FOLDER/all"
     mount -t cgroup2 none "$TEST_FOLDER/all"
     own="$TEST_FOLDER/all/onset-test-$$"

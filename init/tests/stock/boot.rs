@@ -125,7 +125,8 @@ fn the_shell_for_one_person_has_the_console_to_itself() {
         "single: runs 8s, exit 0",
     ];
     let played = played(&root, &words);
-    before(&played, "signal getty (ttyS0) HUP", "spawn single main");
+    before(&played, "event started JOB=single INSTANCE=", "signal getty (ttyS0) HUP");
+    before(&played, "signal getty (ttyS0) HUP", "spawn single post-stop");
     let prompts = played.lines().filter(|line| *line == "spawn getty (ttyS0) main").count();
     assert_eq!(prompts, 2, "it comes back when the shell has ended:\n{played}");
 }

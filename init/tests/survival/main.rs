@@ -12,6 +12,7 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::wildcard_enum_match_arm,
     clippy::zombie_processes,
     reason = "a test may fail where it stands"
 )]

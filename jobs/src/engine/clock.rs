@@ -1,13 +1,13 @@
 //! Timers: what shall happen when nothing happens.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use events::{Identity, Name, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Todo, model::EventId};
-use crate::{Action, Cue, JobId};
+use crate::{Action, Cue, JobId, Life};
 
 /// How long a half-true condition of an Upstart file keeps its emitters.
 pub const UPSTART_HOLD: Duration = Duration::from_secs(30);
@@ -92,6 +92,20 @@ impl Engine {
         let id = self.arm(delay, Timer::Instance(place, limit));
         if let Some(instance) = self.instance_mut(place) {
             instance.timers.push((limit, id));
+        }
+    }
+
+    /// A life needs more time to come up or to go down. Who waits for it does not wait longer for that.
+    pub(super) fn extended(&mut self, life: Life, by: Duration) {
+        let Some(instance) = self.instance(life.place).filter(|it| it.number == life.number) else { return };
+        let until = self.saved.now.after(by);
+        let limits = instance.timers.iter().filter(|(limit, id)| match limit {
+            Limit::Start | Limit::Kill => id.0 < until,
+            Limit::Settle | Limit::Hook | Limit::Again | Limit::Starved | Limit::Coalesce => false,
+        });
+        let limits: Vec<Limit> = limits.map(|(limit, _)| *limit).collect();
+        for limit in limits {
+            self.limit(life.place, limit, by);
         }
     }
 

@@ -204,8 +204,9 @@ impl Engine {
             (false, None, None) => End::Well,
         };
         let cause = if instance.stop_cause == CauseId::NONE { instance.cause } else { instance.stop_cause };
-        self.remember(instance.slot, instance.key.clone(), end, cause);
         let rare = instance.rare.map(|rare| *rare).unwrap_or_default();
+        let unspawned = rare.unspawned.filter(|_| matches!(end, End::Failed(Failure::Unspawned(_))));
+        self.remember(instance.slot, instance.key.clone(), end, unspawned, cause);
         self.drop_request(rare.pending);
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
@@ -225,7 +226,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn remember(&mut self, id: JobId, instance: Text, end: End, cause: CauseId) {
+    pub(super) fn remember(
+        &mut self,
+        id: JobId,
+        instance: Text,
+        end: End,
+        unspawned: Option<Text>,
+        cause: CauseId,
+    ) {
         let cause = self.saved.causes.keep(cause);
         let time = self.saved.now;
         let Some(slot) = self.slot_mut(id) else { return self.saved.causes.release(cause) };
@@ -234,7 +242,7 @@ impl Engine {
         if refused && end == End::Well {
             return self.saved.causes.release(cause);
         }
-        if let Some(old) = slot.last.replace(Last { time, instance, end, cause }.into()) {
+        if let Some(old) = slot.last.replace(Last { time, instance, end, unspawned, cause }.into()) {
             self.saved.causes.release(old.cause);
         }
     }

@@ -422,7 +422,8 @@ impl Engine {
         let cause = self.saved.causes.keep(request.cause);
         let time = self.saved.now;
         let Some(slot) = self.slot_mut(id) else { return self.saved.causes.release(cause) };
-        let last = Last { time, instance: Text::default(), end: End::Refused(refusal.clone()), cause };
+        let end = End::Refused(refusal.clone());
+        let last = Last { time, instance: Text::default(), end, unspawned: None, cause };
         let old = slot.last.replace(last.into());
         if let Some(old) = old {
             self.saved.causes.release(old.cause);

@@ -241,6 +241,7 @@ impl Engine {
             Input::Mode { mode, origin } => self.change_mode(mode, origin),
             Input::Reload { jobs, refused } => self.reload(jobs, &refused),
             Input::Shutdown { kind, origin } => self.go_down(kind, origin),
+            Input::Extended { life, by } => self.extended(life, by),
         }
     }
 

@@ -108,6 +108,8 @@ pub struct Last {
     pub time: Time,
     pub instance: Text,
     pub end: End,
+    /// Why a process of it could not be executed, if that is how it ended.
+    pub unspawned: Option<Text>,
     pub cause: CauseId,
 }
 
@@ -218,6 +220,8 @@ pub struct Rare {
     pub forced: bool,
     /// What it needs and cannot have.
     pub lacks: Option<Text>,
+    /// Why a process of it could not be executed.
+    pub unspawned: Option<Text>,
 }
 
 impl Slot {

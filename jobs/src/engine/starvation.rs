@@ -61,6 +61,9 @@ impl Engine {
     pub(super) fn unspawned(&mut self, life: Life, process: ProcessKind, why: &str) {
         let Some(instance) = self.instance(life.place).filter(|it| it.number == life.number) else { return };
         self.note(instance.slot, instance.key.clone(), Notice::Unspawned(process, why.into()));
+        if let Some(instance) = self.instance_mut(life.place) {
+            instance.rare_mut().unspawned = Some(why.into());
+        }
         self.cue(life.place, life.number, Cue::Unspawned(process));
     }
 }

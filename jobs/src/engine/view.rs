@@ -114,10 +114,22 @@ impl Engine {
             waits: waits.into_iter().collect(),
             last: slot.last.as_ref().and_then(|last| match &last.end {
                 End::Well => None,
-                End::Failed(failure) => Some(failure_text(*failure)),
+                End::Failed(failure) => Some(with_why(*failure, last.unspawned.as_ref())),
                 End::Refused(refusal) => Some(refusal_text(refusal)),
             }),
         }
+    }
+
+    /// A failure of an instance in words, with what was in the way if a process could not be executed.
+    #[must_use]
+    pub fn failure_of(&self, job: &str, instance: &str, failure: Failure) -> String {
+        let slot = self.find_job(job).and_then(|id| self.slot(id));
+        let living = slot.and_then(|slot| slot.place_of(instance)).and_then(|place| self.instance(place));
+        let why = match living {
+            Some(living) => living.rare().and_then(|rare| rare.unspawned.as_ref()),
+            None => slot.and_then(|slot| slot.last.as_ref()?.unspawned.as_ref()),
+        };
+        with_why(failure, why.filter(|_| matches!(failure, Failure::Unspawned(_))))
     }
 
     fn status_at(&self, place: u32) -> Option<Status> {
@@ -338,6 +350,14 @@ pub fn failure_text(failure: Failure) -> String {
         Failure::StartTimeout => "it was not up in time".into(),
         Failure::HookTimeout(process) => format!("{process} did not end in time"),
         Failure::Needs => "what it needs is not to be had".into(),
+    }
+}
+
+fn with_why(failure: Failure, why: Option<&Text>) -> String {
+    let text = failure_text(failure);
+    match why {
+        Some(why) => format!("{text}: {why}"),
+        None => text,
     }
 }
 

@@ -57,6 +57,13 @@ impl Engine {
         })
     }
 
+    /// Whether there is an instance of a job under this name.
+    #[must_use]
+    pub fn is_living(&self, job: &str, instance: &str) -> bool {
+        let slot = self.find_job(job).and_then(|id| self.slot(id));
+        slot.is_some_and(|slot| slot.place_of(instance).is_some())
+    }
+
     /// All jobs in force, in no order.
     pub fn jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
         self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job)

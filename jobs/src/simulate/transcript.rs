@@ -67,6 +67,7 @@ pub fn input_text(input: &Input) -> String {
         | Input::Starved { .. }
         | Input::Exited { .. }
         | Input::Ready { .. }
+        | Input::Extended { .. }
         | Input::Emptied { .. } => String::from("report"),
     }
 }
@@ -82,6 +83,7 @@ pub fn report_text(input: &Input, who: &dyn Fn(Life) -> String) -> Option<String
         }
         Input::Ready { life, .. } => format!("ready {}", who(*life)),
         Input::Emptied { life } => format!("emptied {}", who(*life)),
+        Input::Extended { life, by } => format!("extended {} by {}", who(*life), by.as_millis()),
         Input::Event { .. }
         | Input::Began { .. }
         | Input::Ended { .. }

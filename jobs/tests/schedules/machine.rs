@@ -227,6 +227,7 @@ impl Machine {
                 body.known.retain(|kind| !matches!(kind, ProcessKind::Main | ProcessKind::Stop));
             }
             Input::Ready { main: None, .. }
+            | Input::Extended { .. }
             | Input::Event { .. }
             | Input::Began { .. }
             | Input::Ended { .. }

@@ -66,7 +66,8 @@ impl Called<'_> {
     fn call(&self, method: &str, parameters: &Value) -> Result<Value, Trouble> {
         let mut connection = Connection::open(&self.socket)?;
         connection.send(method, parameters, false)?;
-        connection.receive(None, &mut |_| {}).map(|reply| reply.parameters)
+        let answer = connection.receive(None, &mut |_| {}).map(|reply| reply.parameters);
+        Connection::come_back(&self.socket, answer, None, &mut |_| {})
     }
 }
 

@@ -121,24 +121,27 @@ enum Trouble {
 }
 
 fn mount_one(task: &mut Task, entry: &Entry) -> Result<(), Trouble> {
-    let source = match entry.source() {
-        Some(source) => source,
-        None => return Err(Trouble::Late(format!("there is no {}", entry.spec))),
+    let target = task.path(&entry.target);
+    // The kernel knows it by the path without links. What is mounted already needs no device: the root least of all.
+    let is_mounted = |target: &Path| {
+        let real = target.canonicalize();
+        real.is_ok_and(|real| mounting::mounted().iter().any(|mounted| Path::new(mounted) == real))
+    };
+    if !entry.is_swap() && is_mounted(&target) {
+        return Ok(());
+    }
+    let Some(source) = entry.source() else {
+        return Err(Trouble::Late(format!("there is no {}", entry.spec)));
     };
     if entry.is_swap() {
         return mounting::swap_on(&source, entry).map_err(|error| Trouble::Fault(reason(&error)));
     }
-    let target = task.path(&entry.target);
     if let Err(error) = fs::create_dir_all(&target)
         && !target.exists()
     {
         return Err(Trouble::Fault(format!("cannot make the folder: {}", reason(&error))));
     }
-    // The kernel knows it by the path without links.
     let target = target.canonicalize().unwrap_or(target);
-    if mounting::mounted().iter().any(|mounted| Path::new(mounted) == target) {
-        return Ok(());
-    }
     if entry.pass > 0 {
         fsck::check(&source, entry).map_err(Trouble::Fault)?;
     }

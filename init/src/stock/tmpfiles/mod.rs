@@ -15,15 +15,15 @@ use super::{
 use line::{Kind, Rule};
 use names::Names;
 
-/// What a root has even if no file says so. The place of it is shown as `built in`.
+/// What a root has even if no file says so. Where it cannot be written to, nobody has asked for it.
 const BUILT_IN: &str = "\
-d /tmp 1777 root root
-d /var/tmp 1777 root root
-d /run/lock 1777 root root
-L /var/run - - - - ../run
-L /var/lock - - - - ../run/lock
-d /var/log 0755 root root
-d /var/lib 0755 root root
+d- /tmp 1777 root root
+d- /var/tmp 1777 root root
+d- /run/lock 1777 root root
+L- /var/run - - - - ../run
+L- /var/lock - - - - ../run/lock
+d- /var/log 0755 root root
+d- /var/lib 0755 root root
 ";
 
 /// Does what all files say: first what is to be gone, then what is to be there, then owners and modes; a folder before

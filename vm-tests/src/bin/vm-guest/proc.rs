@@ -32,7 +32,7 @@ pub fn used() -> Used {
 pub fn memory(process: &str) -> Vec<(String, u64)> {
     let text = read(&Path::new("/proc").join(process).join("smaps_rollup"));
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    lines.filter_map(|(key, rest)| Some((key.to_owned(), number(rest.trim().strip_suffix(" kB"))))).collect()
+    lines.map(|(key, rest)| (key.to_owned(), number(rest.trim().strip_suffix(" kB")))).collect()
 }
 
 /// All processes but the bench's own that are not the kernel's: how many, and their PSS in kB.
