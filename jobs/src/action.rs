@@ -34,6 +34,14 @@ pub enum Action {
         /// Which signal.
         signal: Signal,
     },
+    /// Send main, and nobody beside it, the signal at which it reads its configuration again; if main is not known,
+    /// all processes of the life.
+    SignalMain {
+        /// Of which life.
+        life: Life,
+        /// Which signal.
+        signal: Signal,
+    },
     /// Kill one process beside main, with all that it started.
     KillHook {
         /// Of which life.

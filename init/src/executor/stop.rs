@@ -34,6 +34,18 @@ impl Executor {
         }
     }
 
+    /// Sends a signal to main alone: what it runs beside itself may know nothing of it, and would die. If main is not known,
+    /// it goes to every process of the life but its hooks'.
+    pub fn tell_main(&mut self, shell: &mut Shell<'_>, life: Life, signal: Signal) {
+        let Some(main) = self.lives.get(&life.number).and_then(Body::main) else {
+            return self.signal(shell, life, signal);
+        };
+        let sent = main.pidfd.as_ref().map(|main| pidfd::signal(main, signal.number()));
+        if !matches!(sent, Some(Ok(()))) {
+            kill(main.pid, signal.number());
+        }
+    }
+
     /// Sends a signal to main and its process group.
     pub(super) fn signal_main(&mut self, number: u64, signal: u8) {
         let Some(main) = self.lives.get(&number).and_then(Body::main) else { return };

@@ -18,6 +18,9 @@ impl Machine {
                 self.spawn(life, &job, &instance, process, &env);
             }
             Action::Signal { life, signal } => self.executor.signal(&mut self.core.shell(), life, signal),
+            Action::SignalMain { life, signal } => {
+                self.executor.tell_main(&mut self.core.shell(), life, signal);
+            }
             Action::KillHook { life, process } => {
                 self.executor.kill_hook(&mut self.core.shell(), life, process);
             }

@@ -381,6 +381,7 @@ impl Machine {
                 Action::Note(note) => self.with(|control, _| control.note(shell, &note)),
                 Action::Spawn { .. }
                 | Action::Signal { .. }
+                | Action::SignalMain { .. }
                 | Action::KillHook { .. }
                 | Action::KillAll { .. }
                 | Action::Leave { .. }

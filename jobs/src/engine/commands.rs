@@ -157,7 +157,7 @@ impl Engine {
         if verb {
             self.spawn(place, ProcessKind::Reload);
         } else if alive {
-            self.act(place, |life| Action::Signal { life, signal });
+            self.act(place, |life| Action::SignalMain { life, signal });
         } else {
             return Some(Outcome::Refused(Refusal::NothingToReload));
         }

@@ -258,6 +258,8 @@ impl Simulation {
             }
             Action::Down(kind) => self.down = Some(kind),
             Action::Watch(pattern) => self.watched.push(pattern),
+            // It tells a process something, and does not end it.
+            Action::SignalMain { .. } => {}
             Action::Unwatch(_) | Action::Again | Action::Tell(_) | Action::Note(_) => {}
         }
     }

@@ -102,6 +102,7 @@ pub fn action_text(action: &Action, whose: &dyn Fn(Life) -> String) -> Option<St
             format!("spawn {} {process}{env}", who(&job.name, instance))
         }
         Action::Signal { life, signal } => format!("signal {} {signal}", whose(*life)),
+        Action::SignalMain { life, signal } => format!("signal {} main {signal}", whose(*life)),
         Action::KillHook { life, process } => format!("kill {} {process}", whose(*life)),
         Action::KillAll { life } => format!("kill {}", whose(*life)),
         Action::Leave { life } => format!("leave {}", whose(*life)),

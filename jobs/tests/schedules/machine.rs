@@ -102,6 +102,11 @@ impl Machine {
                 demand(known, || format!("{action:?}, and it has no main process"))?;
                 body.signal(*signal);
             }
+            Action::SignalMain { life, .. } => {
+                let body = self.body(*life, action)?;
+                let known = body.known.contains(&ProcessKind::Main) || body.known_left;
+                demand(known, || format!("{action:?}, and it has no main process"))?;
+            }
             Action::KillHook { life, process } => {
                 let body = self.body(*life, action)?;
                 demand(body.known.contains(process), || format!("{action:?}, which was not asked for"))?;

@@ -66,8 +66,8 @@ fn written(play: &mut Play, expected: &Value) -> Checked {
 pub fn lifecycle(case: &Case, patience: u64) -> Checked {
     let mut play = boot(case, patience)?;
     play.steps(&case.json);
-    let wanted: Vec<String> =
-        case.json["expect"]["emitted"].as_array().into_iter().flatten().map(text).collect();
+    let wanted: Option<Vec<String>> =
+        case.json["expect"]["emitted"].as_array().map(|events| events.iter().map(text).collect());
     let last: BTreeMap<String, String> = case.json["expect"]["final"]
         .as_object()
         .unwrap()
@@ -75,10 +75,39 @@ pub fn lifecycle(case: &Case, patience: u64) -> Checked {
         .map(|(job, it)| (job.clone(), text(it)))
         .collect();
     play.until(|play| {
-        expect("events", &play.events().to_vec(), &wanted)?;
+        if let Some(wanted) = &wanted {
+            expect("events", &play.events().to_vec(), wanted)?;
+        }
+        for event in case.json["contains"].as_array().into_iter().flatten() {
+            if !play.events().contains(&text(event)) {
+                return Err(format!("{event} was not emitted, but {:?}", play.events()));
+            }
+        }
+        for event in case.json["lacks"].as_array().into_iter().flatten() {
+            if play.events().iter().any(|told| told.split(' ').next() == event.as_str()) {
+                return Err(format!("{event} was emitted"));
+            }
+        }
+        for (number, step) in case.json["steps"].as_array().into_iter().flatten().enumerate() {
+            answered(play, number, &step["expect"])?;
+        }
         expect("list", &play.list(), &last)?;
         written(play, &serde_json::json!({ "files": case.json["files"] }))
     })
+}
+
+/// Whether the command of a step has come back as it should have.
+fn answered(play: &mut Play, number: usize, wanted: &Value) -> Checked {
+    let Some(rc) = wanted.get("rc") else { return Ok(()) };
+    let ran = play.answer(number);
+    let status = ran.as_ref().map(|ran| i64::from(ran.status));
+    expect(&format!("status of step {number} ({ran:?})"), &status, &rc.as_i64())?;
+    match (wanted["error"].as_str(), ran) {
+        (Some(error), Some(ran)) if !ran.err.contains(error) => {
+            Err(format!("step {number} says {:?}, and should say {error:?}", ran.err))
+        }
+        (Some(_) | None, _) => Ok(()),
+    }
 }
 
 /// What a command prints, and its exit status.

@@ -167,13 +167,16 @@ impl Play {
                 play.answer(number).is_some() || (verb == "emit" && told(play, &event) > before)
             });
         }
+        if let Some(seconds) = step["sleep"].as_f64() {
+            self.wait(Limit::after(Duration::from_secs_f64(seconds)), |_| false);
+        }
         if let Some(job) = step["signal"].as_str() {
             let pid = self.pid_of(job).expect("a process to send the signal to");
             self.run(&["/bin/kill", &format!("-{}", text(&step["sig"])), &pid]);
         }
         if let Some(file) = step["write"].as_str() {
             let words = ["/bin/sh", "-c", "printf %s \"$2\" >\"/etc/init/$1\"", "write", file];
-            self.run(&[&words[..], &[step["text"].as_str().unwrap()]].concat());
+            self.run(&[&words[..], &[&placed(step["text"].as_str().unwrap())]].concat());
             // A fault in the files is what such a case is about; it is in the status, and no status here.
             self.initctl(&["reload-configuration"]);
         }
@@ -183,6 +186,10 @@ impl Play {
     pub fn steps(&mut self, json: &Value) {
         for (number, step) in json["steps"].as_array().into_iter().flatten().enumerate() {
             self.step(number, step);
+            if step["sleep"].is_null() && step["max"].is_null() {
+                // As the data has it: what a process does first when it was executed is part of many a case.
+                self.wait(Limit::after(Duration::from_millis(200)), |_| false);
+            }
         }
     }
 
