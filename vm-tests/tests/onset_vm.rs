@@ -38,3 +38,16 @@ fn a_folder_can_be_the_root() {
     let command = "test -x /sbin/onsetctl && grep -c '/dev/vda / ext4 ro' /proc/mounts";
     assert_eq!(run(&["--root", &root], &[command]), (Some(0), "1\n".into()));
 }
+
+#[test]
+fn onset_runs_a_command_and_hands_on_its_status() {
+    let run = |command: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_onset-vm"))
+            .args(["run", "--memory", "256", "--timeout", "120", "--", command])
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(run("cat /proc/1/comm; exit 7"), (Some(7), "init\n".into()));
+    assert_eq!(run("onsetctl settled >/dev/null"), (Some(0), String::new()));
+}
