@@ -1,7 +1,9 @@
 //! One line of a log file.
 //!
-//!     2026-11-21T07:48:14.123Z what the job wrote
-//!     2026-11-21T07:48:14.123Z> the first part of a line that goes on in the next record
+//! ```text
+//! 2026-11-21T07:48:14.123Z what the job wrote
+//! 2026-11-21T07:48:14.123Z> the first part of a line that goes on in the next record
+//! ```
 //!
 //! The text is what the job wrote, byte for byte, with its `<N>` if it has one; only its newline ends the record.
 
