@@ -109,6 +109,20 @@ fn no_name_of_an_instance_leads_out_of_the_cgroups() {
 }
 
 #[test]
+fn a_job_whose_limit_cannot_be_had_runs_without_it_and_that_is_said_once() {
+    let job = "(exec: \"sleep 1000\", cgroup: (pids_max: 100))";
+    let machine = machine(&[("etc/onset/jobs/one.ron", job), ("etc/onset/jobs/two.ron", job)]);
+    for name in ["one", "two"] {
+        let ran = start(&machine, name);
+        assert_eq!(ran.status, 0, "{ran:?}\n{}", machine.console());
+        assert!(main_of(&machine, name).is_some());
+    }
+    let has_controllers = machine.sh("grep -q pids /sys/fs/cgroup/cgroup.controllers").unwrap().status == 0;
+    let console = machine.console();
+    assert_eq!(console.matches("limits of cgroups").count(), usize::from(!has_controllers), "{console}");
+}
+
+#[test]
 fn death_within_the_set_up_is_no_start() {
     // The kernel kills what it has no room to execute.
     let machine = machine(&[

@@ -13,6 +13,8 @@ use super::{
 };
 use crate::pid1::shell::Shell;
 
+/// How many kinds of warnings are told from those that were said before.
+const WARNINGS: usize = 32;
 /// How long until a life is looked at again, of whose emptiness nobody tells, in milliseconds.
 const LOOK_AGAIN: u64 = 250;
 /// How often a group of a life that is over is tried at a time.
@@ -56,7 +58,8 @@ impl Executor {
                 Ok(()) => branch = Branch::Limited,
                 Err(error) => {
                     let text = format!("limits of cgroups are not to be had: {error}");
-                    if !self.warnings.contains(&text) {
+                    if !self.warned.contains(&text) && self.warned.len() < WARNINGS {
+                        self.warned.push(text.clone());
                         self.warnings.push(text);
                     }
                 }

@@ -129,6 +129,8 @@ pub struct Executor {
     dying: VecDeque<Group>,
     reserve: Vec<OwnedFd>,
     warnings: Vec<String>,
+    /// What was said already, and need not be again.
+    warned: Vec<String>,
     /// Ends of processes that belong to no job.
     others: Vec<(i32, Exit)>,
     /// Groups that an earlier image has left, until the life is looked at that they belong to.
@@ -181,6 +183,7 @@ impl Executor {
             dying: VecDeque::new(),
             reserve: Vec::new(),
             warnings,
+            warned: Vec::new(),
             others: Vec::new(),
             found_groups: Vec::new(),
             found: Vec::new(),

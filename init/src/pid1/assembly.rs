@@ -66,9 +66,7 @@ impl Machine {
     /// What a boot begins with, as soon as the loop runs.
     fn first_words(&mut self) {
         self.say(Level::Info, &format!("onset {} begins", env!("CARGO_PKG_VERSION")));
-        for warning in self.executor.take_warnings() {
-            self.say(Level::Warning, &warning);
-        }
+        self.pass_on_warnings();
         self.start_watchdog();
         self.start_keeper();
         if self.core.options.goal == Goal::Emergency {

@@ -164,10 +164,18 @@ impl Machine {
             self.store.performed(number);
         }
         self.store.end_turn();
+        self.pass_on_warnings();
         self.snapshot_if_wanted();
         self.look_after_purpose();
         let mut shell = self.core.shell();
         with_views!(self, views => self.control.turned(&mut shell, &views));
+    }
+
+    /// Says what the executor has to say that no job is to blame for.
+    pub(super) fn pass_on_warnings(&mut self) {
+        for warning in self.executor.take_warnings() {
+            self.say(Level::Warning, &warning);
+        }
     }
 
     fn hear(&mut self, token: Token, ready: Ready) {
