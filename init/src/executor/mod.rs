@@ -2,7 +2,7 @@
 //!
 //! # A process, from the wish to its end
 //!
-//! 1. [`Executor::spawn`] makes a [`Plan`](plan::Plan): all that the child needs, before there is one.
+//! 1. [`Executor::spawn`] makes a [`Plan`]: all that the child needs, before there is one.
 //! 2. The plan waits in line until fewer than [`AT_ONCE`] children are being set up.
 //! 3. `launch` makes its group and the copy. The child sets itself up (`child`) and executes its program.
 //! 4. The end of the status pipe says how that went: `Spawned`, or `Unspawned` with the step at fault.

@@ -98,7 +98,7 @@ pub fn write(
     file.write_all_at(&pieces, (HEAD as u64).saturating_add(body.len() as u64))
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub fn read(file: File) -> io::Result<Generation> {
     let damaged = || io::Error::other("the loader's bytes are damaged");
     let length = file.metadata()?.len();

@@ -4,7 +4,7 @@
 //! # What is kept, and where
 //!
 //! All of it is memory without a name, held by descriptors that pass through an exec ([`kept`]):
-//! - the [page](page): one mapped page, the "root", whose number is the new image's first argument. It says which
+//! - the [page]: one mapped page, the "root", whose number is the new image's first argument. It says which
 //!   descriptors the rest is behind, and what PID 1 is doing at this moment;
 //! - the [journal]: turns since the last snapshot. It is written with `pwrite` and never mapped, so lacking memory
 //!   is an error and not a signal;

@@ -16,7 +16,7 @@ struct Pool {
     bytes: [u8; SEED],
 }
 
-/// `RNDADDENTROPY`, which `libc` does not have: _IOW('R', 0x03, int[2]).
+/// `RNDADDENTROPY`, which `libc` does not have: `_IOW('R', 0x03, int[2])`.
 const ADD: u32 = 0x4008_5203;
 
 /// Adds a seed to the pool, and has the kernel believe that it is as good as it is long. `random` is `/dev/urandom`.
