@@ -161,7 +161,7 @@ impl Executor {
         let mut executor = Self {
             tree,
             clone3: !without.clone3,
-            shares: twin::is_possible(),
+            shares: twin::prepare(),
             errands: BTreeMap::new(),
             rooms: Vec::new(),
             pidfd: !without.pidfd,

@@ -120,10 +120,12 @@ pub struct Plan {
 
 impl Plan {
     /// Whether the child may share our memory: it looks nobody up, opens nothing, and changes nothing that the kernel
-    /// keeps for a memory as a whole.
+    /// keeps for a memory as a whole. One with limits of its cgroup may not: whom the kernel kills for want of memory,
+    /// it kills with everybody who shares his.
     #[must_use]
     pub const fn may_share(&self) -> bool {
-        self.room.is_none() && self.terminal.is_none() && self.apparmor.is_none() && self.oom.is_none()
+        let is_plain = self.room.is_none() && self.terminal.is_none() && self.apparmor.is_none();
+        is_plain && self.oom.is_none() && self.cgroup.is_empty()
     }
 
     /// Closes what was opened for the child: it has its own of each by now.

@@ -6,7 +6,7 @@
 //! on must stay where it is until it has executed or ended. It is a fork in everything else: its descriptors,
 //! directory, limits and signals are its own.
 //!
-//! Where that cannot be had (another architecture, an image that is not static), [`is_possible`] says so.
+//! Where that cannot be had (another architecture, an image that is not static), [`prepare`] says so.
 
 use std::{
     io,
@@ -56,10 +56,12 @@ impl Drop for Room {
     }
 }
 
-/// Whether children can be made so.
+/// Whether children can be made so. From then on this process leaves no core dump: kernels before 5.17 end everybody
+/// who shares a memory when one of them is dumped.
 #[must_use]
-pub fn is_possible() -> bool {
-    thread_data().is_some()
+pub fn prepare() -> bool {
+    // SAFETY: it takes numbers.
+    thread_data().is_some() && unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) } == 0
 }
 
 /// Where and how large the image's template of a thread's data is: size and alignment. `None` if there is a
