@@ -81,5 +81,7 @@ fn load(words: &[String]) -> io::Result<()> {
     let jobs = generation.jobs.into_iter();
     let jobs = jobs.map(|it| (it.job, Piece { work: it.work, path: it.path })).collect();
     let refused = generation.refused.into_iter().map(|refused| refused.name).collect();
-    write(&result, jobs, refused, remarks)
+    write(&result, jobs, refused, remarks)?;
+    // The kernel takes all memory back at once; piece by piece it would take long.
+    crate::sys::own::exit(0)
 }
