@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Seconds that anything here may take before it is given up.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 180;
 
 /// Makes the root, waits for a word, and becomes PID 1. `$1` is the folder with the files, `$2` the console,
 /// `$3` an empty folder, `$4` `cgroup` or nothing; what follows is PID 1's command.

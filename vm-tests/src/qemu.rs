@@ -37,7 +37,7 @@ const MARK: &str = "@onset.0 ";
 const SLOTS: u8 = 4;
 
 /// How long QEMU may take to answer, on a machine that is very busy.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 180;
 
 /// How many of the console's last bytes a failure shows.
 const TAIL: usize = 3000;

@@ -220,7 +220,9 @@ impl OneJob {
     pub(super) fn why(&self, socket: &Path) -> Outcome {
         finish(ask(socket, "Why", &self.parameters()), self.json, socket, |answer| {
             let mut text = described(part(answer, "status"));
-            for leaf in say::list(answer, "condition") {
+            // Of one that runs, everything has come that it waited for, and was forgotten then.
+            let runs = say::text(part(answer, "status"), "goal") == "start";
+            for leaf in say::list(answer, "condition").iter().filter(|_| !runs) {
                 let mark = if is(leaf, "met") { "came" } else { "has not come" };
                 text.push_str(&format!("\tstart on `{}`: {mark}\n", clean(say::text(leaf, "pattern"))));
             }
