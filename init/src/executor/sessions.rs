@@ -42,6 +42,9 @@ impl Stat {
     }
 }
 
+/// How often a process without an environment is looked at once more.
+const GLANCES: usize = 50;
+
 /// The mark of a life.
 #[must_use]
 pub fn marker(job: &str, instance: &str, number: u64) -> String {
@@ -77,7 +80,19 @@ pub fn life_of(pid: i32) -> Option<u64> {
 }
 
 fn mark(pid: i32) -> Option<String> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let path = format!("/proc/{pid}/environ");
+    let mut environment = fs::read(&path).ok()?;
+    // While it executes a program it seems to have none; and a daemon, a child of ours by then, does just that when
+    // it is looked for. The kernel's own threads never have one, and are nobody's child here.
+    let own = i32::try_from(std::process::id()).unwrap_or(0);
+    for _ in 0..GLANCES {
+        let is_daemon = || Stat::of(pid).is_some_and(|stat| stat.parent == own && !stat.is_dead());
+        if !environment.is_empty() || !is_daemon() {
+            break;
+        }
+        std::thread::yield_now();
+        environment = fs::read(&path).ok()?;
+    }
     let mark = environment.split(|byte| *byte == 0).find_map(|word| word.strip_prefix(b"ONSET_LIFE="))?;
     String::from_utf8(mark.into()).ok()
 }
