@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     pid1::shell::Shell,
-    sys::{pidfd, wait},
+    sys::{
+        pidfd,
+        wait::{self, Change, Whose},
+    },
 };
 
 impl Executor {
@@ -28,7 +31,9 @@ impl Executor {
             return rest.into_iter().for_each(|pid| kill(pid, number));
         };
         self.signal_main(life.number, number);
-        if stops && is_stopped {
+        // That it has stopped may not have been taken note of yet.
+        let has_stopped = || matches!(wait::next(Whose::Pid(main), true), Ok(Some((_, Change::Stopped(_)))));
+        if stops && (is_stopped || has_stopped()) {
             // A stopped process acts on a signal only when it goes on.
             kill(main, Signal::CONT.number());
         }
