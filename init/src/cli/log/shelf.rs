@@ -57,6 +57,9 @@ struct Mark {
     time: Stamp,
 }
 
+/// How many rotations are waited for that happen while files are opened.
+const ROTATIONS: usize = 100;
+
 /// A file, and from where on it is to be read.
 struct Part {
     file: File,
@@ -159,8 +162,7 @@ impl Logs {
         let mark = self.marks.remove(&(place, stem.clone()));
         let before = mark.as_ref().map_or(Stamp(0), |mark| mark.time);
         let mut parts = VecDeque::new();
-        // Files that cannot be opened have been rotated away meanwhile.
-        let opened: Vec<File> = files.iter().filter_map(|entry| folder.read(entry).ok()).collect();
+        let opened = open_all(folder, stem, files);
         let at = mark.as_ref().and_then(|mark| opened.iter().position(|file| is_same(file, &mark.file)));
         if let (Some(mark), None) = (&mark, at)
             && let Ok(file) = mark.file.try_clone()
@@ -195,6 +197,24 @@ impl Logs {
             Place::Lasting => true,
         }
     }
+}
+
+/// Opens the files of a log, the oldest first. A rotation meanwhile gives each the name of another, and one may be missed
+/// or opened twice: so it is done until twice in a row the same files are found.
+fn open_all(folder: &Folder, stem: &Stem, listed: &[Entry]) -> Vec<File> {
+    let mut opened: Vec<File> = listed.iter().filter_map(|entry| folder.read(entry).ok()).collect();
+    for _ in 0..ROTATIONS {
+        let Ok(entries) = folder.entries() else { break };
+        let entries = entries.iter().filter(|entry| entry.stem == *stem);
+        let again: Vec<File> = entries.filter_map(|entry| folder.read(entry).ok()).collect();
+        let is_settled =
+            again.len() == opened.len() && again.iter().zip(&opened).all(|(one, other)| is_same(one, other));
+        opened = again;
+        if is_settled {
+            break;
+        }
+    }
+    opened
 }
 
 fn is_same(one: &File, other: &File) -> bool {
