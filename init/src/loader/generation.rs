@@ -151,10 +151,10 @@ mod tests {
     use jobs::{Format, ProcessKind, Work};
 
     use super::*;
-    use crate::sys::own::memory_file;
+    use crate::sys::memory::memfd;
 
     fn written() -> File {
-        let file = memory_file(c"generation").unwrap();
+        let file = memfd(c"generation").unwrap();
         let piece = |line: &str| Piece {
             work: Work {
                 processes: vec![(ProcessKind::Main, jobs::Command::Exec(line.into()))],

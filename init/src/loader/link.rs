@@ -16,7 +16,10 @@ use jobs::Exit;
 use nix::{sys::signal::Signal, unistd::Pid};
 
 use super::generation::{Generation, read};
-use crate::sys::own::{Image, Program, Start, memory_file, start};
+use crate::sys::{
+    memory::memfd,
+    own::{Image, Program, Start, start},
+};
 
 /// How long the loader may be at one file.
 pub const ONE_FILE: Duration = Duration::from_secs(5);
@@ -136,11 +139,11 @@ impl Loader {
     }
 
     fn run_without(&self, left_out: Vec<String>, image: &Image, now: Time) -> io::Result<Run> {
-        let result = memory_file(c"generation")?;
-        let beacon = memory_file(c"beacon")?;
+        let result = memfd(c"generation")?;
+        let beacon = memfd(c"beacon")?;
         beacon.set_len(4096)?;
         let null = OpenOptions::new().read(true).write(true).custom_flags(libc::O_CLOEXEC).open("/dev/null");
-        let null = null.or_else(|_| memory_file(c"null"))?;
+        let null = null.or_else(|_| memfd(c"null"))?;
         let words = ["onset-load", &self.root].into_iter().chain(left_out.iter().map(String::as_str));
         let argv = words.filter_map(|word| CString::new(word).ok()).collect();
         let fds = [&null, &null, &null, &result, &beacon].map(|file| file.as_fd()).to_vec();

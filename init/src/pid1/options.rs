@@ -169,7 +169,8 @@ fn event(text: &str) -> Option<Event> {
 }
 
 /// The words of a command line as the kernel splits it: at blanks that are not between double quotes.
-fn words(line: &str) -> Vec<String> {
+#[must_use]
+pub fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
     for letter in line.trim_end_matches(['\n', '\0']).chars() {

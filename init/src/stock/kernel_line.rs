@@ -1,28 +1,11 @@
 //! The words that the kernel was started with.
 
+use crate::pid1::options::words as split;
+
 /// Those of this machine.
 pub fn words() -> Vec<String> {
     let line = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     split(&line)
-}
-
-/// The words of a command line: at blanks that are not between double quotes.
-fn split(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quoted = false;
-    for letter in line.chars() {
-        match letter {
-            '"' => quoted = !quoted,
-            letter if letter.is_whitespace() && !quoted => words.push(String::new()),
-            letter => {
-                if let Some(word) = words.last_mut() {
-                    word.push(letter);
-                }
-            }
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 /// The last value that is given to one of these options.

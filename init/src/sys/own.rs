@@ -207,12 +207,6 @@ pub fn reap_for_ever() -> ! {
     }
 }
 
-/// A file in memory only.
-pub fn memory_file(name: &CStr) -> io::Result<File> {
-    use nix::sys::memfd::{MFdFlags, memfd_create};
-    Ok(File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?))
-}
-
 /// Becomes another program, under a name and with further words. It comes back only with an error.
 pub fn execute(path: &CStr, name: &str, words: &[String]) -> io::Error {
     let words = [name].into_iter().chain(words.iter().map(String::as_str));
