@@ -19,7 +19,7 @@ pub const MAX_FILE: u64 = 1 << 20;
 const MAX_LINKS: usize = 16;
 /// How much of a script is read at first, if its header may be enough.
 const HEADER: usize = 4096;
-/// How long nearly every file is, at most.
+/// How long nearly every file is, at most: a page.
 const USUAL: usize = 4096;
 /// How much of the buffer is kept from file to file.
 const MOST_KEPT: usize = 64 << 10;
@@ -134,8 +134,7 @@ impl Reader {
             }
             executable = metadata.mode() & 0o111 != 0;
         }
-        self.buffer.reserve(USUAL);
-        file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut self.buffer)?;
+        read_to_end(file, &mut self.buffer)?;
         let text = match u64::try_from(self.buffer.len()) {
             Ok(length) if length <= MAX_FILE => text(&self.buffer),
             Ok(_) | Err(_) => Err(Fault::TooLong),
@@ -163,6 +162,24 @@ impl Reader {
         let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
         Ok(openat(folder, name, flags, Mode::empty())?.into())
     }
+}
+
+/// Adds what is left of a file, or as much of it as shows that it is too long.
+fn read_to_end(mut file: File, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let start = bytes.len();
+    bytes.resize(start.saturating_add(USUAL), 0);
+    let count = loop {
+        match file.read(bytes.get_mut(start..).unwrap_or_default()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    bytes.truncate(start.saturating_add(count));
+    // Less than a page, though a page was asked for, is all that a regular file has left.
+    if count == USUAL {
+        file.take(MAX_FILE.saturating_add(1)).read_to_end(bytes)?;
+    }
+    Ok(())
 }
 
 fn text(bytes: &[u8]) -> Result<String, Fault> {

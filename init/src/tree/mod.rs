@@ -191,7 +191,7 @@ impl Walk {
                     }
                 } else if text.ends_with(ending) {
                     let kind = Some(folders::kind_of(folder.kind, text));
-                    self.add(Candidate { kind, layer: folder.layer, rel, path: path.join(&name), entry });
+                    self.add(Candidate { kind, layer: folder.layer, rel, path: child(&path, text), entry });
                 }
             }
         }
@@ -305,6 +305,15 @@ impl Walk {
     }
 }
 
+/// What is called `name` in a folder. A thousand are made, so each takes memory once.
+fn child(folder: &Path, name: &str) -> PathBuf {
+    let length = folder.as_os_str().len().saturating_add(name.len()).saturating_add(1);
+    let mut path = PathBuf::with_capacity(length);
+    path.push(folder);
+    path.push(name);
+    path
+}
+
 /// How many processors this process may use.
 fn processors() -> usize {
     let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
@@ -324,7 +333,7 @@ impl Candidate {
         reader: &mut Reader,
     ) -> Result<TreeFile, String> {
         let reach = if matches!(self.kind, Some(FileKind::Rcd) | None) { reach } else { Reach::Whole };
-        let path = self.path.to_string_lossy().into_owned();
+        let path = self.path.to_str().map_or_else(|| self.path.to_string_lossy().into_owned(), String::from);
         let content = match self.kind {
             // Only its name counts.
             Some(FileKind::RcLink) => Content::Text(jobs::formats::Source {
