@@ -16,7 +16,7 @@ use serde::{
     ser::SerializeTuple as _,
 };
 
-use crate::{Job, Work, WorkId};
+use crate::{Engine, Job, Work, WorkId};
 
 /// The next element of a row that must have one.
 fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
@@ -131,6 +131,51 @@ pub fn take_job(bytes: &[u8]) -> Result<(Job, &[u8]), Error> {
     postcard::take_from_bytes(bytes)
 }
 
+/// Gives an engine's state away piece by piece. If somebody will not take a piece, that is the end of it.
+pub fn put_engine(engine: &Engine, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Error> {
+    postcard::serialize_with_flavor(engine, Pieces { piece: Vec::with_capacity(PIECE), take })
+}
+
+/// How large a piece is.
+const PIECE: usize = 4096;
+
+struct Pieces<'t> {
+    piece: Vec<u8>,
+    take: &'t mut dyn FnMut(&[u8]) -> bool,
+}
+
+impl Pieces<'_> {
+    fn give(&mut self, last: &[u8]) -> postcard::Result<()> {
+        let is_taken = (self.take)(&self.piece) && (last.is_empty() || (self.take)(last));
+        self.piece.clear();
+        if is_taken { Ok(()) } else { Err(Error::SerializeBufferFull) }
+    }
+}
+
+impl Flavor for Pieces<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        if self.piece.len().saturating_add(data.len()) > PIECE {
+            return self.give(data);
+        }
+        self.piece.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+        if self.piece.len() >= PIECE {
+            self.give(&[])?;
+        }
+        self.piece.push(data);
+        Ok(())
+    }
+
+    fn finalize(mut self) -> postcard::Result<()> {
+        self.give(&[])
+    }
+}
+
 fn put(value: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), Error> {
     postcard::serialize_with_flavor(value, AtEnd(bytes))
 }
@@ -186,6 +231,29 @@ mod tests {
             assert_eq!(id, WorkId::of(&work));
             assert_eq!(postcard::from_bytes(&work), Ok((described.work, "a.ron")), "{text}");
         }
+    }
+
+    #[test]
+    fn an_engine_in_pieces_is_the_same_engine() {
+        let jobs = (0..200).map(|number| {
+            let name = Name::new(&alloc::format!("{}{number}", "x".repeat(number))).unwrap();
+            alloc::sync::Arc::new(Job::new(name, Format::Native))
+        });
+        let mut engine = Engine::new();
+        let reload = crate::Input::Reload { jobs: jobs.collect(), refused: Vec::new() };
+        let _ = engine.step([reload], events::Time(0));
+        let (mut bytes, mut room) = (Vec::new(), 1_usize);
+        let mut take = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            true
+        };
+        put_engine(&engine, &mut take).unwrap();
+        assert_eq!(bytes, postcard::to_allocvec(&engine).unwrap());
+        let mut refuse = |_: &[u8]| {
+            room = room.saturating_sub(1);
+            room > 0
+        };
+        assert!(put_engine(&engine, &mut refuse).is_err());
     }
 
     #[test]

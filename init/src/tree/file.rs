@@ -17,12 +17,8 @@ use nix::{
 pub const MAX_FILE: u64 = 1 << 20;
 /// How many links are followed one after the other.
 const MAX_LINKS: usize = 16;
-/// How much of a script is read at first, if its header may be enough.
-const HEADER: usize = 4096;
-/// How long nearly every file is, at most: a page.
-const USUAL: usize = 4096;
-/// How much of the buffer is kept from file to file.
-const MOST_KEPT: usize = 64 << 10;
+/// How much is read of a file at first, and of a program at all.
+const PAGE: usize = 4096;
 
 /// How much of rc.d scripts is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,11 +84,18 @@ pub(super) struct Wanted {
 }
 
 /// Opens and reads one file after the other. The folder of the last one stays open: its neighbours are found from
-/// there, without the whole way. What is read goes into a buffer that is large enough for nearly all.
-#[derive(Debug, Default)]
+/// there, without the whole way.
+#[derive(Debug)]
 pub(super) struct Reader {
     folder: Option<(PathBuf, OwnedFd)>,
-    buffer: Vec<u8>,
+    /// What is read first of each file: all of nearly each.
+    page: [u8; PAGE],
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { folder: None, page: [0; PAGE] }
+    }
 }
 
 impl Reader {
@@ -115,16 +118,13 @@ impl Reader {
     /// The text of a regular file, and whether it may be executed.
     fn contents(&mut self, path: &Path, wanted: Wanted) -> Result<(String, bool), Fault> {
         let mut file = self.open(path)?;
-        self.buffer.clear();
-        if wanted.reach == Reach::Header {
-            let mut start = [0; HEADER];
-            let count = file.read(&mut start)?;
-            let start = start.get(..count).unwrap_or_default();
-            if let Some(header) = header_end(start).and_then(|end| start.get(..end)) {
-                // Whether it may be executed does not matter to its place in the order.
-                return Ok((text(header)?, true));
-            }
-            self.buffer.extend_from_slice(start);
+        let count = read_once(&mut file, &mut self.page)?;
+        let start = self.page.get(..count).unwrap_or_default();
+        if wanted.reach == Reach::Header
+            && let Some(header) = header_end(start).and_then(|end| start.get(..end))
+        {
+            // Whether it may be executed does not matter to its place in the order.
+            return Ok((text(header)?, true));
         }
         let mut executable = false;
         if wanted.mode || !wanted.is_regular {
@@ -134,15 +134,16 @@ impl Reader {
             }
             executable = metadata.mode() & 0o111 != 0;
         }
-        read_to_end(file, &mut self.buffer)?;
-        let text = match u64::try_from(self.buffer.len()) {
-            Ok(length) if length <= MAX_FILE => text(&self.buffer),
-            Ok(_) | Err(_) => Err(Fault::TooLong),
-        };
-        // What one long file needed is not kept for the others.
-        self.buffer.truncate(0);
-        self.buffer.shrink_to(MOST_KEPT);
-        Ok((text?, executable))
+        // Less than a page, though a page was asked for, is all that there is of a regular file.
+        if count < PAGE {
+            return Ok((text(start)?, executable));
+        }
+        let mut bytes = start.to_vec();
+        file.take(MAX_FILE).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(Fault::TooLong);
+        }
+        Ok((text(&bytes)?, executable))
     }
 
     /// Opens a file. `O_NONBLOCK`: should it have become a FIFO since it was looked at, this does not wait.
@@ -164,22 +165,14 @@ impl Reader {
     }
 }
 
-/// Adds what is left of a file, or as much of it as shows that it is too long.
-fn read_to_end(mut file: File, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let start = bytes.len();
-    bytes.resize(start.saturating_add(USUAL), 0);
-    let count = loop {
-        match file.read(bytes.get_mut(start..).unwrap_or_default()) {
+/// Reads as much as fits, once.
+fn read_once(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read?,
+            read => return read,
         }
-    };
-    bytes.truncate(start.saturating_add(count));
-    // Less than a page, though a page was asked for, is all that a regular file has left.
-    if count == USUAL {
-        file.take(MAX_FILE.saturating_add(1)).read_to_end(bytes)?;
     }
-    Ok(())
 }
 
 fn text(bytes: &[u8]) -> Result<String, Fault> {
@@ -212,7 +205,7 @@ fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> 
     if !place.metadata.is_file() {
         return Err(Fault::NotAFile);
     }
-    let mut start = [0; HEADER];
+    let mut start = [0; PAGE];
     let count = match Reader::default().open(&place.path) {
         Ok(mut file) => file.read(&mut start)?,
         // Who may execute it need not be allowed to read it.

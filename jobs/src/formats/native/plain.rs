@@ -63,9 +63,9 @@ impl<'s> Reader<'s> {
     /// Passes bytes as long as they are like this, and gives them.
     fn run(&mut self, is_like_this: impl Fn(u8) -> bool) -> Option<&'s str> {
         let start = self.at;
-        while self.peek().is_some_and(&is_like_this) {
-            self.step();
-        }
+        let rest = self.source.as_bytes().get(start..)?;
+        let length = rest.iter().position(|byte| !is_like_this(*byte)).unwrap_or(rest.len());
+        self.at = start.saturating_add(length);
         self.source.get(start..self.at)
     }
 
