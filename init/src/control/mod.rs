@@ -401,8 +401,14 @@ impl Control {
     }
 
     fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {
+        let answer = self.explained(answer);
         let Some(client) = self.clients.get_mut(number) else { return };
         client.answer(answer, shell.now);
         self.put_back(shell, number);
+    }
+
+    /// Adds to the error that no job has a name what is wrong in the file that should have made it one.
+    fn explained(&self, answer: Result<Value, Value>) -> Result<Value, Value> {
+        answer.map_err(|error| outcome::explained(error, &self.records.faults))
     }
 }

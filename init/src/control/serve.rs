@@ -93,7 +93,10 @@ impl Control {
         );
         let client = self.clients.get_mut(number)?;
         let origin = (acts || nameless).then(|| client.peer.origin(views.life_of_pid));
-        let step = self.serve(shell, &Caller { number, origin, trusted, views }, request);
+        let mut step = self.serve(shell, &Caller { number, origin, trusted, views }, request);
+        if let Step::Answer(answer) = step {
+            step = Step::Answer(self.explained(answer));
+        }
         let client = self.clients.get_mut(number)?;
         if oneway {
             // An answer that is there already is dropped by what it is answered to.

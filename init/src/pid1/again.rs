@@ -7,26 +7,24 @@
 use std::{ffi::CStr, fs::File, io, os::fd::RawFd, path::Path};
 
 use events::Bus;
-use jobs::{Action, Engine, Input, ReplyId, Shutdown};
+use jobs::{Action, Engine, Input, ReplyId};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 
 use super::{
     assembly::{CGROUPS, WATCHDOG},
     booting::Boot,
     clock,
-    hearing::Own,
     machine::{BUS, Core, Machine},
     options::Options,
     people::CONTROL,
-    purpose::Purpose,
+    rest::{self, Rest},
     works::{Index, Works},
 };
 use crate::{
     control::{self, Control},
-    executor::{self, Executor},
+    executor::Executor,
     loader::Loader,
-    logs::{self, Level, Logs},
+    logs::{Level, Logs},
     store::{
         Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Watchdog,
     },
@@ -36,26 +34,24 @@ use crate::{
 /// The descriptor of the works, among those that are kept.
 const WORKS: u32 = 900;
 
-/// What is saved beside the engine.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Rest {
-    options: Options,
-    boot: Boot,
-    executor: executor::Records,
-    logs: logs::Records,
-    control: control::Records,
-    works: (Index, u32),
-    own: Vec<(i32, Own)>,
-    purpose: Option<Purpose>,
-    is_loading: bool,
-    ending: Option<Shutdown>,
-}
-
 impl Machine {
     /// Writes down how everything is.
-    pub(super) fn snapshot(&mut self) -> io::Result<()> {
+    fn snapshot(&mut self) -> io::Result<()> {
+        self.save(Vec::new())
+    }
+
+    /// The same, and what waits for the next turn and would not be told again: the journal is not read after a
+    /// planned exec.
+    fn last_snapshot(&mut self) -> io::Result<()> {
+        let waiting = self.core.bus.iter().filter(|input| !rest::is_told_again(input));
+        let waiting = waiting.cloned().collect();
+        self.save(waiting)
+    }
+
+    fn save(&mut self, waiting: Vec<Input>) -> io::Result<()> {
         let (_, index, end) = self.works.parts();
         let rest = Rest {
+            waiting,
             options: self.core.options.clone(),
             boot: self.boot.clone(),
             executor: self.executor.records(),
@@ -91,7 +87,7 @@ impl Machine {
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
         self.control.keep_questions();
-        let error = match self.snapshot() {
+        let error = match self.last_snapshot() {
             Err(error) => error,
             Ok(()) => {
                 self.control.farewell(self.core.now);
@@ -115,7 +111,7 @@ impl Machine {
         let Some(Ok(copy)) = self.store.image().filter(|image| is_deleted(image)).map(Image::copy) else {
             return;
         };
-        let error = match self.snapshot() {
+        let error = match self.last_snapshot() {
             Ok(()) => self.store.execute(copy),
             Err(error) => error,
         };
@@ -127,7 +123,7 @@ impl Machine {
         self.logs.renew_keeper(&mut self.core.shell());
         self.has_new_root = true;
         let is_onset =
-            self.snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
+            self.last_snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
         let why = match is_onset {
             Ok(error) | Err(error) => error,
         };
@@ -159,7 +155,8 @@ impl Machine {
     }
 
     fn restored(store: Store, restored: Restored<Rest>, kept: Vec<Kept>, again: u64) -> io::Result<Self> {
-        let Restored { engine, rest, interrupted, skipped, lost, .. } = restored;
+        let Restored { engine, rest, replayed: (turns, _), interrupted, skipped, lost } = restored;
+        let is_unheard = turns == 0 && interrupted.is_none() && skipped.is_none();
         let mut core =
             Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options: rest.options };
         let (for_logs, kept): (Vec<Kept>, Vec<Kept>) =
@@ -188,6 +185,9 @@ impl Machine {
         });
         machine.keep_works();
         machine.executor.set_variables(machine.control.environment());
+        if is_unheard {
+            rest.waiting.into_iter().for_each(|input| machine.core.shell().report(input));
+        }
         if let Some(skipped) = skipped {
             machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
         }
