@@ -7,19 +7,17 @@
 //! What many jobs are handed over with is here, and not where that is done, because this crate is compiled for speed.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use postcard::{Error, ser_flavors::Flavor};
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, SeqAccess, Visitor},
-    ser::SerializeTuple as _,
+    Deserialize, Serialize,
+    de::{Error as _, SeqAccess},
 };
 
 use crate::{Engine, Job, Work, WorkId};
 
 /// The next element of a row that must have one.
-fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
+pub(crate) fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
     row.next_element()?.ok_or_else(|| A::Error::custom("cut off"))
 }
 
@@ -27,8 +25,9 @@ fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::E
 /// need not be written, from those that always are. A field that is not listed does not compile.
 macro_rules! differences {
     ($type:ident, always($($always:ident),*), usual($usual:expr), fields($($field:ident),* $(,)?)) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::SerializeTuple as _;
                 let Self { $($always,)* $($field,)* } = self;
                 let usual: Self = $usual($($always.clone()),*);
                 let (mut told, mut bit, mut count) = (0_u32, 1_u32, 1_usize);
@@ -58,29 +57,29 @@ macro_rules! differences {
             }
         }
 
-        impl<'d> Deserialize<'d> for $type {
-            fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'d> serde::Deserialize<'d> for $type {
+            fn deserialize<D: serde::Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Row;
-                impl<'d> Visitor<'d> for Row {
+                impl<'d> serde::de::Visitor<'d> for Row {
                     type Value = $type;
 
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                         f.write_str(stringify!($type))
                     }
 
-                    fn visit_seq<A: SeqAccess<'d>>(self, mut row: A) -> Result<$type, A::Error> {
-                        $(let $always = next(&mut row)?;)*
+                    fn visit_seq<A: serde::de::SeqAccess<'d>>(self, mut row: A) -> Result<$type, A::Error> {
+                        $(let $always = $crate::encoding::next(&mut row)?;)*
                         let mut value: $type = $usual($($always),*);
-                        let told: u32 = next(&mut row)?;
+                        let told: u32 = $crate::encoding::next(&mut row)?;
                         let mut bit = 1_u32;
                         $(
                             if told & bit != 0 {
-                                value.$field = next(&mut row)?;
+                                value.$field = $crate::encoding::next(&mut row)?;
                             }
                             bit <<= 1;
                         )*
                         if told & !bit.wrapping_sub(1) != 0 {
-                            return Err(A::Error::custom("no such field"));
+                            return Err(serde::de::Error::custom("no such field"));
                         }
                         Ok(value)
                     }
@@ -91,6 +90,8 @@ macro_rules! differences {
         }
     };
 }
+
+pub(crate) use differences;
 
 differences! {
     Job,

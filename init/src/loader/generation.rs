@@ -94,18 +94,18 @@ impl Writer {
     }
 
     /// Adds a job. It is given the number of its piece.
-    pub fn add(&mut self, described: Described) {
-        if let Err(error) = self.put(described) {
+    pub fn add(&mut self, mut described: Described) {
+        if let Err(error) = self.put(&mut described) {
             self.failure = Some(error);
         }
     }
 
-    fn put(&mut self, described: Described) -> io::Result<()> {
-        let Described { mut job, work, path, .. } = described;
+    fn put(&mut self, described: &mut Described) -> io::Result<()> {
+        let Described { job, work, path, .. } = described;
         let start = self.pieces.len();
-        job.work = encoding::put_work(&work, &path, &mut self.pieces).map_err(io::Error::other)?;
+        job.work = encoding::put_work(work, path, &mut self.pieces).map_err(io::Error::other)?;
         self.lengths.push(to_u32(self.pieces.len().saturating_sub(start))?);
-        encoding::put_job(&job, &mut self.jobs).map_err(io::Error::other)
+        encoding::put_job(job, &mut self.jobs).map_err(io::Error::other)
     }
 
     /// Writes all of it to `file`.

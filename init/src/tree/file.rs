@@ -1,9 +1,13 @@
 //! One file: found through its links, opened only if it is a regular one, read up to a bound.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{self, Read as _},
-    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -37,15 +41,6 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Follows the links in a path below `root`, at its end and on the way there.
-    pub fn below(root: &Path, path: &str) -> io::Result<Self> {
-        let mut place = Self::resolve(root, root)?;
-        for name in path.split('/') {
-            place = Self::resolve(root, &place.path.join(name))?;
-        }
-        Ok(place)
-    }
-
     /// Which file it is, whatever its name.
     pub fn identity(&self) -> (u64, u64) {
         (self.metadata.dev(), self.metadata.ino())
@@ -72,6 +67,49 @@ impl Place {
     }
 }
 
+/// Finds places below a root. What lies on the way to many of them is looked at once.
+pub(super) struct Finder<'r> {
+    root: &'r Path,
+    /// Where the ways lead that were looked at; `None` for those that are not there.
+    known: HashMap<&'static str, Option<PathBuf>>,
+}
+
+impl<'r> Finder<'r> {
+    pub fn new(root: &'r Path) -> io::Result<Self> {
+        let place = Place::resolve(root, root)?;
+        Ok(Self { root, known: HashMap::from([("", Some(place.path))]) })
+    }
+
+    /// Follows the links in a path below the root, at its end and on the way there.
+    pub fn find(&mut self, path: &'static str) -> io::Result<Place> {
+        let Some((way, name)) = path.rsplit_once('/') else { return self.step("", path) };
+        let ends = way.match_indices('/').map(|(end, _)| end).chain([way.len()]);
+        for part in ends.filter_map(|end| way.get(..end)) {
+            if !self.known.contains_key(part) {
+                let (above, name) = part.rsplit_once('/').unwrap_or(("", part));
+                let found = self.step(above, name);
+                if found.is_ok() || is_missing(&found) {
+                    self.known.insert(part, found.as_ref().ok().map(|place| place.path.clone()));
+                }
+                found?;
+            }
+        }
+        self.step(way, name)
+    }
+
+    /// From a way that was looked at to a name there.
+    fn step(&self, way: &str, name: &str) -> io::Result<Place> {
+        match self.known.get(way) {
+            Some(Some(above)) => Place::resolve(self.root, &above.join(name)),
+            Some(None) | None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+fn is_missing(found: &io::Result<Place>) -> bool {
+    found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// How a file is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
@@ -87,7 +125,8 @@ pub(super) struct Wanted {
 /// there, without the whole way.
 #[derive(Debug)]
 pub(super) struct Reader {
-    folder: Option<(PathBuf, OwnedFd)>,
+    /// Its path, with the `/` at the end.
+    folder: Option<(Vec<u8>, OwnedFd)>,
     /// What is read first of each file: all of nearly each.
     page: [u8; PAGE],
 }
@@ -148,15 +187,15 @@ impl Reader {
 
     /// Opens a file. `O_NONBLOCK`: should it have become a FIFO since it was looked at, this does not wait.
     fn open(&mut self, path: &Path) -> io::Result<File> {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
+        let path = path.as_os_str().as_bytes();
+        let cut = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at.saturating_add(1));
+        let (folder, name) = path.split_at_checked(cut).unwrap_or((&[], path));
         let found = match self.folder.take().filter(|(known, _)| known == folder) {
             Some(found) => found,
             None => {
-                let way = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let way = if folder.is_empty() { b"." } else { folder };
                 let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-                (folder.to_path_buf(), open(way, flags, Mode::empty())?)
+                (folder.to_vec(), open(way, flags, Mode::empty())?)
             }
         };
         let (_, folder) = self.folder.insert(found);

@@ -72,7 +72,9 @@ impl<'s> Reader<'s> {
     /// Passes blanks and comments to the end of their line. A comment without such an end is no plain form.
     fn pass_blanks(&mut self) -> Option<()> {
         loop {
-            self.run(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
+            while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+                self.step();
+            }
             if !self.take(b'/') {
                 return Some(());
             }
