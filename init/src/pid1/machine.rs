@@ -120,6 +120,7 @@ impl Machine {
             }
             self.reap();
             self.tick();
+            self.make_processes();
             self.step();
             self.look_whether_settled();
             self.say_who_is_waited_for();
