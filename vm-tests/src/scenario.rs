@@ -8,6 +8,7 @@ use events::glob_matches;
 
 use crate::{
     failure::{Doing, Failure, Result},
+    fault::MEASURED,
     folder::Folder,
     guest,
     image::Tree,
@@ -22,9 +23,6 @@ const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
 const STEP: u64 = 180;
-
-/// What begins a line of a command's output that tells a figure: it is shown with the test.
-const MEASURED: &str = "measured ";
 
 /// What is done in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
