@@ -7,7 +7,7 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{Report, formats::rcd::KeywordFilter, load::load_watched};
+use jobs::{Report, Severity, check_loops, formats::rcd::KeywordFilter, load::load_watched};
 
 use super::generation::{Remark, write};
 use crate::{
@@ -75,6 +75,9 @@ fn load(words: &[String]) -> io::Result<()> {
     });
     let mut generation =
         load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
+    // All of them start, but not all in the order that they ask for.
+    let loops = check_loops(&generation);
+    generation.reports.extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
     let mut reports = found.reports.iter().chain(&generation.reports).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),
