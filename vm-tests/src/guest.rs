@@ -147,6 +147,7 @@ pub fn machine(kernel: &Kernel) -> Result<Tree> {
     let mut tree = bare()?;
     drivers(&mut tree, kernel)?;
     tree.script("sbin/no-init", NO_INIT);
+    tree.copy("sbin/vm-guest", &programs::program("vm-guest")?)?;
     stock(&mut tree)?;
     tree.text("usr/lib/onset/jobs/vm-drivers.ron", DRIVERS_JOB);
     tree.text("usr/lib/onset/jobs/vm-agent.ron", AGENT_JOB);
