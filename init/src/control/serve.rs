@@ -122,6 +122,9 @@ impl Control {
     }
 
     fn serve(&mut self, shell: &mut Shell<'_>, caller: &Caller<'_>, request: Request) -> Step {
+        if let Some(why) = self.refusal(&request) {
+            return Step::Answer(Err(outcome::refused(None, why)));
+        }
         let views = caller.views;
         match request {
             Request::Act { wish, target, force, wait } => self.act(shell, caller, wish, &target, force, wait),
