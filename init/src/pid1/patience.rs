@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use events::Time;
-use jobs::Status;
+use jobs::{Failure, Note, Notice, Status};
 
 use super::machine::Machine;
 use crate::logs::Level;
@@ -29,6 +29,16 @@ impl Patience {
 }
 
 impl Machine {
+    /// Says of what outlives KILL which processes these are, and where in the kernel.
+    pub(super) fn say_who_is_held(&mut self, note: &Note) {
+        let Some(job) = note.job.as_ref().filter(|_| note.what == Notice::Failed(Failure::Unkillable)) else {
+            return;
+        };
+        for held in self.executor.held(job, &note.instance) {
+            self.say(Level::Error, &format!("{job}: {held}"));
+        }
+    }
+
     /// While the machine boots or goes down: says every five seconds whom it waits for.
     pub(super) fn say_who_is_waited_for(&mut self) {
         let goes_down = self.engine.going_down().is_some() && self.end.is_none();
@@ -46,7 +56,7 @@ impl Machine {
         self.patience.next = Some(now.after(SILENCE));
         let goal = if goes_down { "stop" } else { "start" };
         // A task that runs is not up.
-        let done = |it: &Status| it.state == "waiting" || (!goes_down && it.state == "running" && it.up);
+        let done = |it: &Status| it.state == "waiting" || (it.state == "running" && (goes_down || it.up));
         let list = self.engine.list().into_iter().filter(|it| it.goal == goal && !done(it));
         if let Some(waited) = named(list.collect()) {
             let seconds = now.since(since).as_secs();
