@@ -181,10 +181,13 @@ impl Control {
                 self.ordered(caller, |reply| Order::ReloadConfiguration { reply })
             }
             Request::Reexec => self.ordered(caller, |reply| Order::Reexec { reply }),
-            Request::Shutdown { kind, fast } => Step::AnswerAndOrder(
-                json!({}),
-                Order::Shutdown { kind: shutdown(kind), fast, origin: caller.origin() },
-            ),
+            Request::Shutdown { kind, fast } => match crate::shutdown::obstacle(shutdown(kind)) {
+                Some(why) => Step::Answer(Err(outcome::refused(None, why))),
+                None => Step::AnswerAndOrder(
+                    json!({}),
+                    Order::Shutdown { kind: shutdown(kind), fast, origin: caller.origin() },
+                ),
+            },
             Request::SwitchRoot { root, init } => {
                 self.ordered(caller, |reply| Order::SwitchRoot { root, init, reply })
             }

@@ -25,6 +25,7 @@ use crate::{
     executor::Executor,
     loader::Loader,
     logs::{Level, Logs},
+    shutdown::OldRoot,
     store::{
         Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe, Watchdog,
     },
@@ -53,7 +54,8 @@ impl Machine {
         let rest = Rest {
             waiting,
             options: self.core.options.clone(),
-            boot: self.boot.clone(),
+            // A new root is booted from its beginning, with what runs already.
+            boot: if self.has_new_root { Boot::new(self.core.options.settle) } else { self.boot.clone() },
             executor: self.executor.records(),
             logs: self.logs.records(),
             control: self.control.records().clone(),
@@ -119,11 +121,14 @@ impl Machine {
     }
 
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
-    pub(super) fn become_init(&mut self, program: &CStr) -> String {
+    pub(super) fn become_init(&mut self, program: &CStr, old: Option<OldRoot>) -> String {
         self.logs.renew_keeper(&mut self.core.shell());
         self.has_new_root = true;
-        let is_onset =
-            self.last_snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
+        let image = self.last_snapshot().and_then(|()| Image::at(program));
+        if let Some(old) = old {
+            old.remove();
+        }
+        let is_onset = image.map(|image| self.store.execute(image));
         let why = match is_onset {
             Ok(error) | Err(error) => error,
         };

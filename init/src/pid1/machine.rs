@@ -197,8 +197,8 @@ impl Machine {
                 }
             }
             Token::Kernel => {
-                if let Some(kernel) = &self.kernel {
-                    kernel.ready(&mut self.core.shell());
+                if self.kernel.as_ref().is_some_and(|kernel| kernel.ready(&mut self.core.shell())) {
+                    self.start_watchdog();
                 }
             }
         }
