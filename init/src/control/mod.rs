@@ -176,7 +176,13 @@ impl Control {
     /// The same, going on where PID 1 was before it executed itself again. Whoever was connected then is gone.
     pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records, kept: Option<Kept>) -> Self {
         let clients = Clients::new(records.barred.clone());
-        Self { listener: Listener::go_on(shell, path, kept), clients, pending: BTreeMap::new(), records, safe: None }
+        Self {
+            listener: Listener::go_on(shell, path, kept),
+            clients,
+            pending: BTreeMap::new(),
+            records,
+            safe: None,
+        }
     }
 
     /// What must be kept over a re-exec.

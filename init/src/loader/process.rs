@@ -77,7 +77,9 @@ fn load(words: &[String]) -> io::Result<()> {
         load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
     // All of them start, but not all in the order that they ask for.
     let loops = check_loops(&generation);
-    generation.reports.extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
+    generation
+        .reports
+        .extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
     let mut reports = found.reports.iter().chain(&generation.reports).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),

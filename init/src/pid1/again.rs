@@ -14,6 +14,7 @@ use super::{
     assembly::{CGROUPS, WATCHDOG},
     booting::Boot,
     clock,
+    hearing::Own,
     machine::{BUS, Core, Machine},
     options::Options,
     people::CONTROL,
@@ -24,10 +25,11 @@ use crate::{
     control::{self, Control},
     executor::Executor,
     loader::Loader,
-    logs::{Level, Logs},
+    logs::{self, Level, Logs},
     shutdown::OldRoot,
     store::{
-        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe, Watchdog,
+        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe,
+        Watchdog,
     },
     sys::{exec::Image, memory, poll::Poll},
 };

@@ -15,7 +15,8 @@ impl Engine {
         }
         let on_its_way = || {
             let numbered = (0_u32..).zip(&self.saved.instances);
-            numbered.filter_map(|(place, it)| it.as_ref().filter(|it| is_on_its_way(it)).map(|it| (place, it)))
+            numbered
+                .filter_map(|(place, it)| it.as_ref().filter(|it| is_on_its_way(it)).map(|it| (place, it)))
         };
         // Looked at each turn of a boot: who does something is found before anybody's waits are.
         if on_its_way().any(|(_, instance)| instance.state.phase() != Phase::Held) {
