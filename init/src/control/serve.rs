@@ -181,7 +181,7 @@ impl Control {
                 self.ordered(caller, |reply| Order::ReloadConfiguration { reply })
             }
             Request::Reexec => self.ordered(caller, |reply| Order::Reexec { reply }),
-            Request::Shutdown { kind, fast } => match crate::shutdown::obstacle(shutdown(kind)) {
+            Request::Shutdown { kind, fast } => match (views.obstacle)(shutdown(kind)) {
                 Some(why) => Step::Answer(Err(outcome::refused(None, why))),
                 None => Step::AnswerAndOrder(
                     json!({}),
