@@ -2,7 +2,8 @@
 //!
 //! A file says five things of the fifty that it could. A thousand jobs are handed over before the first one starts,
 //! and are in each state that is saved, so it counts what is not written and not read. A job, and how it makes its
-//! processes, is a number that tells which fields follow, and these. Nothing else than [`postcard`] is meant to read it.
+//! processes, is a number that tells which fields follow, and these. Only [`postcard`] reads it; for people the same fields
+//! are written with their names.
 //!
 //! What many jobs are handed over with is here, and not where that is done, because this crate is compiled for speed.
 
@@ -27,9 +28,19 @@ macro_rules! differences {
     ($type:ident, always($($always:ident),*), usual($usual:expr), fields($($field:ident),* $(,)?)) => {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                use serde::ser::SerializeTuple as _;
+                use serde::ser::{SerializeMap as _, SerializeTuple as _};
                 let Self { $($always,)* $($field,)* } = self;
                 let usual: Self = $usual($($always.clone()),*);
+                if serializer.is_human_readable() {
+                    let mut map = serializer.serialize_map(None)?;
+                    $(map.serialize_entry(stringify!($always), $always)?;)*
+                    $(
+                        if *$field != usual.$field {
+                            map.serialize_entry(stringify!($field), $field)?;
+                        }
+                    )*
+                    return map.end();
+                }
                 let (mut told, mut bit, mut count) = (0_u32, 1_u32, 1_usize);
                 $(
                     if *$field != usual.$field {

@@ -6,7 +6,7 @@ use events::Name;
 use jobs::{Job, Report, Severity, WorkId, encoding, formats::Described};
 use serde::{Deserialize, Serialize};
 
-use crate::pid1::works::Works;
+use crate::pid1::works::{Piece, Works};
 
 /// The first bytes; the number at the end is that of the format.
 const MAGIC: [u8; 8] = *b"onsetg02";
@@ -108,6 +108,19 @@ impl Writer {
         encoding::put_job(job, &mut self.jobs).map_err(io::Error::other)
     }
 
+    /// The jobs that were added, as whoever takes them will find them: without the places of names.
+    pub fn jobs(&self) -> io::Result<Vec<Described>> {
+        let (mut jobs, mut pieces) = (self.jobs.as_slice(), self.pieces.as_slice());
+        let mut found = Vec::with_capacity(self.lengths.len());
+        for _ in &self.lengths {
+            let (job, behind) = encoding::take_job(jobs).map_err(io::Error::other)?;
+            let (piece, other) = postcard::take_from_bytes::<Piece>(pieces).map_err(io::Error::other)?;
+            (jobs, pieces) = (behind, other);
+            found.push(Described { job, work: piece.work, mentions: Vec::new(), path: piece.path });
+        }
+        Ok(found)
+    }
+
     /// Writes all of it to `file`.
     pub fn finish(mut self, file: &File, refused: Vec<Name>, remarks: Vec<Remark>) -> io::Result<()> {
         if let Some(failure) = self.failure {
@@ -193,7 +206,7 @@ mod tests {
     use jobs::{Format, ProcessKind, Work};
 
     use super::*;
-    use crate::{pid1::works::Piece, sys::memory::memfd};
+    use crate::sys::memory::memfd;
 
     fn written() -> File {
         let file = memfd(c"generation").unwrap();
@@ -209,6 +222,8 @@ mod tests {
         let mut writer = Writer::new(2);
         writer.add(described("a", "/bin/a"));
         writer.add(described("b", "/bin/b"));
+        let paths: Vec<String> = writer.jobs().unwrap().into_iter().map(|described| described.path).collect();
+        assert_eq!(paths, ["/etc/onset/jobs/a.ron", "/etc/onset/jobs/b.ron"]);
         writer.finish(&file, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
         file
     }
