@@ -9,7 +9,7 @@ use std::{
 
 use jobs::{Report, Severity, check_loops, formats::rcd::KeywordFilter, load::load_watched};
 
-use super::generation::{Remark, write};
+use super::generation::{Remark, Writer};
 use crate::{
     show::Texts,
     sys::{own::descriptor, page::Page},
@@ -73,13 +73,18 @@ fn load(words: &[String]) -> io::Result<()> {
         reports: vec![Report::error("unreadable", format!("{root} cannot be read: {error}"))],
         ..Found::default()
     });
-    let mut generation =
-        load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
+    let mut writer = Writer::new(found.tree.files.len());
+    let mut jobs = Vec::with_capacity(found.tree.files.len());
+    let reads = |path: &str| watch.show(Path::new(path));
+    let mut give = |mut described| {
+        writer.add(&mut described);
+        jobs.push(described);
+    };
+    let mut generation = load_watched(&found.tree, &KeywordFilter::default(), &reads, &mut give);
+    generation.jobs = jobs;
     // All of them start, but not all in the order that they ask for.
-    let loops = check_loops(&generation);
-    generation
-        .reports
-        .extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
+    let loops = check_loops(&generation).into_iter();
+    generation.reports.extend(loops.map(|report| Report { severity: Severity::Warning, ..report }));
     let mut reports = found.reports.iter().chain(&generation.reports).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),
@@ -89,7 +94,7 @@ fn load(words: &[String]) -> io::Result<()> {
         }
     };
     let refused = generation.refused.into_iter().map(|refused| refused.name).collect();
-    write(&result, &mut generation.jobs, refused, remarks)?;
+    writer.finish(&result, refused, remarks)?;
     // The kernel takes all memory back at once; piece by piece it would take long.
     crate::sys::own::exit(0)
 }
