@@ -87,6 +87,11 @@ impl Flavor for &mut Pieces<'_> {
     type Output = ();
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        // Almost always: it is a few bytes.
+        if data.len() <= PIECE.saturating_sub(self.buffer.len()) {
+            self.buffer.extend_from_slice(data);
+            return Ok(());
+        }
         for piece in data.chunks(PIECE) {
             if self.buffer.len().saturating_add(piece.len()) > PIECE {
                 self.flush()?;
