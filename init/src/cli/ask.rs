@@ -134,9 +134,10 @@ impl StatusCommand {
             let parameters = json!({ "job": job, "args": args });
             let answer = ask(socket, "Status", &parameters);
             let one = finish(answer, self.json, socket, |answer| {
-                let faults = say::list(answer, "faults").iter();
-                let faults = faults.map(|fault| format!("\t{}\n", say::fault(fault)));
-                described(part(answer, "status")) + &faults.collect::<String>()
+                let remarks = say::list(answer, "remarks").iter().filter_map(Value::as_str).map(clean);
+                let faults = say::list(answer, "faults").iter().map(say::fault);
+                let more = remarks.chain(faults).map(|line| format!("\t{line}\n"));
+                described(part(answer, "status")) + &more.collect::<String>()
             });
             outcome.text.push_str(&one.text);
             outcome.remarks.push_str(&one.remarks);

@@ -132,7 +132,8 @@ impl Control {
                     let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
                     let known = &self.records.faults;
                     let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
-                    Ok(json!({ "status": show::status(&status), "faults": faults }))
+                    let remarks = (views.remarks)(&job, &instance);
+                    Ok(json!({ "status": show::status(&status), "remarks": remarks, "faults": faults }))
                 })
                 .into(),
             Request::Why(target) => caller

@@ -33,6 +33,7 @@ pub mod plan;
 mod ready;
 mod reap;
 mod records;
+pub mod remarks;
 pub mod sessions;
 mod slab;
 pub mod step;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use events::Time;
+use jobs::{Failure, Note, Notice};
 
 use super::machine::Machine;
 use crate::logs::Level;
@@ -28,6 +29,16 @@ impl Patience {
 }
 
 impl Machine {
+    /// Says of what outlives KILL which processes these are, and where in the kernel.
+    pub(super) fn say_who_is_held(&mut self, note: &Note) {
+        let Some(job) = note.job.as_ref().filter(|_| note.what == Notice::Failed(Failure::Unkillable)) else {
+            return;
+        };
+        for held in self.executor.held(job, &note.instance) {
+            self.say(Level::Error, &format!("{job}: {held}"));
+        }
+    }
+
     /// While the machine boots or goes down: says every five seconds whom it waits for.
     pub(super) fn say_who_is_waited_for(&mut self) {
         let goes_down = self.engine.going_down().is_some() && self.end.is_none();

@@ -19,6 +19,7 @@ pub(super) const CONTROL: u32 = 1;
 macro_rules! with_views {
     ($machine:ident, $views:ident => $call:expr) => {{
         let life_of_pid = |pid: i32| $machine.executor.life_of_pid(pid);
+        let remarks = |job: &str, instance: &str| $machine.executor.remarks(job, instance);
         let limits = || $crate::pid1::limits::all(&$machine.executor, $machine.boot.limit());
         let decoding = |uid: Option<u32>| match uid {
             Some(uid) => $machine.store.decoding($crate::pid1::people::CONTROL, uid),
@@ -28,6 +29,7 @@ macro_rules! with_views {
             engine: &$machine.engine,
             works: &$machine.works,
             life_of_pid: &life_of_pid,
+            remarks: &remarks,
             limits: &limits,
             decoding: &decoding,
         };

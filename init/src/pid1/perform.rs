@@ -51,6 +51,7 @@ impl Machine {
             Action::Note(note) => {
                 let (level, text) = notes::text(&note);
                 self.say(level, &text);
+                self.say_who_is_held(&note);
                 self.control.note(&mut self.core.shell(), &note);
             }
             Action::Down(kind) => self.begin_end(kind),

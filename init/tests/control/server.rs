@@ -307,6 +307,7 @@ impl Machine {
             engine: &self.simulation.engine,
             works: &self.works,
             life_of_pid: &life_of_pid,
+            remarks: &|_, _| Vec::new(),
             limits: &limits,
             decoding: &|_| {},
         };

@@ -157,6 +157,9 @@ impl Engine {
         if let Some((_, what, _)) = instance.rare().and_then(|rare| rare.starved.as_ref()) {
             waits.push(what.to_string());
         }
+        if instance.is_unkillable() {
+            waits.push("the kernel to let go of a process that outlives KILL".into());
+        }
         if instance.state.phase() != Phase::Held {
             return waits;
         }
@@ -350,6 +353,7 @@ pub fn failure_text(failure: Failure) -> String {
         Failure::StartTimeout => "it was not up in time".into(),
         Failure::HookTimeout(process) => format!("{process} did not end in time"),
         Failure::Needs => "what it needs is not to be had".into(),
+        Failure::Unkillable => "a process of it outlives KILL".into(),
     }
 }
 

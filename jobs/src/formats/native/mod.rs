@@ -12,6 +12,7 @@ mod fault;
 mod fields;
 mod life;
 mod open;
+mod plain;
 mod raw;
 mod rules;
 mod setup;
