@@ -19,6 +19,9 @@ use crate::{
 /// Seconds that one machine may take here, where it runs much slower than its own clock.
 const PATIENCE: u64 = 900;
 
+/// Until nobody looks any more whether the log keeper is awake that has kept the boot's messages.
+const REST: &str = "rest 6000";
+
 /// The mark of the job that is started by hand.
 const PING: u32 = 900_000;
 
@@ -270,7 +273,8 @@ pub fn workloads() -> Vec<Workload> {
         boot("daemons100", fan(100, "", " stay")),
     ];
     if let Some(daemons) = all.last_mut() {
-        let more = ["rest 2000", "memory", "idle 5000", "time reexec /sbin/onsetctl reexec", "rest 500"];
+        let more =
+            ["rest 2000", "memory", REST, "idle 5000", "time reexec /sbin/onsetctl reexec", "rest 500"];
         daemons.steps.extend(more.map(String::from));
         daemons.steps.push("end /sbin/onsetctl reboot".into());
     }
@@ -280,6 +284,7 @@ pub fn workloads() -> Vec<Workload> {
             "marks 1".into(),
             "rest 2000".into(),
             "memory".into(),
+            REST.into(),
             "idle 5000".into(),
             format!("ping 205 15 {ping}"),
         ];

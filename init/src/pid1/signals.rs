@@ -91,6 +91,12 @@ pub fn is_busybox(pid: u32) -> bool {
         .is_ok_and(|exe| exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("busybox")))
 }
 
+/// Whether a signal means the same whoever has sent it: such come often.
+#[must_use]
+pub fn speaks_for_itself(number: u32) -> bool {
+    meaning(number, World::Machine) == meaning(number, World::Busybox)
+}
+
 /// What signal `number` means.
 #[must_use]
 pub fn meaning(number: u32, world: World) -> Wish {

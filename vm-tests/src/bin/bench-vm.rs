@@ -18,8 +18,9 @@ use vm_tests::{
 const NOTE: &str = "
 Two nanoseconds of a machine's time are one instruction (`-icount shift=1,sleep=off`, one processor), whatever else the host
 does; boots are timed from the exec of PID 1 to the last mark that a job leaves. Onset makes a cgroup, a log pipe and a watch
-for each job. The columns behind the verdict are not measured here: they were read once, with the same jobs and the same clock,
-off those systems and off a C program that only makes processes (the floor).
+for each job. It counts as idle when nothing has been written into a log for five seconds. The columns behind the verdict are
+not measured here: they were read once, with the same jobs and the same clock, off those systems and off a C program that
+only makes processes (the floor).
 ";
 
 /// Measures Onset in virtual machines whose clock counts instructions.
@@ -66,8 +67,8 @@ fn measure(arguments: &Arguments) -> Result<bool> {
     let read = |workload: &str, key: &str| measured.get(workload).and_then(|runs| median(runs, key));
     let mut text = format!("| reading | **Onset** | must | aim | | {} |\n", PEERS.join(" | "));
     text.push_str(&format!(
-        "| --- | ---: | ---: | ---: | --- | {}|\n",
-        "---: | ".repeat(PEERS.len()).trim_end()
+        "| --- | ---: | ---: | ---: | --- | {} |\n",
+        vec!["---:"; PEERS.len()].join(" | ")
     ));
     let mut well = true;
     for figure in FIGURES {
