@@ -91,13 +91,7 @@ impl Executor {
         process: ProcessKind,
         plan: &mut Plan,
     ) {
-        let mut result = self.launch(shell, life, process, plan);
-        if result == Err(Unmade::Starved("descriptors")) && !self.reserve.is_empty() {
-            // What is held back is for this: a job that is to come back must not wait for clients to go.
-            self.reserve.clear();
-            result = self.launch(shell, life, process, plan);
-        }
-        if let Err(unmade) = result {
+        if let Err(unmade) = self.launch(shell, life, process, plan) {
             self.drop_group(life.number, process);
             self.unmade(shell, life, process, unmade);
         }

@@ -87,8 +87,7 @@ impl Flavor for &mut Pieces<'_> {
     type Output = ();
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        // Almost always: it is a few bytes.
-        if data.len() <= PIECE.saturating_sub(self.buffer.len()) {
+        if self.buffer.len().saturating_add(data.len()) <= PIECE {
             self.buffer.extend_from_slice(data);
             return Ok(());
         }
