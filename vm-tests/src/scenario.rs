@@ -22,7 +22,7 @@ use crate::{
 const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
-const STEP: u64 = 180;
+const STEP: u64 = 60;
 
 /// What is done in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -223,9 +223,14 @@ impl OneJob {
             let mut text = described(part(answer, "status"));
             // Of one that runs, everything has come that it waited for, and was forgotten then.
             let runs = say::text(part(answer, "status"), "goal") == "start";
+            let again = if say::list(answer, "chain").is_empty() { "" } else { " again" };
             for leaf in say::list(answer, "condition").iter().filter(|_| !runs) {
                 let mark = if is(leaf, "met") { "came" } else { "has not come" };
-                text.push_str(&format!("\tstart on `{}`: {mark}\n", clean(say::text(leaf, "pattern"))));
+                let again = if is(leaf, "met") { "" } else { again };
+                text.push_str(&format!(
+                    "\tstart on `{}`: {mark}{again}\n",
+                    clean(say::text(leaf, "pattern"))
+                ));
             }
             match part(answer, "dropped").as_u64() {
                 None | Some(0) => {}

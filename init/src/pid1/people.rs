@@ -30,6 +30,7 @@ macro_rules! with_views {
             works: &$machine.works,
             life_of_pid: &life_of_pid,
             remarks: &remarks,
+            obstacle: &$crate::shutdown::obstacle,
             limits: &limits,
             decoding: &decoding,
         };
@@ -85,7 +86,7 @@ impl Machine {
     /// Goes over to another root and the init in it, which goes on with our state if it is Onset.
     fn switch_root(&mut self, root: &str, program: Option<&str>, reply: ReplyId) {
         let why = match shutdown::switch_root(root, program) {
-            Ok(program) => self.become_init(&program),
+            Ok((program, old)) => self.become_init(&program, old),
             Err(why) => why,
         };
         self.say(Level::Error, &format!("cannot switch to {root}: {why}"));

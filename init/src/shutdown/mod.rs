@@ -3,10 +3,11 @@
 //! When this begins, all jobs are down. PID 1 never waits here either: it is a state that the loop asks for its next
 //! step. What may block (unmounting) is done by a process of its own, for which there is a limit.
 
+mod leave;
 mod switch;
 mod unmount;
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use events::Time;
 use jobs::Shutdown;
@@ -19,6 +20,7 @@ use nix::{
     unistd::{Pid, getpid, sync},
 };
 
+pub use leave::OldRoot;
 pub use switch::{hand_over, switch_root};
 pub use unmount::run as run_unmount;
 
@@ -135,6 +137,19 @@ impl End {
         if self.step == Step::Unmounting(pid) {
             self.step = Step::Over;
         }
+    }
+}
+
+/// What is in the way of such an end, which is better known before everything is stopped.
+#[must_use]
+pub fn obstacle(kind: Shutdown) -> Option<&'static str> {
+    match kind {
+        Shutdown::Kexec => match fs::read_to_string("/sys/kernel/kexec_loaded").as_deref().map(str::trim) {
+            Ok("0") => Some("no kernel is loaded that could be started: `kexec -l` loads one"),
+            Ok(_) => None,
+            Err(_) => Some("this kernel cannot start another one"),
+        },
+        Shutdown::Poweroff | Shutdown::Reboot | Shutdown::Halt => None,
     }
 }
 

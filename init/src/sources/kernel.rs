@@ -23,6 +23,8 @@ const KERNEL_GROUP: u32 = 1;
 const BUFFER: usize = 8 << 20;
 /// No message is longer.
 const MESSAGE: usize = 8192;
+/// What the kernel calls the device that is to be fed.
+const WATCHDOG: &str = "watchdog";
 /// How many messages are read in one turn.
 const TURN: usize = 256;
 
@@ -42,23 +44,27 @@ impl Kernel {
         Ok(Self(fd))
     }
 
-    /// Reads what has come. A message counts only if the kernel sent it.
-    pub fn ready(&self, shell: &mut Shell<'_>) {
+    /// Reads what has come, and says whether there is a watchdog now. A message counts only if the kernel sent it.
+    pub fn ready(&self, shell: &mut Shell<'_>) -> bool {
         let mut bytes = [0; MESSAGE];
+        let mut has_watchdog = false;
         for _ in 0..TURN {
             let (length, sender) = match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut bytes) {
                 Ok(message) => message,
                 Err(Errno::EINTR | Errno::ENOBUFS) => continue,
-                Err(_) => return,
+                Err(_) => return has_watchdog,
             };
             if sender.is_none_or(|sender| sender.pid() != 0) {
                 continue;
             }
             let message = bytes.get(..length).unwrap_or_default();
             if let Some(event) = uevent(message) {
+                let is_watchdog = event.args.get("KERNEL").is_some_and(|name| name.as_str() == WATCHDOG);
+                has_watchdog |= is_watchdog && event.name.as_str().ends_with("-added");
                 shell.report(Input::Event { event, origin: Origin::World, reply: None });
             }
         }
+        has_watchdog
     }
 }
 

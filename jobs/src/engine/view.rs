@@ -279,24 +279,6 @@ impl Engine {
         self.saved.counters
     }
 
-    /// Whether the boot has settled: no event in line, and no instance on its way up but those that wait for
-    /// a further try or have had their time.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let on_its_way = |instance: &Instance| {
-            let phase = instance.state.phase();
-            let tries_later =
-                phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
-            let at_work = instance.job.task && instance.goal == Goal::Start;
-            let coming = at_work || !matches!(phase, Phase::Running | Phase::Waiting);
-            let put_off = tries_later || instance.timed_out || (phase == Phase::Held && instance.settled);
-            coming && !put_off
-        };
-        self.saved.pending.is_empty()
-            && self.saved.todo.is_empty()
-            && !self.saved.instances.iter().flatten().any(on_its_way)
-    }
-
     /// How many causes, events and timers are kept: for tests, and for `limits`.
     #[must_use]
     pub fn kept(&self) -> (usize, usize, usize) {
