@@ -66,7 +66,8 @@ impl Listener {
     /// Listens at `path`, or under an abstract name.
     pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
         let place = Place::Nowhere(String::new());
-        let mut listener = Self { path: path.into(), place, socket: None, kept: None, short: None, spare: None };
+        let mut listener =
+            Self { path: path.into(), place, socket: None, kept: None, short: None, spare: None };
         listener.open(shell);
         listener
     }
@@ -79,8 +80,14 @@ impl Listener {
         let socket = UnixListener::from(socket);
         let is_path = socket.local_addr().is_ok_and(|address| address.as_pathname().is_some());
         let place = if is_path { Place::Path(path.into()) } else { Place::Abstract(String::new()) };
-        let mut listener =
-            Self { path: path.into(), place: place.clone(), socket: None, kept: None, short: None, spare: None };
+        let mut listener = Self {
+            path: path.into(),
+            place: place.clone(),
+            socket: None,
+            kept: None,
+            short: None,
+            spare: None,
+        };
         listener.register(shell, Ok((socket, place)));
         listener
     }
