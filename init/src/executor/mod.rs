@@ -311,6 +311,9 @@ impl Executor {
 
     /// Holds descriptors back, as many as can be had.
     fn hold_back(&mut self) {
+        if self.reserve.len() >= RESERVE {
+            return;
+        }
         while self.reserve.len() < RESERVE {
             let Ok(fd) = self.base.null.try_clone() else { return };
             self.reserve.push(fd);
