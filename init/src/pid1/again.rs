@@ -33,6 +33,9 @@ use crate::{
     sys::{exec::Image, memory, poll::Poll},
 };
 
+/// How many turns are taken at most until the bus is empty: more than a full one needs, if nothing comes of it.
+const MOST_TURNS: usize = 1_024;
+
 /// The descriptor of the works, among those that are kept.
 const WORKS: u32 = 900;
 
@@ -70,11 +73,13 @@ impl Machine {
         self.store.snapshot(self.core.now, &self.engine, &rest)
     }
 
-    /// The same if it is time to, and says so if it cannot be done.
+    /// The same if it is time to, or something has changed that no turn tells of; says so if it cannot be done.
     pub(super) fn snapshot_if_wanted(&mut self) {
-        if self.store.wants_snapshot(self.core.now)
-            && let Err(error) = self.snapshot()
-        {
+        if !self.must_save && !self.store.wants_snapshot(self.core.now) {
+            return;
+        }
+        self.must_save = false;
+        if let Err(error) = self.snapshot() {
             self.say(Level::Warning, &format!("the state cannot be saved: {error}"));
         }
     }
@@ -88,8 +93,19 @@ impl Machine {
         };
     }
 
+    /// Gives the engine all that was heard: what is still on the bus when PID 1 executes itself is lost.
+    fn work_off(&mut self) {
+        for _ in 0..MOST_TURNS {
+            if self.core.bus.is_empty() {
+                return;
+            }
+            self.step();
+        }
+    }
+
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
+        self.work_off();
         self.control.keep_questions();
         let error = match self.snapshot() {
             Err(error) => error,
@@ -115,6 +131,7 @@ impl Machine {
         let Some(Ok(copy)) = self.store.image().filter(|image| is_deleted(image)).map(Image::copy) else {
             return;
         };
+        self.work_off();
         let error = match self.snapshot() {
             Ok(()) => self.store.execute(copy),
             Err(error) => error,
@@ -124,6 +141,7 @@ impl Machine {
 
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
     pub(super) fn become_init(&mut self, program: &CStr) -> String {
+        self.work_off();
         self.logs.renew_keeper(&mut self.core.shell());
         self.has_new_root = true;
         let is_onset =
