@@ -202,6 +202,7 @@ impl Executor {
             clone3: self.clone3,
             pidfd: self.pidfd && process == ProcessKind::Main,
             cgroup: directory.as_ref().map(|directory| directory.as_fd()),
+            noted: self.steps.0.pid_slot(place),
         };
         let Some(step) = self.steps.0.slot(place) else { return Err(Unmade::Starved("descriptors")) };
         let post =
@@ -292,6 +293,7 @@ impl Executor {
                 is_stranger: false,
             });
         }
+        self.note(life.number, pid, What::Spawned(group.process));
         self.tell_spawned(shell, life, group.process, pid);
         true
     }
@@ -331,6 +333,10 @@ impl Executor {
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
         let Some(set_up) = self.set_ups.remove(place) else { return };
         let SetUp { life, process, pid, names, status, registration, .. } = set_up;
+        if matches!(outcome, Outcome::Executed) {
+            // Before the pipe is gone that would tell the next image of us.
+            self.note(life.number, pid, What::Spawned(process));
+        }
         if let Some(registration) = registration {
             shell.poll.remove(&status, registration);
         }
@@ -352,7 +358,6 @@ impl Executor {
     }
 
     fn tell_spawned(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, pid: i32) {
-        self.note(life.number, pid, What::Spawned(process));
         shell.report(Input::Spawned { life, process, pid: Pid(pid.unsigned_abs()) });
         if process == ProcessKind::Main {
             self.main_began(shell, life.number);

@@ -144,6 +144,7 @@ impl Machine {
             awaits_load: Vec::new(),
             purpose_exit: None,
             has_new_root: false,
+            must_save: false,
             spare: Vec::new(),
             patience: Patience::default(),
             purpose: None,

@@ -188,7 +188,8 @@ impl Machine {
         }
         self.boot.settled = true;
         self.has_spare_memory = true;
-        let pending = self.pending();
+        self.must_save = true;
+        let pending = if is_late { self.pending() } else { String::new() };
         let mut event = Event::new(Name::constant("settled"));
         if !pending.is_empty() {
             self.say(Level::Warning, &format!("the boot has not settled in time: {pending}"));

@@ -95,6 +95,8 @@ pub struct Machine {
     pub(super) purpose_exit: Option<Exit>,
     /// Whether the root has been changed: the job files are others now.
     pub(super) has_new_root: bool,
+    /// Whether something has changed that only a snapshot keeps.
+    pub(super) must_save: bool,
     /// In safe mode: descriptors that nobody uses, for the image that tries again.
     pub(super) spare: Vec<Kept>,
     /// When it is said next what is waited for.
@@ -150,7 +152,7 @@ impl Machine {
     }
 
     /// One turn of the engine.
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         let due = self.wake.is_some_and(|wake| wake <= self.core.now);
         if self.core.bus.is_empty() && !self.again && !due {
             return;
