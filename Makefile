@@ -135,6 +135,16 @@ result = mkdir -p docs/results; { \
 		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
 	echo; $(2); } | tee docs/results/$(1).md
 
+FAULT :=
+
+.PHONY: faults
+faults: setup-vm programs ## Show that Onset survives faults, a line for each (FAULT=F16 for one of them)
+	@ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- $(FAULT)
+
+.PHONY: faults-long
+faults-long: setup-vm programs ## The same with those that take minutes (writes docs/results)
+	@$(call result,faults-long,ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- --long --table $(FAULT))
+
 .PHONY: bench-core
 bench-core: setup ## Measure matching, the engine and the order (a few minutes; writes docs/results)
 	cargo build -p init --release --locked

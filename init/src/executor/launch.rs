@@ -79,17 +79,12 @@ impl Executor {
     pub(super) fn advance(&mut self, shell: &mut Shell<'_>) {
         while !self.queue.is_empty() && self.has_room(shell.now) {
             let Some(mut start) = self.queue.pop_front() else { return };
-            let mut result = self.launch(shell, &mut start);
-            if result == Err(Unmade::Starved("descriptors")) && !self.reserve.is_empty() {
-                // What is held back is for this: a job that is to come back must not wait for clients to go.
-                self.reserve.clear();
-                result = self.launch(shell, &mut start);
-            }
-            if let Err(unmade) = result {
+            if let Err(unmade) = self.launch(shell, &mut start) {
                 self.drop_group(start.life.number, start.process);
                 self.unmade(shell, start.life, start.process, unmade);
             }
         }
+        self.hold_back();
     }
 
     fn has_room(&self, now: Time) -> bool {

@@ -87,6 +87,8 @@ pub const AT_ONCE: usize = 64;
 pub const REAP_QUOTA: usize = 256;
 /// How many descriptors are held back for when there are no more.
 const RESERVE: usize = 16;
+/// How many of them one process may need.
+const LENT: usize = 8;
 
 /// Makes processes, watches over them and ends them.
 #[derive(Debug)]
@@ -129,6 +131,8 @@ pub struct Executor {
     /// Groups of lives that are over, which are not empty yet.
     dying: VecDeque<Group>,
     reserve: Vec<OwnedFd>,
+    /// Whether a process could not be made for want of descriptors since as many as should be were held back.
+    is_short: bool,
     warnings: Vec<String>,
     /// What was said already, and need not be again.
     warned: Vec<String>,
@@ -183,6 +187,7 @@ impl Executor {
             watches: BTreeMap::new(),
             dying: VecDeque::new(),
             reserve: Vec::new(),
+            is_short: false,
             warnings,
             warned: Vec::new(),
             others: Vec::new(),
@@ -289,10 +294,18 @@ impl Executor {
 
     /// Holds descriptors back, as many as can be had.
     fn hold_back(&mut self) {
-        while self.reserve.len() < RESERVE
-            && let Ok(fd) = self.base.null.try_clone()
-        {
+        while self.reserve.len() < RESERVE {
+            let Ok(fd) = self.base.null.try_clone() else { return };
             self.reserve.push(fd);
+        }
+        self.is_short = false;
+    }
+
+    /// Gives some of what is held back for the process that is to be made, if there was a lack of descriptors: a
+    /// job that is to come back must not wait for clients to go.
+    pub fn make_room(&mut self) {
+        if self.is_short {
+            self.reserve.truncate(self.reserve.len().saturating_sub(LENT));
         }
     }
 
@@ -310,7 +323,8 @@ impl Executor {
         self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
     }
 
-    fn unmade(&self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+    fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+        self.is_short |= unmade == Unmade::Starved("descriptors");
         let input = match unmade {
             Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
             Unmade::Fault(why) => Input::Unspawned { life, process, why: why.into() },

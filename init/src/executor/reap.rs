@@ -49,9 +49,6 @@ impl Executor {
     fn after_reaping(&mut self, shell: &mut Shell<'_>) {
         self.advance(shell);
         self.bury();
-        if self.reserve.is_empty() {
-            self.hold_back();
-        }
     }
 
     /// Hears what a process has said before its end is told.

@@ -7,7 +7,7 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{Report, formats::rcd::KeywordFilter, load::load_watched};
+use jobs::{Report, Severity, check_loops, formats::rcd::KeywordFilter, load::load_watched};
 
 use super::generation::{Remark, write};
 use crate::{
@@ -73,8 +73,11 @@ fn load(words: &[String]) -> io::Result<()> {
         reports: vec![Report::error("unreadable", format!("{root} cannot be read: {error}"))],
         ..Found::default()
     });
-    let generation =
+    let mut generation =
         load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
+    // All of them start, but not all in the order that they ask for.
+    let loops = check_loops(&generation);
+    generation.reports.extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
     let texts = Texts::new(&found.tree);
     let reports = found.reports.iter().chain(&generation.reports);
     let remarks = reports.map(|report| Remark::new(report, texts.place_of(report))).collect();

@@ -76,6 +76,7 @@ impl Machine {
                 return;
             }
         };
+        self.executor.make_room();
         let output = match piece.work.console {
             Console::None => Output::Null,
             Console::Log => self.logs.output_for(&mut self.core.shell(), life, &job.name, instance),
