@@ -12,6 +12,7 @@ extern crate alloc;
 mod action;
 mod cause;
 mod check;
+pub mod encoding;
 mod engine;
 mod environment;
 pub mod formats;

@@ -26,8 +26,10 @@ fn check(files: &[(&str, &str)], after: u64, settled: bool) {
     assert_eq!(simulation.engine.is_settled(), settled, "{files:?} after {after} ms");
 }
 
-const DHCP: (&str, &str) =
-    ("dhcp", r#"(exec: "/bin/d", while: "device INTERFACE=eth0", provides: [(name: "NET", expected: "30s")])"#);
+const DHCP: (&str, &str) = (
+    "dhcp",
+    r#"(exec: "/bin/d", while: "device INTERFACE=eth0", provides: [(name: "NET", expected: "30s")])"#,
+);
 
 #[test]
 fn what_waits_only_for_what_is_expected_does_not_hold_a_boot() {

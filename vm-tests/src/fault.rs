@@ -95,7 +95,11 @@ impl Test {
         let (package, program, name) = self.parts()?;
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(workspace()).args(["test", "--quiet", "--locked", "-p", package]);
-        if program == "lib" { command.arg("--lib") } else { command.args(["--test", program]) };
+        if program == "lib" {
+            command.arg("--lib")
+        } else {
+            command.args(["--test", program])
+        };
         command.args(["--", name.as_str(), "--show-output", "--format=pretty"]);
         if let Some((key, value)) = self.set.as_deref().and_then(|set| set.split_once('=')) {
             command.env(key, value);
@@ -104,7 +108,8 @@ impl Test {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let is_passed = |line: &&str| line.starts_with("test ") && line.ends_with(" ... ok");
         let passed = text.lines().filter(is_passed).count();
-        let measured = text.lines().filter_map(|line| line.strip_prefix(MEASURED)).map(String::from).collect();
+        let measured =
+            text.lines().filter_map(|line| line.strip_prefix(MEASURED)).map(String::from).collect();
         let well = output.status.success() && passed > 0;
         let failure = || format!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
         Ok(Played { passed, measured, failure: (!well).then(failure) })

@@ -25,7 +25,7 @@ use crate::{
 const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
-const STEP: u64 = 180;
+const STEP: u64 = 60;
 
 /// What is done in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,8 +102,7 @@ pub fn play_on(folder: &Path, image: Option<&Path>) -> Result<()> {
     guest::add_files(&mut tree, folder)?;
     let image = image.map(Path::to_owned);
     let folder_of_machine = Folder::new("scenario")?;
-    let mut player =
-        Player { image, folder: folder_of_machine, kernel, tree, machine: None, session: None };
+    let mut player = Player { image, folder: folder_of_machine, kernel, tree, machine: None, session: None };
     for step in steps {
         player
             .step(&step)

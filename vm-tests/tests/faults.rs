@@ -57,7 +57,8 @@ fn answered(ran: &Ran) {
 #[test]
 fn every_member_of_a_loop_starts_and_the_loop_is_told() {
     // Loops of two to five jobs, and one beside them that is in none.
-    let job = |before: &str| format!("(start_on: \"startup\", requires: [\"{before}\"], exec: \"sleep 1000\")");
+    let job =
+        |before: &str| format!("(start_on: \"startup\", requires: [\"{before}\"], exec: \"sleep 1000\")");
     let mut files: Vec<(String, String)> =
         vec![("free".into(), "(start_on: \"startup\", exec: \"sleep 1000\")".into())];
     for size in 2..=5_u32 {
@@ -65,7 +66,8 @@ fn every_member_of_a_loop_starts_and_the_loop_is_told() {
             files.push((format!("ring{size}-{at}"), job(&format!("ring{size}-{}", (at + 1) % size))));
         }
     }
-    let borrowed: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let borrowed: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let mut machine = machine(&borrowed);
     for (name, _) in &files {
         let status = status(&machine, name);
@@ -98,7 +100,8 @@ fn every_member_of_a_loop_starts_and_the_loop_is_told() {
 
 #[test]
 fn a_service_that_was_stopped_by_a_signal_is_shown_and_ends() {
-    let job = "(start_on: \"startup\", script: \"echo $$ >/tmp/pid; exec sleep 1000\", kill: (timeout: \"1h\"))";
+    let job =
+        "(start_on: \"startup\", script: \"echo $$ >/tmp/pid; exec sleep 1000\", kill: (timeout: \"1h\"))";
     let mut machine = machine(&[("service", job)]);
     machine.until_sh("test -s /tmp/pid").unwrap();
     well(&machine.sh("kill -STOP $(cat /tmp/pid)").unwrap());
@@ -111,7 +114,11 @@ fn a_service_that_was_stopped_by_a_signal_is_shown_and_ends() {
 
     // One that does not heed TERM either is killed.
     let job = "(script: \"trap \\\"\\\" TERM; echo $$ >/tmp/stubborn; while :; do sleep 1000; done\", kill: (timeout: \"1s\"))";
-    well(&machine.sh(&format!("echo '{job}' >/etc/onset/jobs/stubborn.ron; onsetctl reload-configuration")).unwrap());
+    well(
+        &machine
+            .sh(&format!("echo '{job}' >/etc/onset/jobs/stubborn.ron; onsetctl reload-configuration"))
+            .unwrap(),
+    );
     well(&machine.ctl(&["start", "stubborn"]).unwrap());
     machine.until_sh("test -s /tmp/stubborn && kill -STOP $(cat /tmp/stubborn)").unwrap();
     let (took, ran) = timed(|| machine.ctl(&["stop", "stubborn"]).unwrap());
@@ -207,7 +214,8 @@ fn reloads_starts_events_and_execs_at_once_lose_nothing() {
                 answered(&machine.ctl(&["stop", "churn"]).unwrap());
             })
         });
-        let events = scope.spawn(|| again(&|_| answered(&machine.ctl(&["emit", "--no-wait", "knock"]).unwrap())));
+        let events =
+            scope.spawn(|| again(&|_| answered(&machine.ctl(&["emit", "--no-wait", "knock"]).unwrap())));
         for _ in 0..count {
             well(&machine.ctl(&["reexec"]).unwrap());
             assert_eq!((status(machine, "still"), status(machine, "quiet")), before);
@@ -220,7 +228,9 @@ fn reloads_starts_events_and_execs_at_once_lose_nothing() {
     let list = machine.ctl(&["list"]).unwrap().out;
     assert!(["churn", "hears", "quiet", "still"].iter().all(|job| list.contains(job)), "{list}");
     let [reloads, starts, events] = done;
-    println!("measured {count} execs, {reloads} reloads, {starts} starts and stops, {events} events: no process lost");
+    println!(
+        "measured {count} execs, {reloads} reloads, {starts} starts and stops, {events} events: no process lost"
+    );
 }
 
 /// A machine of busybox and Onset with these jobs, in which the clock counts instructions.
@@ -261,11 +271,14 @@ fn mixed(seed: u64, below: u64) -> u64 {
 #[test]
 fn a_machine_goes_down_at_any_moment_of_its_boot() {
     let slow = |requires: &str| {
-        format!("(start_on: \"startup\", requires: [{requires}], script: \"sleep 0.2; exec sleep 1000\", ready: spawned)")
+        format!(
+            "(start_on: \"startup\", requires: [{requires}], script: \"sleep 0.2; exec sleep 1000\", ready: spawned)"
+        )
     };
     for seed in 0..u64::from(rounds(1)) {
         // The first request decides how the machine goes down; the second halves the time that is left.
-        let (first, second) = if mixed(seed, 2) == 0 { ("poweroff", "reboot") } else { ("reboot", "poweroff") };
+        let (first, second) =
+            if mixed(seed, 2) == 0 { ("poweroff", "reboot") } else { ("reboot", "poweroff") };
         let (at, between) = (mixed(seed + 1000, 3_000), mixed(seed + 2000, 1_500));
         let seconds = |ms: u64| format!("{}.{:03}", ms / 1000, ms % 1000);
         let ends = format!(

@@ -130,7 +130,10 @@ impl Act {
                 continue;
             }
             let status = match (answer, wish) {
-                (Ok(answer), _) => answer,
+                (Ok(answer), _) => {
+                    again_left = ASKED_AGAIN;
+                    answer
+                }
                 (Err(trouble), Wish::Stop) if trouble.name() == "UnknownInstance" => {
                     return Ok(json!({ "status": null }));
                 }

@@ -227,7 +227,10 @@ impl OneJob {
             for leaf in say::list(answer, "condition").iter().filter(|_| !runs) {
                 let mark = if is(leaf, "met") { "came" } else { "has not come" };
                 let again = if is(leaf, "met") { "" } else { again };
-                text.push_str(&format!("\tstart on `{}`: {mark}{again}\n", clean(say::text(leaf, "pattern"))));
+                text.push_str(&format!(
+                    "\tstart on `{}`: {mark}{again}\n",
+                    clean(say::text(leaf, "pattern"))
+                ));
             }
             match part(answer, "dropped").as_u64() {
                 None | Some(0) => {}

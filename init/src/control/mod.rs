@@ -18,6 +18,7 @@
 //! | `show` | how jobs are, as JSON |
 //! | `outcome` | answers of the engine, as JSON |
 //! | `limits` | every bound |
+//! | `safe` | what is done in safe mode |
 
 mod client;
 mod clients;
@@ -27,6 +28,7 @@ mod order;
 mod outcome;
 mod pages;
 mod peer;
+mod safe;
 mod serve;
 mod show;
 mod watch;
@@ -61,6 +63,8 @@ pub struct Control {
     clients: Clients,
     pending: BTreeMap<ReplyId, Pending>,
     records: Records,
+    /// In safe mode: why most is refused.
+    safe: Option<String>,
 }
 
 /// How many faults of files are kept to be shown.
@@ -90,6 +94,24 @@ pub struct Records {
     faults: Vec<Fault>,
     /// Questions that were open when PID 1 was last about to execute itself.
     questions: Vec<Question>,
+}
+
+impl Records {
+    /// Nobody has asked anything yet.
+    #[must_use]
+    pub fn new(now: Time) -> Self {
+        Self {
+            asked: 0,
+            started: now,
+            level: LogLevel::Message.name().into(),
+            environment: Args::new(),
+            levels: Default::default(),
+            settled: false,
+            barred: Vec::new(),
+            faults: Vec::new(),
+            questions: Vec::new(),
+        }
+    }
 }
 
 /// A question whose asker may come back for the answer.
@@ -147,24 +169,20 @@ impl Asked {
 impl Control {
     /// Begins to listen at `path`, or under an abstract name if nothing can be made there.
     pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
-        let records = Records {
-            asked: 0,
-            started: shell.now,
-            level: LogLevel::Message.name().into(),
-            environment: Args::new(),
-            levels: Default::default(),
-            settled: false,
-            barred: Vec::new(),
-            faults: Vec::new(),
-            questions: Vec::new(),
-        };
+        let records = Records::new(shell.now);
         Self::resume(shell, path, records, None)
     }
 
     /// The same, going on where PID 1 was before it executed itself again. Whoever was connected then is gone.
     pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records, kept: Option<Kept>) -> Self {
         let clients = Clients::new(records.barred.clone());
-        Self { listener: Listener::go_on(shell, path, kept), clients, pending: BTreeMap::new(), records }
+        Self {
+            listener: Listener::go_on(shell, path, kept),
+            clients,
+            pending: BTreeMap::new(),
+            records,
+            safe: None,
+        }
     }
 
     /// What must be kept over a re-exec.

@@ -122,6 +122,9 @@ impl Control {
     }
 
     fn serve(&mut self, shell: &mut Shell<'_>, caller: &Caller<'_>, request: Request) -> Step {
+        if let Some(why) = self.refusal(&request) {
+            return Step::Answer(Err(outcome::refused(None, why)));
+        }
         let views = caller.views;
         match request {
             Request::Act { wish, target, force, wait } => self.act(shell, caller, wish, &target, force, wait),
@@ -178,7 +181,7 @@ impl Control {
                 self.ordered(caller, |reply| Order::ReloadConfiguration { reply })
             }
             Request::Reexec => self.ordered(caller, |reply| Order::Reexec { reply }),
-            Request::Shutdown { kind, fast } => match crate::shutdown::obstacle(shutdown(kind)) {
+            Request::Shutdown { kind, fast } => match (views.obstacle)(shutdown(kind)) {
                 Some(why) => Step::Answer(Err(outcome::refused(None, why))),
                 None => Step::AnswerAndOrder(
                     json!({}),

@@ -157,7 +157,10 @@ fn file(socket: &Socket, path: &str) -> io::Result<OwnedFd> {
         let here = Place::find(Path::new("/"), path, false)?.open(OFlag::O_PATH, Mode::empty())?;
         let file = fstat(&here)?;
         if kind_of(&file) != libc::S_IFSOCK || file.st_nlink != 1 || file.st_uid != geteuid().as_raw() {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "somebody has put another file there"));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "somebody has put another file there",
+            ));
         }
         fchownat(&here, "", uid, gid, AtFlags::AT_EMPTY_PATH)?;
     }

@@ -2,8 +2,9 @@
 //!
 //! # A process, from the wish to its end
 //!
-//! 1. [`Executor::spawn`] makes a [`Plan`]: all that the child needs, before there is one.
-//! 2. The plan waits in line until fewer than [`AT_ONCE`] children are being set up.
+//! 1. [`Executor::spawn`] puts it in line, where it waits until fewer than [`AT_ONCE`] children are being set up.
+//! 2. [`Executor::make`] makes a [`Plan`]: all that the child needs, before there is one. Nothing is opened for it
+//!    before that: each child is given, and closes, a copy of every descriptor that PID 1 has.
 //! 3. `launch` makes its group and the copy. The child sets itself up (`child`) and executes its program.
 //! 4. The end of the status pipe says how that went: `Spawned`, or `Unspawned` with the step at fault.
 //! 5. `ready` hears when main says that it is up, in whatever way the job has chosen.
@@ -45,11 +46,10 @@ use std::{
     fs,
     os::fd::OwnedFd,
     path::Path,
-    sync::Arc,
 };
 
-use events::{Args, Text, Time};
-use jobs::{Exit, Input, Job, Life, ProcessKind};
+use events::{Args, Time};
+use jobs::{Exit, Input, Life, ProcessKind};
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl, open},
     sys::{
@@ -71,7 +71,8 @@ use crate::{
     },
 };
 use groups::Group;
-use launch::{SetUp, Start};
+use launch::SetUp;
+pub use launch::Start;
 use life::Body;
 use noted::{Noted, What};
 pub use plan::Output;
@@ -112,7 +113,7 @@ pub struct Executor {
     lives: BTreeMap<u64, Body>,
     /// Which life a process of ours belongs to.
     pids: BTreeMap<i32, u64>,
-    /// Plans in line.
+    /// Processes in line.
     queue: VecDeque<Start>,
     /// Children whose set-up is under way; their place is also that of their step.
     set_ups: Slab<SetUp>,
@@ -201,30 +202,30 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Makes a process. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of the action")]
-    pub fn spawn(
-        &mut self,
-        shell: &mut Shell<'_>,
-        life: Life,
-        (job, piece): (&Arc<Job>, &Piece),
-        instance: &Text,
-        process: ProcessKind,
-        env: &Args,
-        output: Output,
-    ) {
+    /// Puts a process in line. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
+    pub fn spawn(&mut self, start: Start) {
+        self.queue.push_back(start);
+    }
+
+    /// The next one in line, if one more may be set up now: the caller sees to it that it is made.
+    #[must_use]
+    pub fn next(&mut self, now: Time) -> Option<Start> {
+        if !self.queue.is_empty() && self.has_room(now) { self.queue.pop_front() } else { None }
+    }
+
+    /// Makes a process whose turn it is.
+    pub fn make(&mut self, shell: &mut Shell<'_>, start: &Start, piece: &Piece, output: Output) {
+        let Start { life, process, ref job, ref instance, ref env } = *start;
         let body = self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance));
         body.again(job, &piece.work, process);
         let plan = self
             .extra(shell, life, job, piece, process)
             .and_then(|extra| Plan::new((job, piece), instance, process, env, output, extra, &self.base));
         match plan {
-            Ok(plan) => {
-                self.queue.push_back(Start { life, process, plan });
-                self.advance(shell);
-            }
+            Ok(mut plan) => self.launch_or_tell(shell, life, process, &mut plan),
             Err(unmade) => self.unmade(shell, life, process, unmade),
         }
+        self.hold_back();
     }
 
     /// Something that the executor waits for is ready.
@@ -255,7 +256,6 @@ impl Executor {
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.ask_for_lost(shell);
-        self.advance(shell);
         let now = shell.now;
         let due: Vec<u64> =
             self.due.iter().filter(|(_, time)| **time <= now).map(|(life, _)| *life).collect();

@@ -25,7 +25,7 @@ impl Executor {
             // While a process may still have something to say, its end is only looked at first.
             let keep = self.hears_messages();
             let Ok(Some((pid, change))) = wait::next(Whose::Any, keep) else {
-                self.after_reaping(shell);
+                self.after_reaping();
                 return false;
             };
             let change = if keep {
@@ -42,12 +42,10 @@ impl Executor {
             }
             self.changed(shell, pid, change);
         }
-        self.advance(shell);
         true
     }
 
-    fn after_reaping(&mut self, shell: &mut Shell<'_>) {
-        self.advance(shell);
+    fn after_reaping(&mut self) {
         self.bury();
     }
 

@@ -31,7 +31,9 @@ impl Executor {
     /// The processes of an instance that the kernel holds, and where.
     #[must_use]
     pub fn held(&self, job: &str, instance: &str) -> Vec<String> {
-        let Some(body) = self.body_of(job, instance).filter(|body| body.is_stopping) else { return Vec::new() };
+        let Some(body) = self.body_of(job, instance).filter(|body| body.is_stopping) else {
+            return Vec::new();
+        };
         let main = body.main().map(|main| main.pid);
         let mut pids: Vec<i32> = main.into_iter().chain(self.rest(body.life.number)).collect();
         pids.sort_unstable();

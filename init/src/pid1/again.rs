@@ -14,6 +14,7 @@ use super::{
     assembly::{CGROUPS, WATCHDOG},
     booting::Boot,
     clock,
+    hearing::Own,
     machine::{BUS, Core, Machine},
     options::Options,
     people::CONTROL,
@@ -24,10 +25,11 @@ use crate::{
     control::{self, Control},
     executor::Executor,
     loader::Loader,
-    logs::{Level, Logs},
+    logs::{self, Level, Logs},
     shutdown::OldRoot,
     store::{
-        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Watchdog,
+        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe,
+        Watchdog,
     },
     sys::{exec::Image, memory, poll::Poll},
 };
@@ -147,7 +149,7 @@ impl Machine {
                 (Self::restored(store, *restored, kept, past.again)?, past.cause == Cause::Planned)
             }
             State::Anew => (Self::with_store(store, options)?, false),
-            State::Safe(why) => (Self::safe(store, options, &format!("{why:?}"))?, false),
+            State::Safe(why) => (Self::safe(store, options, kept, why)?, false),
         };
         if let During::Decoding { source: CONTROL, uid } = past.during
             && machine.store.is_closed(CONTROL, uid)
@@ -164,17 +166,13 @@ impl Machine {
         let is_unheard = turns == 0 && interrupted.is_none() && skipped.is_none();
         let mut core =
             Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options: rest.options };
-        let (for_logs, kept): (Vec<Kept>, Vec<Kept>) =
-            kept.into_iter().partition(|it| Logs::wants(it.label()));
+        let (for_logs, kept) = of(kept, Logs::wants);
         let name = |life| engine.instance_of(life).map(|(job, key)| (job.as_str().into(), key.clone()));
         let logs = Logs::resume(&rest.logs, for_logs, name, &mut core.shell());
-        let (for_works, kept): (Vec<Kept>, Vec<Kept>) =
-            kept.into_iter().partition(|it| it.label().role == WORKS);
+        let (for_works, kept) = of(kept, |label| label.role == WORKS);
         let (works, is_whole) = works(for_works, rest.works)?;
-        let (for_watchdog, kept): (Vec<Kept>, Vec<Kept>) =
-            kept.into_iter().partition(|it| it.label().role == WATCHDOG);
-        let (for_control, kept): (Vec<Kept>, Vec<Kept>) =
-            kept.into_iter().partition(|it| it.label().role == control::LISTENER);
+        let (for_watchdog, kept) = of(kept, |label| label.role == WATCHDOG);
+        let (for_control, kept) = of(kept, |label| label.role == control::LISTENER);
         let executor = Executor::resume(&mut core.shell(), Path::new(CGROUPS), rest.executor, kept, &engine)?;
         let socket = for_control.into_iter().next();
         let path = Path::new(events::control::PATH);
@@ -184,10 +182,7 @@ impl Machine {
         machine.boot = rest.boot;
         machine.purpose = rest.purpose;
         machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
-        machine.watchdog = for_watchdog.into_iter().next().map(|kept| {
-            let seconds = kept.label().place;
-            Watchdog::go_on(kept, seconds, machine.core.now)
-        });
+        machine.go_on_feeding(for_watchdog);
         machine.keep_works();
         machine.executor.set_variables(machine.control.environment());
         if is_unheard {
@@ -230,22 +225,51 @@ impl Machine {
         self.store.end_turn();
     }
 
-    /// Starts nothing and decides nothing: what ends is reaped, people are answered, and the console has a shell.
-    fn safe(store: Store, options: Options, why: &str) -> io::Result<Self> {
+    /// Starts nothing and decides nothing: what ends is reaped, what jobs write is kept, people are answered, and the
+    /// console has a shell. All descriptors stay, for the image that tries again.
+    fn safe(store: Store, options: Options, kept: Vec<Kept>, why: Unsafe) -> io::Result<Self> {
         let mut core = Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options };
-        let logs = Logs::new(&mut core.shell());
+        let (for_logs, kept) = of(kept, Logs::wants);
+        let (for_watchdog, kept) = of(kept, |label| label.role == WATCHDOG);
+        let (for_control, kept) = of(kept, |label| label.role == control::LISTENER);
+        let logs = Logs::resume(&logs::Records::none(), for_logs, |_| None, &mut core.shell());
         let executor = Executor::new(&mut core.shell(), Path::new(CGROUPS))?;
-        let control = Control::new(&mut core.shell(), Path::new(events::control::PATH));
+        let path = Path::new(events::control::PATH);
+        let records = control::Records::new(core.now);
+        let mut control = Control::resume(&mut core.shell(), path, records, for_control.into_iter().next());
+        let why = match why {
+            Unsafe::TooOften => "it has died too often",
+            Unsafe::Unreadable => "what it was cannot be read any more",
+        };
+        let why = format!(
+            "PID 1 is in safe mode ({why}): what runs goes on, nothing is started. `onsetctl reexec` tries again"
+        );
+        control.only_what_is_safe(&why);
         let works = Works::new(memory::memfd(c"works")?, Index::new(), 0);
         let loader = Loader::new(core.options.root.clone());
         let mut machine = Self::assemble(core, store, Engine::new(), works, executor, logs, control, loader)?;
         machine.boot = Boot::over();
-        let why = format!(
-            "PID 1 is in safe mode ({why}): what runs goes on, nothing is started. `onsetctl reexec` tries again"
-        );
+        machine.spare = kept;
+        machine.go_on_feeding(for_watchdog);
+        if let Some(keeper) = machine.logs.keeper() {
+            machine.own.insert(Pid::from_raw(keeper), Own::Keeper);
+        }
         machine.rescue(&why);
         Ok(machine)
     }
+
+    /// Feeds the watchdog that the image before has fed, if it has.
+    fn go_on_feeding(&mut self, kept: Vec<Kept>) {
+        self.watchdog = kept.into_iter().next().map(|kept| {
+            let seconds = kept.label().place;
+            Watchdog::go_on(kept, seconds, self.core.now)
+        });
+    }
+}
+
+/// Those of these labels, and the others.
+fn of(kept: Vec<Kept>, are_meant: impl Fn(Label) -> bool) -> (Vec<Kept>, Vec<Kept>) {
+    kept.into_iter().partition(|kept| are_meant(kept.label()))
 }
 
 /// The works behind the descriptor that was kept, and whether they are those that the index is of.

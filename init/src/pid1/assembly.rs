@@ -84,7 +84,10 @@ impl Machine {
         match Watchdog::start(Path::new("/dev/watchdog"), seconds, label, self.core.now) {
             Ok(watchdog) => self.watchdog = Some(watchdog),
             Err(error) => {
-                self.say(Level::Warning, &format!("there is no watchdog yet ({error}); it is fed when it appears"));
+                self.say(
+                    Level::Warning,
+                    &format!("there is no watchdog yet ({error}); it is fed when it appears"),
+                );
             }
         }
     }
@@ -141,6 +144,7 @@ impl Machine {
             awaits_load: Vec::new(),
             purpose_exit: None,
             has_new_root: false,
+            spare: Vec::new(),
             patience: Patience::default(),
             purpose: None,
             wake: None,

@@ -1,6 +1,6 @@
 //! From the first generation of jobs to a boot that has settled.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use events::{Args, Event, Fact, Key, Name, Time, Value};
 use jobs::{Exit, Input, Job, Origin, Verb};
@@ -109,7 +109,7 @@ impl Machine {
         let run = self.core.options.run.as_ref().map(|_| purpose::run());
         for (job, piece) in purpose::job(&self.core.options.command).into_iter().chain(run) {
             match generation.works.add(&piece) {
-                Ok(work) => generation.jobs.push(Job { work, ..job }),
+                Ok(work) => generation.jobs.push(Arc::new(Job { work, ..job })),
                 Err(error) => self.say(Level::Error, &format!("{}: {error}", job.name)),
             }
         }
@@ -126,11 +126,10 @@ impl Machine {
             }
         }
         let count = generation.jobs.len();
-        let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
         let refused = generation.refused.iter().map(ToString::to_string).collect();
         self.control.set_faults(generation.remarks.iter().filter(|remark| remark.is_error).map(fault));
         let reports = generation.remarks.iter().map(fault).collect();
-        self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
+        self.core.shell().report(Input::Reload { jobs: generation.jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
         self.keep_works();
         self.has_spare_memory = self.boot.settled;
@@ -198,7 +197,8 @@ impl Machine {
     /// Who is on its way up.
     fn pending(&self) -> String {
         let list = self.engine.list().into_iter();
-        let on_its_way = list.filter(|it| it.goal == "start" && self.engine.is_under_way(it) && !it.timed_out);
+        let on_its_way =
+            list.filter(|it| it.goal == "start" && self.engine.is_under_way(it) && !it.timed_out);
         on_its_way.map(|it| it.to_string()).take(8).collect::<Vec<_>>().join("; ")
     }
 }

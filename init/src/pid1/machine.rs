@@ -95,6 +95,8 @@ pub struct Machine {
     pub(super) purpose_exit: Option<Exit>,
     /// Whether the root has been changed: the job files are others now.
     pub(super) has_new_root: bool,
+    /// In safe mode: descriptors that nobody uses, for the image that tries again.
+    pub(super) spare: Vec<Kept>,
     /// When it is said next what is waited for.
     pub(super) patience: Patience,
     /// Its life, and which instance of which job it is one of.
@@ -120,6 +122,7 @@ impl Machine {
             }
             self.reap();
             self.tick();
+            self.make_processes();
             self.step();
             self.look_whether_settled();
             self.say_who_is_waited_for();

@@ -30,6 +30,7 @@ macro_rules! with_views {
             works: &$machine.works,
             life_of_pid: &life_of_pid,
             remarks: &remarks,
+            obstacle: &$crate::shutdown::obstacle,
             limits: &limits,
             decoding: &decoding,
         };

@@ -89,9 +89,8 @@ impl AsFd for Signals {
 /// shell runs its own `poweroff` whatever other one there is.
 #[must_use]
 pub fn is_busybox(pid: u32) -> bool {
-    let named = |path: PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("busybox"))
-    };
+    let named =
+        |path: PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("busybox"));
     match fs::read_link(format!("/proc/{pid}/exe")) {
         Ok(exe) => named(exe),
         // 0 is a sender outside of our pid namespace, who sees nothing of our shell.

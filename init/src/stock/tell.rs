@@ -50,7 +50,8 @@ pub fn console(what: impl Display) {
     let line = format!("<3>onset: {what}\n");
     say(&what);
     // Without a kernel's log, as in a container, the job's log has it.
-    let _ = OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut file| file.write_all(line.as_bytes()));
+    let _ =
+        OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut file| file.write_all(line.as_bytes()));
 }
 
 fn socket() -> PathBuf {

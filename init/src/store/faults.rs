@@ -236,11 +236,15 @@ mod made {
         }
     }
 
-    /// The event `onset-fault KIND=...` is a fault in the engine at this very input.
+    /// The event `onset-fault KIND=...` is a fault in the engine at this very input, and `onset-fault PLAN=...` a plan
+    /// that is carried out from now on.
     pub fn on_input(input: &Input) {
         let Input::Event { event, .. } = input else { return };
         if event.name.as_str() != "onset-fault" {
             return;
+        }
+        if let Some(plan) = event.args.get("PLAN").and_then(|plan| plan.as_str().parse().ok()) {
+            arm(plan);
         }
         if let Some(kind) = event.args.get("KIND").and_then(|kind| kind.as_str().parse().ok()) {
             trigger(kind);

@@ -308,6 +308,7 @@ impl Machine {
             works: &self.works,
             life_of_pid: &life_of_pid,
             remarks: &|_, _| Vec::new(),
+            obstacle: &|_| None,
             limits: &limits,
             decoding: &|_| {},
         };

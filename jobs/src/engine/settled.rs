@@ -39,7 +39,8 @@ impl Engine {
     /// Whether an instance has begun, and is not where it shall be: a task that runs has begun only.
     #[must_use]
     pub fn is_under_way(&self, status: &Status) -> bool {
-        let is_task = || self.find_job(&status.job).and_then(|id| self.slot(id)).is_some_and(|slot| slot.job.task);
+        let is_task =
+            || self.find_job(&status.job).and_then(|id| self.slot(id)).is_some_and(|slot| slot.job.task);
         match (status.goal, status.state) {
             (_, "waiting") => false,
             ("start", "running") => is_task(),

@@ -115,7 +115,10 @@ fn mount_all(task: &mut Task, entries: Vec<Entry>, patience: u64, change: Change
             silence = None;
             for (entry, why) in late.iter().filter(|(entry, _)| !entry.may_fail()) {
                 let most = patience / 1_000;
-                tell::console(format!("{PATH}:{}: {}: {why}; waiting for up to {most} s", entry.line, entry.target));
+                tell::console(format!(
+                    "{PATH}:{}: {}: {why}; waiting for up to {most} s",
+                    entry.line, entry.target
+                ));
             }
         }
         left = late.into_iter().map(|(entry, _)| entry).collect();

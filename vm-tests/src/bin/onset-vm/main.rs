@@ -159,8 +159,7 @@ fn run(wanted: &Wanted, timeout: u64, verbose: bool, command: &[String]) -> Resu
 /// What is wrong in job files that go beside the stock set: the machine refuses them, and boots all the same.
 fn faults(jobs: &Path) -> Result<String> {
     let stock = programs::workspace().join("init/stock/jobs");
-    let checked =
-        Command::new(programs::program("onsetctl")?).arg("check").arg(stock).arg(jobs).output();
+    let checked = Command::new(programs::program("onsetctl")?).arg("check").arg(stock).arg(jobs).output();
     let checked = checked.doing("onsetctl check")?;
     let has_faults = checked.status.code() == Some(1);
     Ok(if has_faults { String::from_utf8_lossy(&checked.stdout).into_owned() } else { String::new() })

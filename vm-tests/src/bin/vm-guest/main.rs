@@ -26,7 +26,9 @@ fn main() -> ExitCode {
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
-        _ => Err(io::Error::other("it is `vm-guest notify TEXT`, `vm-guest echo` or `vm-guest idle PATH COUNT`")),
+        _ => Err(io::Error::other(
+            "it is `vm-guest notify TEXT`, `vm-guest echo` or `vm-guest idle PATH COUNT`",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
