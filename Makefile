@@ -120,7 +120,7 @@ test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Ons
 		$$as_root vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
 	@cargo test --quiet --locked -p vm-tests --test debian --no-run
 	@$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
-		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | grep -E '^(ok|FAILED|skipped)')
+		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)')
 
 .PHONY: lint
 lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
