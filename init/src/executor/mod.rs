@@ -341,6 +341,7 @@ impl Executor {
         let set: Vec<(String, String)> = set.collect();
         let own = self.base.own.iter().filter(|(key, _)| set.iter().all(|(other, _)| other != key));
         self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
+        self.base.upstart = with_names(&self.base.environment);
     }
 
     fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
@@ -353,16 +354,33 @@ impl Executor {
     }
 }
 
+/// Where programs are looked for, if nobody says otherwise.
+const SEARCH: &str = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
+/// Where the commands that other inits have, too, are Onset's.
+const NAMES: &str = "/usr/lib/onset/bin";
+
+/// The same variables for Upstart's jobs, whose scripts call `start`, `initctl` and their like: beside another init
+/// these must be ours. Who sets PATH means it.
+fn with_names(variables: &[(String, String)]) -> Vec<(String, String)> {
+    let mut variables = variables.to_vec();
+    if Path::new(NAMES).is_dir()
+        && let Some((_, path)) = variables.iter_mut().find(|(key, path)| key == "PATH" && path == SEARCH)
+    {
+        *path = format!("{NAMES}:{SEARCH}");
+    }
+    variables
+}
+
 /// What every child needs of us.
 fn base() -> std::io::Result<Base> {
     let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
     // Out of the way of what children are given.
     let null = fcntl(&null, FcntlArg::F_DUPFD_CLOEXEC(32)).map_or(null, crate::sys::spawn::owned);
     let terminal = std::env::var("TERM").unwrap_or_else(|_| "linux".into());
-    let path = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
     let score = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
-    let own: Vec<(String, String)> = vec![("PATH".into(), path.into()), ("TERM".into(), terminal)];
+    let own: Vec<(String, String)> = vec![("PATH".into(), SEARCH.into()), ("TERM".into(), terminal)];
     Ok(Base {
+        upstart: with_names(&own),
         environment: own.clone(),
         own,
         null,

@@ -70,6 +70,8 @@ pub struct Extra {
 pub struct Base {
     /// Variables that every process gets, each once.
     pub environment: Vec<(String, String)>,
+    /// The same for Upstart's jobs, which find Onset's commands by their names.
+    pub upstart: Vec<(String, String)>,
     /// Those of them that nobody has set: PATH and TERM.
     pub own: Vec<(String, String)>,
     /// `/dev/null`.
@@ -309,7 +311,8 @@ fn event_values(env: &Args) -> impl Iterator<Item = String> {
 /// The environment as `KEY=VALUE`, and where it says that programs are.
 fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Base) -> (Vec<String>, String) {
     let own = |key: &str| std::env::var(key).ok();
-    let mut variables = jobs::environment(job, instance, env, &base.environment, &own);
+    let common = if job.format == Format::Upstart { &base.upstart } else { &base.environment };
+    let mut variables = jobs::environment(job, instance, env, common, &own);
     variables.retain(|(key, _)| !OURS.contains(&key.as_str()));
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.clone());
     let mut words: Vec<String> = variables.into_iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -207,8 +207,8 @@ mod tests {
             path: format!("/etc/onset/jobs/{name}.ron"),
         };
         let mut writer = Writer::new(2);
-        writer.add(described("a", "/bin/a"));
-        writer.add(described("b", "/bin/b"));
+        writer.add(&mut described("a", "/bin/a"));
+        writer.add(&mut described("b", "/bin/b"));
         writer.finish(&file, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
         file
     }

@@ -205,7 +205,8 @@ impl Machine {
     /// Who is on its way up.
     fn pending(&self) -> String {
         let list = self.engine.list().into_iter();
-        let on_its_way = list.filter(|it| it.goal == "start" && it.state != "running" && !it.timed_out);
+        let on_its_way =
+            list.filter(|it| it.goal == "start" && self.engine.is_under_way(it) && !it.timed_out);
         on_its_way.map(|it| it.to_string()).take(8).collect::<Vec<_>>().join("; ")
     }
 }
