@@ -6,7 +6,7 @@ use events::Name;
 use jobs::{Job, Report, Severity, WorkId, encoding, formats::Described};
 use serde::{Deserialize, Serialize};
 
-use crate::pid1::works::Works;
+use crate::pid1::works::{Piece, Works};
 
 /// The first bytes; the number at the end is that of the format.
 const MAGIC: [u8; 8] = *b"onsetg02";
@@ -94,8 +94,8 @@ impl Writer {
     }
 
     /// Adds a job. It is given the number of its piece.
-    pub fn add(&mut self, described: &mut Described) {
-        if let Err(error) = self.put(described) {
+    pub fn add(&mut self, mut described: Described) {
+        if let Err(error) = self.put(&mut described) {
             self.failure = Some(error);
         }
     }
@@ -106,6 +106,19 @@ impl Writer {
         job.work = encoding::put_work(work, path, &mut self.pieces).map_err(io::Error::other)?;
         self.lengths.push(to_u32(self.pieces.len().saturating_sub(start))?);
         encoding::put_job(job, &mut self.jobs).map_err(io::Error::other)
+    }
+
+    /// The jobs that were added, as whoever takes them will find them: without the places of names.
+    pub fn jobs(&self) -> io::Result<Vec<Described>> {
+        let (mut jobs, mut pieces) = (self.jobs.as_slice(), self.pieces.as_slice());
+        let mut found = Vec::with_capacity(self.lengths.len());
+        for _ in &self.lengths {
+            let (job, behind) = encoding::take_job(jobs).map_err(io::Error::other)?;
+            let (piece, other) = postcard::take_from_bytes::<Piece>(pieces).map_err(io::Error::other)?;
+            (jobs, pieces) = (behind, other);
+            found.push(Described { job, work: piece.work, mentions: Vec::new(), path: piece.path });
+        }
+        Ok(found)
     }
 
     /// Writes all of it to `file`.
@@ -193,7 +206,7 @@ mod tests {
     use jobs::{Format, ProcessKind, Work};
 
     use super::*;
-    use crate::{pid1::works::Piece, sys::memory::memfd};
+    use crate::sys::memory::memfd;
 
     fn written() -> File {
         let file = memfd(c"generation").unwrap();
@@ -207,8 +220,10 @@ mod tests {
             path: format!("/etc/onset/jobs/{name}.ron"),
         };
         let mut writer = Writer::new(2);
-        writer.add(&mut described("a", "/bin/a"));
-        writer.add(&mut described("b", "/bin/b"));
+        writer.add(described("a", "/bin/a"));
+        writer.add(described("b", "/bin/b"));
+        let paths: Vec<String> = writer.jobs().unwrap().into_iter().map(|described| described.path).collect();
+        assert_eq!(paths, ["/etc/onset/jobs/a.ron", "/etc/onset/jobs/b.ron"]);
         writer.finish(&file, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
         file
     }

@@ -7,7 +7,12 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{Report, Severity, check_loops, formats::rcd::KeywordFilter, load::load_watched};
+use jobs::{
+    Report, Severity, check_loops,
+    formats::{Described, rcd::KeywordFilter},
+    load::load_watched,
+    says_order,
+};
 
 use super::generation::{Remark, Writer};
 use crate::{
@@ -74,17 +79,24 @@ fn load(words: &[String]) -> io::Result<()> {
         ..Found::default()
     });
     let mut writer = Writer::new(found.tree.files.len());
-    let mut jobs = Vec::with_capacity(found.tree.files.len());
     let reads = |path: &str| watch.show(Path::new(path));
-    let mut give = |mut described| {
-        writer.add(&mut described);
-        jobs.push(described);
+    // Those that say whom they come before or after wait until all are known.
+    let mut ordered = Vec::new();
+    let mut give = |described: Described| match says_order(&described.job) {
+        true => ordered.push(described),
+        false => writer.add(described),
     };
     let mut generation = load_watched(&found.tree, &KeywordFilter::default(), &reads, &mut give);
-    generation.jobs = jobs;
-    // All of them start, but not all in the order that they ask for.
-    let loops = check_loops(&generation).into_iter();
-    generation.reports.extend(loops.map(|report| Report { severity: Severity::Warning, ..report }));
+    if !ordered.is_empty() {
+        let count = ordered.len();
+        generation.jobs = ordered;
+        generation.jobs.extend(writer.jobs()?);
+        // All of them start, but not all in the order that they ask for.
+        let loops = check_loops(&generation);
+        let loops = loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report });
+        generation.reports.extend(loops);
+        generation.jobs.drain(..).take(count).for_each(|described| writer.add(described));
+    }
     let mut reports = found.reports.iter().chain(&generation.reports).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),
