@@ -13,6 +13,7 @@ use crate::{
     image::Tree,
     kernel::Kernel,
     limit::Limit,
+    programs,
     qemu::{Machine, Plan},
     session::{Ran, Session},
 };
@@ -21,13 +22,15 @@ use crate::{
 const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
-const STEP: u64 = 60;
+const STEP: u64 = 180;
 
 /// What is done in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
     /// Takes a file out of the machine before it boots.
     Remove(String),
+    /// Puts a program of `vm-tests/guest` into the machine.
+    Program(String),
     /// Boots, with these words for the kernel.
     Boot(String),
     /// Runs a command in the machine.
@@ -120,6 +123,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
     let text = || if rest.is_empty() { Err(format!("`{word}` wants more")) } else { Ok(rest.to_owned()) };
     Ok(match word {
         "remove" => Act::Remove(text()?),
+        "program" => Act::Program(text()?),
         "boot" => Act::Boot(rest.to_owned()),
         "guest" => Act::Guest(text()?),
         "until" => Act::Until(text()?),
@@ -198,6 +202,10 @@ impl Player {
         let limit = Limit::seconds(STEP);
         match &step.act {
             Act::Remove(path) => self.tree.remove(path).then_some(()).doing(format!("there is no {path}")),
+            Act::Program(name) => {
+                let built = programs::from_c(name, &self.folder)?;
+                self.tree.copy(&format!("usr/sbin/{name}"), &built)
+            }
             Act::Boot(words) => self.boot(words),
             Act::Guest(command) => {
                 let ran = self.run(command)?;

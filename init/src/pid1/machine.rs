@@ -29,7 +29,7 @@ use crate::{
     loader::Loader,
     logs::{Level, Logs},
     shutdown::End,
-    sources::Kernel,
+    sources::{Kernel, Keys},
     store::{Kept, Store, Watchdog},
     sys::{
         alloc, memory,
@@ -75,6 +75,7 @@ pub struct Machine {
     pub(super) loader: Loader,
     pub(super) files: Option<Files>,
     pub(super) kernel: Option<Kernel>,
+    pub(super) keys: Option<Keys>,
     pub(super) signals: Signals,
     pub(super) deadline: Deadline,
     pub(super) image: Image,
@@ -198,8 +199,15 @@ impl Machine {
                 }
             }
             Token::Kernel => {
-                if let Some(kernel) = &self.kernel {
-                    kernel.ready(&mut self.core.shell());
+                let has_inputs =
+                    self.kernel.as_ref().is_some_and(|kernel| kernel.ready(&mut self.core.shell()));
+                if let Some(keys) = self.keys.as_mut().filter(|_| has_inputs) {
+                    keys.look(&mut self.core.shell());
+                }
+            }
+            Token::Keys(number) => {
+                if let Some(keys) = &mut self.keys {
+                    keys.ready(&mut self.core.shell(), number);
                 }
             }
         }

@@ -26,6 +26,9 @@ const MESSAGE: usize = 8192;
 /// How many messages are read in one turn.
 const TURN: usize = 256;
 
+/// What is said when an input device has come.
+const INPUT_ADDED: &str = "input-device-added";
+
 /// The kernel's messages about devices.
 #[derive(Debug)]
 pub struct Kernel(OwnedFd);
@@ -42,23 +45,31 @@ impl Kernel {
         Ok(Self(fd))
     }
 
-    /// Reads what has come. A message counts only if the kernel sent it.
-    pub fn ready(&self, shell: &mut Shell<'_>) {
+    /// Reads what has come, and says whether there may be another input device. A message counts only if the kernel
+    /// sent it.
+    pub fn ready(&self, shell: &mut Shell<'_>) -> bool {
+        let mut has_inputs = false;
         let mut bytes = [0; MESSAGE];
         for _ in 0..TURN {
             let (length, sender) = match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut bytes) {
                 Ok(message) => message,
-                Err(Errno::EINTR | Errno::ENOBUFS) => continue,
-                Err(_) => return,
+                Err(Errno::EINTR) => continue,
+                Err(Errno::ENOBUFS) => {
+                    has_inputs = true;
+                    continue;
+                }
+                Err(_) => return has_inputs,
             };
             if sender.is_none_or(|sender| sender.pid() != 0) {
                 continue;
             }
             let message = bytes.get(..length).unwrap_or_default();
             if let Some(event) = uevent(message) {
+                has_inputs |= event.name.as_str() == INPUT_ADDED;
                 shell.report(Input::Event { event, origin: Origin::World, reply: None });
             }
         }
+        has_inputs
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod observe;
 mod proc;
+mod zombies;
 
 use std::{
     env,
@@ -13,6 +14,8 @@ use std::{
         unix::net::{SocketAddr, UnixDatagram},
     },
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use nix::sys::socket::{MsgFlags, accept, recv, send};
@@ -22,10 +25,11 @@ fn main() -> ExitCode {
     let done = match words.next().as_deref() {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
+        Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
-        _ => Err(io::Error::other("it is `vm-guest notify TEXT` or `vm-guest echo`")),
+        _ => Err(io::Error::other("it is `vm-guest notify TEXT`, `vm-guest echo` or `vm-guest zombies MOST COMMAND`")),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,4 +61,14 @@ fn echo() -> io::Result<()> {
         }
         nix::unistd::close(connection)?;
     }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+/// Leaves the processor to what is looked at.
+#[allow(clippy::disallowed_methods, reason = "it is no part of what must never block")]
+fn pause(duration: Duration) {
+    thread::sleep(duration);
 }
