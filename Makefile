@@ -35,7 +35,8 @@ help: ## List the targets
 .PHONY: setup
 setup: ## Install what building and testing needs
 	@$(call need,cc,gcc libc6-dev)
-	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (https://rustup.rs)" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup (https://rustup.rs)" >&2; \
+		[ -z "$$SUDO_USER" ] || echo "(with sudo: call \`make release\` without it first)" >&2; exit 1; }
 	@rustc --version >/dev/null || { echo "Rust $(RUST) (rust-toolchain.toml) is missing" >&2; exit 1; }
 
 # What machines and name spaces run: static, with the checks of a debug build and the ways to fail on purpose.
@@ -51,12 +52,12 @@ setup-vm: setup ## Install what virtual machines need, and fetch their kernel
 	@$(call need,mke2fs,e2fsprogs)
 	@$(call need,unshare,util-linux)
 	@busybox ls / >/dev/null 2>&1 && ! ldd "$$(command -v busybox)" >/dev/null 2>&1 || { $(call need,no-static-busybox,busybox-static); }
-	@cargo build --quiet --locked -p vm-tests --bin onset-vm
+	@cargo build --locked -p vm-tests --bin onset-vm
 	@$(OUT)/debug/onset-vm kernel >/dev/null
 
 .PHONY: programs
 programs: setup ## Build the static programs that machines boot in tests
-	@$(call static,vm,--quiet -p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest --features init/faults)
+	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest --features init/faults)
 
 .PHONY: boot
 boot: setup-vm programs ## Boot a machine with Onset and the examples, and give its console
@@ -134,6 +135,16 @@ result = mkdir -p docs/results; { \
 		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
 	echo; $(2); } | tee docs/results/$(1).md
 
+FAULT :=
+
+.PHONY: faults
+faults: setup-vm programs ## Show that Onset survives faults, a line for each (FAULT=F16 for one of them)
+	@ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- $(FAULT)
+
+.PHONY: faults-long
+faults-long: setup-vm programs ## The same with those that take minutes (writes docs/results)
+	@$(call result,faults-long,ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- --long --table $(FAULT))
+
 .PHONY: bench-core
 bench-core: setup ## Measure matching, the engine and the order (a few minutes; writes docs/results)
 	cargo build -p init --release --locked
@@ -154,19 +165,24 @@ bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instr
 
 # Where `make install` puts things; docs/install.md tells what for.
 DESTDIR :=
-# A folder of programs that are built already, in the place of building them.
-FROM :=
+# A folder of programs that are built already, in the place of building them. Root by sudo(8) has no Rust: it installs
+# what its person has built with `make release`.
+FROM := $(and $(SUDO_USER),$(wildcard $(OUT)/$(STATIC)/release/onset),$(OUT)/$(STATIC)/release)
 # Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
 LINKS :=
 NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
 BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
+
+.PHONY: release
+release: setup ## Build the programs that `make install` installs
+	@$(call static,release,-p init --bin onset --bin onsetctl)
 
 .PHONY: install
 install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
 	@for name in $(if $(LINKS),init $(NAMES)); do \
 		file="$(DESTDIR)$(LINKS)/$$name"; \
 		case "$$(readlink "$$file" 2>/dev/null)" in */onset|*/onsetctl) continue;; esac; \
-		[ ! -e "$$file" ] && [ ! -L "$$file" ] || { \
+		[ $$name = service ] || { [ ! -e "$$file" ] && [ ! -L "$$file" ]; } || { \
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
 	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl))
@@ -186,8 +202,14 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 	"$(BUILT)/onsetctl" completions bash >"$(DESTDIR)/usr/share/bash-completion/completions/onsetctl"
 	"$(BUILT)/onsetctl" completions zsh >"$(DESTDIR)/usr/share/zsh/vendor-completions/_onsetctl"
 	"$(BUILT)/onsetctl" completions fish >"$(DESTDIR)/usr/share/fish/vendor_completions.d/onsetctl.fish"
+	@# Every Debian has its own service(8), which goes with any init: it stays.
 	@$(if $(LINKS),install -d "$(DESTDIR)$(LINKS)"; ln -sfn /usr/sbin/onset "$(DESTDIR)$(LINKS)/init"; \
-		for name in $(NAMES); do ln -sfn /usr/sbin/onsetctl "$(DESTDIR)$(LINKS)/$$name"; done)
+		for name in $(NAMES); do \
+			file="$(DESTDIR)$(LINKS)/$$name"; \
+			case "$$(readlink "$$file" 2>/dev/null)" in (*/onsetctl) ;; (*) \
+				[ ! -e "$$file" ] || { echo "$$file stays: Onset's is in /usr/lib/onset/bin"; continue; };; esac; \
+			ln -sfn /usr/sbin/onsetctl "$$file"; \
+		done)
 
 .PHONY: uninstall
 uninstall: ## Remove what `make install` has installed, with the same DESTDIR and LINKS; /etc/onset stays

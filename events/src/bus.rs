@@ -54,6 +54,11 @@ impl<T: Fold> Bus<T> {
         self.queue.drain(..most.min(self.queue.len())).collect()
     }
 
+    /// What waits, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.queue.iter()
+    }
+
     /// How many wait.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -155,6 +155,9 @@ impl Name {
         if text.is_empty() {
             return Err(TextError::Empty);
         }
+        if text.len() <= Self::MAX && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(Self(CompactString::from(text)));
+        }
         checked(text, Self::MAX, |_, c| !c.is_control() && !c.is_whitespace()).map(Self)
     }
 
@@ -233,6 +236,9 @@ impl Value {
 
     /// The value, if it is one.
     pub fn new(text: &str) -> Result<Self, TextError> {
+        if text.len() <= Self::MAX && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return Ok(Self(CompactString::from(text)));
+        }
         checked(text, Self::MAX, |_, c| !c.is_control()).map(Self)
     }
 

@@ -113,6 +113,15 @@ impl Graph {
         &self.graph
     }
 
+    /// Makes room for so many more jobs, each with a name of its own and an event that starts it, as most have.
+    pub fn reserve(&mut self, more: usize) {
+        let Self { graph, hasher, leaves, provisions, gates, jobs, .. } = self;
+        leaves.reserve(more, |&node| hash_of(graph, hasher, node));
+        provisions.reserve(more, |&node| hash_of(graph, hasher, node));
+        gates.reserve(more);
+        jobs.reserve(more);
+    }
+
     /// Puts a job in: its conditions and the names it provides and requires.
     pub fn add_job(&mut self, id: JobId, job: &Job) {
         let node = self.graph.add_node(Node::Job(id));

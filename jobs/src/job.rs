@@ -18,7 +18,7 @@ pub const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 pub const STOP_VERB_LIMIT: Duration = Duration::from_secs(90);
 
 /// A job: when it starts and stops, whom it waits for, how it lives. One file describes one job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// Its name, unique among all formats.
     pub name: Name,

@@ -12,6 +12,7 @@ extern crate alloc;
 mod action;
 mod cause;
 mod check;
+pub mod encoding;
 mod engine;
 mod environment;
 pub mod formats;
@@ -30,7 +31,7 @@ mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
-pub use check::check;
+pub use check::{check, check_loops};
 pub use engine::{
     Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
 };

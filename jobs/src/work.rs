@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::ProcessKind;
 
 /// How the processes of a job are made, and what it says of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Work {
     /// What each of its processes runs.
     pub processes: Vec<(ProcessKind, Command)>,

@@ -150,6 +150,7 @@ impl Workload {
             kernel: kernel.image.clone(),
             initrd: folder.join("initrd"),
             disk: None,
+            is_kept: false,
             port: false,
             append: format!("quiet printk.time=1 rdinit=/bench/begin {append}"),
             memory: 1024,

@@ -145,7 +145,7 @@ pub fn stock(tree: &mut Tree) -> Result<()> {
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.
 pub fn machine(kernel: &Kernel) -> Result<Tree> {
     let mut tree = bare()?;
-    drivers(&mut tree, kernel)?;
+    drivers(&mut tree, kernel, &[])?;
     tree.script("sbin/no-init", NO_INIT);
     tree.copy("sbin/vm-guest", &programs::program("vm-guest")?)?;
     stock(&mut tree)?;
@@ -171,7 +171,7 @@ pub fn starter(kernel: &Kernel) -> Result<Tree> {
         tree.folder(folder);
     }
     busybox(&mut tree)?;
-    drivers(&mut tree, kernel)?;
+    drivers(&mut tree, kernel, &[])?;
     tree.device("dev/console", 0o600, 5, 1);
     // switch_root empties the first root, and does so only to one that has an /init.
     tree.script("init", FROM_DISK);
@@ -194,10 +194,10 @@ fn busybox(tree: &mut Tree) -> Result<()> {
     Ok(())
 }
 
-/// The drivers, and what loads them.
-fn drivers(tree: &mut Tree, kernel: &Kernel) -> Result<()> {
+/// The drivers of every machine and some more, and what loads them.
+pub fn drivers(tree: &mut Tree, kernel: &Kernel, more: &[&str]) -> Result<()> {
     let mut order = String::new();
-    for path in kernel.in_order(DRIVERS)? {
+    for path in kernel.in_order(&[DRIVERS, more].concat())? {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         tree.copy(&format!("{MODULES}/{name}"), &path)?;
         order.push_str(&name);

@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod cpio;
 pub mod failure;
+pub mod fault;
 pub mod folder;
 pub mod fuzz;
 pub mod guest;

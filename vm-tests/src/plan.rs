@@ -86,6 +86,7 @@ impl Wanted {
             kernel: kernel.image,
             initrd,
             disk,
+            is_kept: false,
             port: !self.no_port,
             append: format!("{append} {}", self.append),
             memory: self.memory,

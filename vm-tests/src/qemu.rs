@@ -49,8 +49,10 @@ pub struct Plan {
     pub kernel: PathBuf,
     /// The archive of its first root.
     pub initrd: PathBuf,
-    /// A disk, as `/dev/vda`. What the machine writes to it is gone with the machine.
+    /// A disk, as `/dev/vda`. What the machine writes to it is gone with the machine, unless it is kept.
     pub disk: Option<PathBuf>,
+    /// Whether what is written to the disk stays.
+    pub is_kept: bool,
     /// Whether there is a port to the guest; without one it speaks over the console.
     pub port: bool,
     /// More words on the kernel's command line.
@@ -418,7 +420,8 @@ fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
         add(&format!("-device pcie-root-port,id=slot{slot},chassis={chassis},slot={chassis}"));
     }
     if let Some(disk) = &plan.disk {
-        more.push(("-drive", format!("file={},format=raw,if=none,id=disk,snapshot=on", value(disk))));
+        let snapshot = if plan.is_kept { "off" } else { "on" };
+        more.push(("-drive", format!("file={},format=raw,if=none,id=disk,snapshot={snapshot}", value(disk))));
         add("-device virtio-blk-pci,drive=disk");
     }
     arguments.extend(more.into_iter().flat_map(|(option, socket)| [option.to_owned(), socket]));

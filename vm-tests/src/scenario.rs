@@ -8,6 +8,7 @@ use events::glob_matches;
 
 use crate::{
     failure::{Doing, Failure, Result},
+    fault::MEASURED,
     folder::Folder,
     guest,
     image::Tree,
@@ -31,6 +32,8 @@ enum Act {
     Remove(String),
     /// Puts a program of `vm-tests/guest` into the machine.
     Program(String),
+    /// Gives the machine more drivers, with all that they depend on.
+    Drivers(String),
     /// Boots, with these words for the kernel.
     Boot(String),
     /// Runs a command in the machine.
@@ -49,6 +52,8 @@ enum Act {
     Unplug(String),
     /// Pushes the power button.
     PushPower,
+    /// Takes the power away: nothing that the machine has not written yet is written.
+    CutPower,
     /// Raises a non-maskable interrupt.
     RaiseNmi,
     /// Waits for the end of the machine, which must be of this kind.
@@ -124,6 +129,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
     Ok(match word {
         "remove" => Act::Remove(text()?),
         "program" => Act::Program(text()?),
+        "drivers" => Act::Drivers(text()?),
         "boot" => Act::Boot(rest.to_owned()),
         "guest" => Act::Guest(text()?),
         "until" => Act::Until(text()?),
@@ -136,6 +142,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         },
         "unplug" => Act::Unplug(text()?),
         "powerdown" => Act::PushPower,
+        "cut-power" => Act::CutPower,
         "nmi" => Act::RaiseNmi,
         "expect-poweroff" => Act::ExpectEnd("guest-shutdown"),
         "expect-reboot" => Act::ExpectEnd("guest-reset"),
@@ -206,9 +213,16 @@ impl Player {
                 let built = programs::from_c(name, &self.folder)?;
                 self.tree.copy(&format!("usr/sbin/{name}"), &built)
             }
+            Act::Drivers(names) => {
+                let names: Vec<&str> = names.split(' ').collect();
+                guest::drivers(&mut self.tree, &self.kernel, &names)
+            }
             Act::Boot(words) => self.boot(words),
             Act::Guest(command) => {
                 let ran = self.run(command)?;
+                for line in ran.output.lines().filter(|line| line.starts_with(MEASURED)) {
+                    show(line);
+                }
                 difference(&ran, &step.expected).map_or(Ok(()), |why| Err(told(command, &why, &ran)))
             }
             Act::Until(command) => self.until(command, &step.expected, limit),
@@ -218,6 +232,10 @@ impl Player {
             Act::PlugDisk(id) => self.machine()?.plug_disk(id),
             Act::Unplug(id) => self.machine()?.unplug(id),
             Act::PushPower => self.machine()?.push_power(),
+            Act::CutPower => {
+                self.session = None;
+                self.machine.take().map(drop).doing("nothing has been booted")
+            }
             Act::RaiseNmi => self.machine()?.raise_nmi(),
             Act::ExpectPanic => self.machine()?.until_panic(limit),
             Act::ExpectEnd(kind) => {
@@ -234,8 +252,8 @@ impl Player {
         }
     }
 
-    /// Boots. `vm.root=disk`, `vm.memory=MIB` and `vm.processors=N` are for the machine, the rest is for the
-    /// kernel.
+    /// Boots. `vm.root=disk`, `vm.memory=MIB`, `vm.processors=N` and `vm.clock=counted` are for the machine, the
+    /// rest is for the kernel. With `vm.root=kept` it gets the disk of the boot before, and what it writes stays.
     fn boot(&mut self, words: &str) -> Result<()> {
         // One machine at a time: the last one is gone before the next one is there.
         self.machine = None;
@@ -247,10 +265,13 @@ impl Player {
         };
         let initrd = self.folder.join("initrd");
         let disk = self.folder.join("disk");
-        let from_disk = word("vm.root") == Some("disk");
+        let is_kept = word("vm.root") == Some("kept");
+        let from_disk = is_kept || word("vm.root") == Some("disk");
         if from_disk {
             guest::starter(&self.kernel)?.write_cpio(&initrd)?;
-            self.tree.write_ext4(&disk)?;
+            if !is_kept || !disk.exists() {
+                self.tree.write_ext4(&disk)?;
+            }
         } else {
             self.tree.write_cpio(&initrd)?;
         }
@@ -258,11 +279,12 @@ impl Player {
             kernel: self.kernel.image.clone(),
             initrd,
             disk: from_disk.then_some(disk),
+            is_kept,
             append: format!("rdinit={} {words}", if from_disk { "/init" } else { "/sbin/init" }),
             port: true,
             memory: number("vm.memory", 256)?,
             processors: number("vm.processors", 1)?,
-            counted: false,
+            counted: word("vm.clock") == Some("counted"),
         })?);
         Ok(())
     }
@@ -290,6 +312,11 @@ impl Player {
             }
         }
     }
+}
+
+#[allow(clippy::print_stdout, reason = "a figure is for whoever runs the test")]
+fn show(line: &str) {
+    println!("{line}");
 }
 
 fn told(command: &str, why: &str, ran: &Ran) -> Failure {

@@ -17,6 +17,7 @@ fn plan(append: &str) -> Plan {
         initrd: guest::keep(&tree, "machine").unwrap(),
         kernel: kernel.image,
         disk: None,
+        is_kept: false,
         port: true,
         append: format!("rdinit=/sbin/no-init quiet {append}"),
         memory: 256,

@@ -1,6 +1,8 @@
 //! The rules of this repository, as tests. A rule that is only written down is soon not true any more.
 #![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+use vm_tests::programs;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -300,6 +302,22 @@ fn every_difference_to_upstart_has_its_reason() {
     let broken: Vec<String> =
         ids.filter(|id| !reasons.contains(&format!("`{id}`"))).map(String::from).collect();
     none("is in DIFFERENT, and docs/decisions.md does not say why", broken);
+}
+
+#[test]
+fn every_fault_names_tests_that_there_are() {
+    let files = files();
+    let mut broken = Vec::new();
+    for fault in vm_tests::fault::Fault::all().unwrap() {
+        for test in fault.tests.iter().chain(&fault.long) {
+            let (source, words) = test.source().unwrap();
+            let source = source.strip_prefix(programs::workspace()).unwrap().to_string_lossy().into_owned();
+            if !files.iter().any(|file| file.path.starts_with(&source) && file.text.contains(&words)) {
+                broken.push(format!("{}: {test}", fault.id));
+            }
+        }
+    }
+    none("is no test", broken);
 }
 
 #[test]

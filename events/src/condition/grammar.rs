@@ -11,35 +11,50 @@ use crate::{Key, Match, MatchKey, Name, Pattern, Template, Want, parse_delay};
 /// The words of a condition: split at blanks and parentheses, with quotes and `\` as in a shell.
 pub fn tokenize(text: &str) -> Result<Vec<Token>, ConditionError> {
     let mut tokens = Vec::new();
-    let mut chars = text.char_indices().peekable();
-    while let Some(&(start, c)) = chars.peek() {
+    let mut at = 0_usize;
+    while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        let end = at.saturating_add(c.len_utf8());
         if c.is_whitespace() {
-            chars.next();
-        } else if c == '(' || c == ')' {
-            chars.next();
-            tokens.push(Token { text: c.into(), quoted: false, span: start..start.saturating_add(1) });
-        } else {
-            tokens.push(word(text, start, &mut chars)?);
+            at = end;
+            continue;
         }
+        let token = if c == '(' || c == ')' {
+            Token { text: c.into(), quoted: false, span: at..end }
+        } else {
+            match plain_word(text, at) {
+                Some(token) => token,
+                None => word(text, at)?,
+            }
+        };
+        at = token.span.end;
+        tokens.push(token);
     }
     Ok(tokens)
 }
 
-fn word(
-    text: &str,
-    start: usize,
-    chars: &mut core::iter::Peekable<core::str::CharIndices<'_>>,
-) -> Result<Token, ConditionError> {
+/// The word at `start`, if it is one of ASCII signs that stand for themselves, as nearly all are.
+fn plain_word(text: &str, start: usize) -> Option<Token> {
+    let rest = text.as_bytes().get(start..)?;
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'(' | b')');
+    let length = rest.iter().position(ends).unwrap_or(rest.len());
+    let end = start.saturating_add(length);
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\' | b'{');
+    let word = rest.get(..length).filter(|word| word.iter().all(is_plain))?;
+    Some(Token { text: str::from_utf8(word).ok()?.into(), quoted: false, span: start..end })
+}
+
+/// The word at `start`, whatever stands in it.
+fn word(text: &str, start: usize) -> Result<Token, ConditionError> {
     let mut token = Token { text: String::new(), quoted: false, span: start..text.len() };
     let mut quote: Option<char> = None;
     let mut braces = 0_usize;
-    while let Some(&(at, c)) = chars.peek() {
+    let mut chars = text.get(start..).unwrap_or("").char_indices();
+    while let Some((at, c)) = chars.next() {
         let ends = c.is_whitespace() || c == ')' || c == '(';
         if quote.is_none() && ends && braces == 0 {
-            token.span.end = at;
+            token.span.end = start.saturating_add(at);
             return Ok(token);
         }
-        chars.next();
         match (quote, c) {
             (Some(q), c) if c == q => quote = None,
             (None, '"' | '\'') => {

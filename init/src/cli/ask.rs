@@ -134,9 +134,10 @@ impl StatusCommand {
             let parameters = json!({ "job": job, "args": args });
             let answer = ask(socket, "Status", &parameters);
             let one = finish(answer, self.json, socket, |answer| {
-                let faults = say::list(answer, "faults").iter();
-                let faults = faults.map(|fault| format!("\t{}\n", say::fault(fault)));
-                described(part(answer, "status")) + &faults.collect::<String>()
+                let remarks = say::list(answer, "remarks").iter().filter_map(Value::as_str).map(clean);
+                let faults = say::list(answer, "faults").iter().map(say::fault);
+                let more = remarks.chain(faults).map(|line| format!("\t{line}\n"));
+                described(part(answer, "status")) + &more.collect::<String>()
             });
             outcome.text.push_str(&one.text);
             outcome.remarks.push_str(&one.remarks);
@@ -222,9 +223,14 @@ impl OneJob {
             let mut text = described(part(answer, "status"));
             // Of one that runs, everything has come that it waited for, and was forgotten then.
             let runs = say::text(part(answer, "status"), "goal") == "start";
+            let again = if say::list(answer, "chain").is_empty() { "" } else { " again" };
             for leaf in say::list(answer, "condition").iter().filter(|_| !runs) {
                 let mark = if is(leaf, "met") { "came" } else { "has not come" };
-                text.push_str(&format!("\tstart on `{}`: {mark}\n", clean(say::text(leaf, "pattern"))));
+                let again = if is(leaf, "met") { "" } else { again };
+                text.push_str(&format!(
+                    "\tstart on `{}`: {mark}{again}\n",
+                    clean(say::text(leaf, "pattern"))
+                ));
             }
             match part(answer, "dropped").as_u64() {
                 None | Some(0) => {}

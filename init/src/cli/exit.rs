@@ -61,6 +61,16 @@ impl Trouble {
         }
     }
 
+    /// What is wrong in the file of a job that is not there.
+    pub fn faults(&self) -> &[Value] {
+        match self {
+            Self::No(_, parameters) => {
+                parameters.get("faults").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+            }
+            Self::Unreachable(_) | Self::TimedOut | Self::Cut | Self::Nonsense(_) => &[],
+        }
+    }
+
     /// The error's name within its interface, if Onset said no.
     pub fn name(&self) -> &str {
         match self {

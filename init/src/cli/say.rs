@@ -68,10 +68,14 @@ pub(super) fn progress(status: &Value) -> String {
     if waits.is_empty() { state } else { format!("{state}, waits for {}", waits.join("; ")) }
 }
 
-/// What went wrong; of a name that no job has, what may have been meant.
+/// What went wrong; of a name that no job has, what is wrong in its file, or else what may have been meant.
 pub(super) fn with_guess(trouble: &Trouble, socket: &Path) -> String {
     let mut told = trouble.text();
-    if trouble.name() == "UnknownJob" {
+    let faults = trouble.faults();
+    if !faults.is_empty() {
+        told.push_str(": its file was refused");
+        faults.iter().for_each(|report| told.push_str(&format!("\n  {}", fault(report))));
+    } else if trouble.name() == "UnknownJob" {
         let mut names: Vec<String> = Vec::new();
         let asked = Connection::open(socket).and_then(|mut connection| {
             connection.call_parts("List", &json!({}), &mut |part| {

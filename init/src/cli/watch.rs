@@ -86,8 +86,8 @@ impl Events {
             _ => String::new(),
         };
         let because = match part(happened, "cause").as_str() {
-            Some(cause) if colours => format!("  \x1b[2m<- {}\x1b[0m", clean(cause)),
-            Some(cause) => format!("  <- {}", clean(cause)),
+            Some(cause) if colours => format!("  \x1b[2m<- {}\x1b[0m", clean(&brief(cause))),
+            Some(cause) => format!("  <- {}", clean(&brief(cause))),
             None => String::new(),
         };
         let mark = match (what, colours) {
@@ -99,5 +99,36 @@ impl Events {
             (_, false) => "note ",
         };
         Some(format!("{time:>10} {mark} {about}{}{because}", clean(say::text(happened, "text"))))
+    }
+}
+
+/// A cause on one line of many: of an event, its name and first argument. It was shown in full when it happened.
+fn brief(cause: &str) -> String {
+    let Some((before, (event, behind))) =
+        cause.split_once('`').and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
+    else {
+        return cause.to_owned();
+    };
+    let mut words = event.split(' ');
+    let kept: Vec<&str> = words.by_ref().take(2).collect();
+    let more = if words.next().is_some() { " ..." } else { "" };
+    format!("{before}`{}{more}`{behind}", kept.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brief;
+
+    #[test]
+    fn a_cause_is_the_name_and_first_argument_of_its_event() {
+        for (cause, shown) in [
+            ("event `startup` from the machine", "event `startup` from the machine"),
+            ("event `a K=v` from a person", "event `a K=v` from a person"),
+            ("event `a K=v L=w M=x` from the machine", "event `a K=v ...` from the machine"),
+            ("command stop by a person", "command stop by a person"),
+            ("half ` of it", "half ` of it"),
+        ] {
+            assert_eq!(brief(cause), shown);
+        }
     }
 }

@@ -92,13 +92,12 @@ impl Clients {
             return Err("this user is not listened to any more");
         }
         let kept = KEPT.min(self.most / 4);
-        let (trusted, others): (Vec<_>, Vec<_>) =
-            self.table.iter().partition(|(_, client)| client.peer.trusted);
+        let others: Vec<_> = self.table.iter().filter(|(_, client)| !client.peer.trusted).collect();
         if peer.trusted {
             if self.table.len() < self.most {
                 return Ok(None);
             }
-            return idle(others.into_iter()).or_else(|| idle(trusted.into_iter())).map(Some).ok_or(FULL);
+            return self.idlest().map(Some).ok_or(FULL);
         }
         if others.iter().filter(|(_, client)| client.peer.uid == peer.uid).count() >= EACH {
             return Err("this user has too many connections");
@@ -108,6 +107,12 @@ impl Clients {
             return Ok(None);
         }
         idle(others.into_iter()).map(Some).ok_or(FULL)
+    }
+
+    /// Who goes when there is no room: the one that has been idle for longest, and root last.
+    pub fn idlest(&self) -> Option<u32> {
+        let of = |trusted| idle(self.table.iter().filter(move |(_, client)| client.peer.trusted == trusted));
+        of(false).or_else(|| of(true))
     }
 
     /// Whether a client may ask now. If not, it rests until its user's allowance is there anew.

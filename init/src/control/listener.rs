@@ -138,13 +138,16 @@ impl Listener {
             let Some((socket, _)) = &self.socket else { break };
             match socket.accept() {
                 Ok((stream, _)) => numbers.extend(let_in(shell, clients, stream)),
-                Err(error) => {
-                    // Else nobody is left, or whoever it was is gone.
-                    if is_short(&error) {
+                Err(error) if is_short(&error) => match clients.idlest() {
+                    // Whoever comes has something to ask, and who has asked nothing for longest has not.
+                    Some(goes) => clients.remove(shell, goes),
+                    None => {
                         self.pause(shell);
+                        break;
                     }
-                    break;
-                }
+                },
+                // Nobody is left, or whoever it was is gone.
+                Err(_) => break,
             }
         }
         numbers

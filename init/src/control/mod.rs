@@ -176,7 +176,13 @@ impl Control {
     /// The same, going on where PID 1 was before it executed itself again. Whoever was connected then is gone.
     pub fn resume(shell: &mut Shell<'_>, path: &Path, records: Records, kept: Option<Kept>) -> Self {
         let clients = Clients::new(records.barred.clone());
-        Self { listener: Listener::go_on(shell, path, kept), clients, pending: BTreeMap::new(), records, safe: None }
+        Self {
+            listener: Listener::go_on(shell, path, kept),
+            clients,
+            pending: BTreeMap::new(),
+            records,
+            safe: None,
+        }
     }
 
     /// What must be kept over a re-exec.
@@ -413,8 +419,14 @@ impl Control {
     }
 
     fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {
+        let answer = self.explained(answer);
         let Some(client) = self.clients.get_mut(number) else { return };
         client.answer(answer, shell.now);
         self.put_back(shell, number);
+    }
+
+    /// Adds to the error that no job has a name what is wrong in the file that should have made it one.
+    fn explained(&self, answer: Result<Value, Value>) -> Result<Value, Value> {
+        answer.map_err(|error| outcome::explained(error, &self.records.faults))
     }
 }

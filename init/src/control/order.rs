@@ -16,6 +16,10 @@ pub struct Views<'v> {
     pub works: &'v Works,
     /// The life that a process belongs to, by its cgroup.
     pub life_of_pid: &'v dyn Fn(i32) -> Option<Life>,
+    /// What is remarkable about the processes of an instance.
+    pub remarks: &'v dyn Fn(&str, &str) -> Vec<String>,
+    /// What is in the way of such an end of the machine.
+    pub obstacle: &'v dyn Fn(Shutdown) -> Option<&'static str>,
     /// Bounds of other parts, and how far they are used.
     pub limits: &'v dyn Fn() -> Vec<Limit>,
     /// Called before anything that a user sent is decoded, and with `None` when that has gone well: what brings

@@ -92,7 +92,20 @@ pub fn of_emit(event: &str, outcome: &Outcome) -> Result<Value, Value> {
 
 /// No job has or provides this name.
 pub fn unknown_job(job: &str) -> Value {
-    error("UnknownJob", json!({ "job": job }))
+    error("UnknownJob", json!({ "job": job, "faults": [] }))
+}
+
+/// An error, to which it is added, if no job has a name, which of these faults are in that job's file.
+pub fn explained(mut answer: Value, faults: &[super::Fault]) -> Value {
+    if answer.get("error").and_then(Value::as_str) == Some("org.onset.Manager.UnknownJob")
+        && let Some(Value::Object(parameters)) = answer.get_mut("parameters")
+    {
+        let job = parameters.get("job").and_then(Value::as_str).unwrap_or_default();
+        let faults: Vec<&super::Fault> = faults.iter().filter(|fault| fault.concerns(job)).collect();
+        let faults = json!(faults);
+        parameters.insert("faults".into(), faults);
+    }
+    answer
 }
 
 /// The job has no such instance.

@@ -93,7 +93,10 @@ impl Control {
         );
         let client = self.clients.get_mut(number)?;
         let origin = (acts || nameless).then(|| client.peer.origin(views.life_of_pid));
-        let step = self.serve(shell, &Caller { number, origin, trusted, views }, request);
+        let mut step = self.serve(shell, &Caller { number, origin, trusted, views }, request);
+        if let Step::Answer(answer) = step {
+            step = Step::Answer(self.explained(answer));
+        }
         let client = self.clients.get_mut(number)?;
         if oneway {
             // An answer that is there already is dropped by what it is answered to.
@@ -132,7 +135,8 @@ impl Control {
                     let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
                     let known = &self.records.faults;
                     let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
-                    Ok(json!({ "status": show::status(&status), "faults": faults }))
+                    let remarks = (views.remarks)(&job, &instance);
+                    Ok(json!({ "status": show::status(&status), "remarks": remarks, "faults": faults }))
                 })
                 .into(),
             Request::Why(target) => caller
@@ -177,10 +181,13 @@ impl Control {
                 self.ordered(caller, |reply| Order::ReloadConfiguration { reply })
             }
             Request::Reexec => self.ordered(caller, |reply| Order::Reexec { reply }),
-            Request::Shutdown { kind, fast } => Step::AnswerAndOrder(
-                json!({}),
-                Order::Shutdown { kind: shutdown(kind), fast, origin: caller.origin() },
-            ),
+            Request::Shutdown { kind, fast } => match (views.obstacle)(shutdown(kind)) {
+                Some(why) => Step::Answer(Err(outcome::refused(None, why))),
+                None => Step::AnswerAndOrder(
+                    json!({}),
+                    Order::Shutdown { kind: shutdown(kind), fast, origin: caller.origin() },
+                ),
+            },
             Request::SwitchRoot { root, init } => {
                 self.ordered(caller, |reply| Order::SwitchRoot { root, init, reply })
             }

@@ -3,10 +3,11 @@
 use std::{
     io,
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
+    sync::Arc,
 };
 
-use events::Time;
-use jobs::{Exit, Input, Life, Pid, ProcessKind};
+use events::{Args, Text, Time};
+use jobs::{Exit, Input, Job, Life, Pid, ProcessKind};
 use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
 
 use super::{
@@ -40,9 +41,16 @@ const STUCK: u64 = 1_000;
 /// A process that is to be made.
 #[derive(Debug)]
 pub struct Start {
-    pub(super) life: Life,
-    pub(super) process: ProcessKind,
-    pub(super) plan: Plan,
+    /// The life that it belongs to.
+    pub life: Life,
+    /// Which of its processes it is.
+    pub process: ProcessKind,
+    /// What it is a life of.
+    pub job: Arc<Job>,
+    /// Which instance of that.
+    pub instance: Text,
+    /// What the engine adds to its environment.
+    pub env: Arc<Args>,
 }
 
 impl Start {
@@ -75,24 +83,22 @@ enum Outcome {
 }
 
 impl Executor {
-    /// Makes processes out of plans, as many as may be set up at once.
-    pub(super) fn advance(&mut self, shell: &mut Shell<'_>) {
-        while !self.queue.is_empty() && self.has_room(shell.now) {
-            let Some(mut start) = self.queue.pop_front() else { return };
-            let mut result = self.launch(shell, &mut start);
-            if result == Err(Unmade::Starved("descriptors")) && !self.reserve.is_empty() {
-                // What is held back is for this: a job that is to come back must not wait for clients to go.
-                self.reserve.clear();
-                result = self.launch(shell, &mut start);
-            }
-            if let Err(unmade) = result {
-                self.drop_group(start.life.number, start.process);
-                self.unmade(shell, start.life, start.process, unmade);
-            }
+    /// Makes a process out of its plan, or tells why there is none.
+    pub(super) fn launch_or_tell(
+        &mut self,
+        shell: &mut Shell<'_>,
+        life: Life,
+        process: ProcessKind,
+        plan: &mut Plan,
+    ) {
+        if let Err(unmade) = self.launch(shell, life, process, plan) {
+            self.drop_group(life.number, process);
+            self.unmade(shell, life, process, unmade);
         }
     }
 
-    fn has_room(&self, now: Time) -> bool {
+    /// Whether one more may be set up.
+    pub(super) fn has_room(&self, now: Time) -> bool {
         self.set_ups.len() < AT_ONCE || {
             let fresh = self.set_ups.iter().filter(|(_, set_up)| now < stuck_at(set_up.since));
             fresh.count() < AT_ONCE
@@ -104,8 +110,13 @@ impl Executor {
         self.set_ups.iter().map(|(_, set_up)| stuck_at(set_up.since)).min()
     }
 
-    fn launch(&mut self, shell: &mut Shell<'_>, start: &mut Start) -> Result<(), Unmade> {
-        let Start { life, process, ref mut plan } = *start;
+    fn launch(
+        &mut self,
+        shell: &mut Shell<'_>,
+        life: Life,
+        process: ProcessKind,
+        plan: &mut Plan,
+    ) -> Result<(), Unmade> {
         let place = self.set_ups.next_place(PLACES).ok_or(Unmade::Starved("descriptors"))?;
         let group = self.make_group(life.number, process, &plan.cgroup)?;
         if let Some((group, true)) = &group
@@ -285,7 +296,6 @@ impl Executor {
     /// A status pipe has something to say.
     pub(super) fn status(&mut self, shell: &mut Shell<'_>, place: u32) {
         self.hear_status(shell, place, None);
-        self.advance(shell);
     }
 
     /// Hears how a set-up went, of a child that perhaps has ended by now.

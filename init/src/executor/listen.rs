@@ -2,31 +2,33 @@
 //! to wait, and is not turned away.
 
 use std::{
-    fs, io,
+    io,
     net::{SocketAddr, TcpListener, UdpSocket},
     os::{
         fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd},
         linux::net::SocketAddrExt as _,
-        unix::{
-            fs::FileTypeExt as _,
-            net::{SocketAddr as UnixAddress, UnixListener},
-        },
+        unix::net::{SocketAddr as UnixAddress, UnixListener},
     },
+    path::Path,
 };
 
 use events::Text;
 use jobs::{Life, Socket, WorkId};
 use nix::{
-    fcntl::{AtFlags, OFlag, open},
+    fcntl::{AtFlags, OFlag},
+    libc,
     sys::{
         socket::{UnixAddr, getsockname},
-        stat::{Mode, umask},
+        stat::{Mode, fstat, umask},
     },
-    unistd::{Gid, Uid, fchownat},
+    unistd::{Gid, Uid, UnlinkatFlags, fchownat, geteuid, unlinkat},
 };
 
 use super::{Executor, records::SOCKET, step::Unmade, users::Room};
-use crate::store::{Kept, Label};
+use crate::{
+    stock::place::{Place, kind_of},
+    store::{Kept, Label},
+};
 
 /// What tells one owner of sockets from another.
 pub fn owner(job: &str, instance: &str) -> u64 {
@@ -106,11 +108,13 @@ pub fn close(socket: Kept) {
     }
 }
 
-/// Removes a socket's file. Anything else in its place stays.
+/// Removes a socket's file. Anything else in its place stays, and nobody's link leads elsewhere.
 fn remove(path: &str) {
-    if fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket()) {
+    if let Ok(place) = Place::find(Path::new("/"), path, false)
+        && place.status().is_ok_and(|file| kind_of(&file) == libc::S_IFSOCK)
+    {
         // One that cannot be removed is told of when it is bound to.
-        let _ = fs::remove_file(path);
+        let _ = unlinkat(&place.folder, Path::new(&place.name), UnlinkatFlags::NoRemoveDir);
     }
 }
 
@@ -149,12 +153,16 @@ fn file(socket: &Socket, path: &str) -> io::Result<OwnedFd> {
     let bound = bound?;
     if socket.user.is_some() || socket.group.is_some() {
         let (uid, gid) = ids(socket)?;
-        // The file itself, whatever somebody may have put in its place since.
-        let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let here = open(path, flags, Mode::empty())?;
-        if fs::File::from(here.try_clone()?).metadata()?.file_type().is_socket() {
-            fchownat(&here, "", uid, gid, AtFlags::AT_EMPTY_PATH)?;
+        // The file itself. Whose folder it is in may have put another one there since, or a way to one.
+        let here = Place::find(Path::new("/"), path, false)?.open(OFlag::O_PATH, Mode::empty())?;
+        let file = fstat(&here)?;
+        if kind_of(&file) != libc::S_IFSOCK || file.st_nlink != 1 || file.st_uid != geteuid().as_raw() {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "somebody has put another file there",
+            ));
         }
+        fchownat(&here, "", uid, gid, AtFlags::AT_EMPTY_PATH)?;
     }
     Ok(bound.into())
 }

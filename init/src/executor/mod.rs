@@ -2,8 +2,9 @@
 //!
 //! # A process, from the wish to its end
 //!
-//! 1. [`Executor::spawn`] makes a [`Plan`]: all that the child needs, before there is one.
-//! 2. The plan waits in line until fewer than [`AT_ONCE`] children are being set up.
+//! 1. [`Executor::spawn`] puts it in line, where it waits until fewer than [`AT_ONCE`] children are being set up.
+//! 2. [`Executor::make`] makes a [`Plan`]: all that the child needs, before there is one. Nothing is opened for it
+//!    before that: each child is given, and closes, a copy of every descriptor that PID 1 has.
 //! 3. `launch` makes its group and the copy. The child sets itself up (`child`) and executes its program.
 //! 4. The end of the status pipe says how that went: `Spawned`, or `Unspawned` with the step at fault.
 //! 5. `ready` hears when main says that it is up, in whatever way the job has chosen.
@@ -32,6 +33,7 @@ pub mod plan;
 mod ready;
 mod reap;
 mod records;
+pub mod remarks;
 pub mod sessions;
 mod slab;
 pub mod step;
@@ -44,11 +46,10 @@ use std::{
     fs,
     os::fd::OwnedFd,
     path::Path,
-    sync::Arc,
 };
 
-use events::{Args, Text, Time};
-use jobs::{Exit, Input, Job, Life, ProcessKind};
+use events::{Args, Time};
+use jobs::{Exit, Input, Life, ProcessKind};
 use nix::{
     fcntl::{FcntlArg, OFlag, fcntl, open},
     sys::{
@@ -70,7 +71,8 @@ use crate::{
     },
 };
 use groups::Group;
-use launch::{SetUp, Start};
+use launch::SetUp;
+pub use launch::Start;
 use life::Body;
 use noted::{Noted, What};
 pub use plan::Output;
@@ -86,6 +88,8 @@ pub const AT_ONCE: usize = 64;
 pub const REAP_QUOTA: usize = 256;
 /// How many descriptors are held back for when there are no more.
 const RESERVE: usize = 16;
+/// How many of them one process may need.
+const LENT: usize = 8;
 
 /// Makes processes, watches over them and ends them.
 #[derive(Debug)]
@@ -109,7 +113,7 @@ pub struct Executor {
     lives: BTreeMap<u64, Body>,
     /// Which life a process of ours belongs to.
     pids: BTreeMap<i32, u64>,
-    /// Plans in line.
+    /// Processes in line.
     queue: VecDeque<Start>,
     /// Children whose set-up is under way; their place is also that of their step.
     set_ups: Slab<SetUp>,
@@ -128,6 +132,8 @@ pub struct Executor {
     /// Groups of lives that are over, which are not empty yet.
     dying: VecDeque<Group>,
     reserve: Vec<OwnedFd>,
+    /// Whether a process could not be made for want of descriptors since as many as should be were held back.
+    is_short: bool,
     warnings: Vec<String>,
     /// What was said already, and need not be again.
     warned: Vec<String>,
@@ -182,6 +188,7 @@ impl Executor {
             watches: BTreeMap::new(),
             dying: VecDeque::new(),
             reserve: Vec::new(),
+            is_short: false,
             warnings,
             warned: Vec::new(),
             others: Vec::new(),
@@ -195,30 +202,30 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Makes a process. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of the action")]
-    pub fn spawn(
-        &mut self,
-        shell: &mut Shell<'_>,
-        life: Life,
-        (job, piece): (&Arc<Job>, &Piece),
-        instance: &Text,
-        process: ProcessKind,
-        env: &Args,
-        output: Output,
-    ) {
+    /// Puts a process in line. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
+    pub fn spawn(&mut self, start: Start) {
+        self.queue.push_back(start);
+    }
+
+    /// The next one in line, if one more may be set up now: the caller sees to it that it is made.
+    #[must_use]
+    pub fn next(&mut self, now: Time) -> Option<Start> {
+        if !self.queue.is_empty() && self.has_room(now) { self.queue.pop_front() } else { None }
+    }
+
+    /// Makes a process whose turn it is.
+    pub fn make(&mut self, shell: &mut Shell<'_>, start: &Start, piece: &Piece, output: Output) {
+        let Start { life, process, ref job, ref instance, ref env } = *start;
         let body = self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance));
         body.again(job, &piece.work, process);
         let plan = self
             .extra(shell, life, job, piece, process)
             .and_then(|extra| Plan::new((job, piece), instance, process, env, output, extra, &self.base));
         match plan {
-            Ok(plan) => {
-                self.queue.push_back(Start { life, process, plan });
-                self.advance(shell);
-            }
+            Ok(mut plan) => self.launch_or_tell(shell, life, process, &mut plan),
             Err(unmade) => self.unmade(shell, life, process, unmade),
         }
+        self.hold_back();
     }
 
     /// Something that the executor waits for is ready.
@@ -249,7 +256,6 @@ impl Executor {
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.ask_for_lost(shell);
-        self.advance(shell);
         let now = shell.now;
         let due: Vec<u64> =
             self.due.iter().filter(|(_, time)| **time <= now).map(|(life, _)| *life).collect();
@@ -288,10 +294,18 @@ impl Executor {
 
     /// Holds descriptors back, as many as can be had.
     fn hold_back(&mut self) {
-        while self.reserve.len() < RESERVE
-            && let Ok(fd) = self.base.null.try_clone()
-        {
+        while self.reserve.len() < RESERVE {
+            let Ok(fd) = self.base.null.try_clone() else { return };
             self.reserve.push(fd);
+        }
+        self.is_short = false;
+    }
+
+    /// Gives some of what is held back for the process that is to be made, if there was a lack of descriptors: a
+    /// job that is to come back must not wait for clients to go.
+    pub fn make_room(&mut self) {
+        if self.is_short {
+            self.reserve.truncate(self.reserve.len().saturating_sub(LENT));
         }
     }
 
@@ -309,7 +323,8 @@ impl Executor {
         self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
     }
 
-    fn unmade(&self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+    fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+        self.is_short |= unmade == Unmade::Starved("descriptors");
         let input = match unmade {
             Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
             Unmade::Fault(why) => Input::Unspawned { life, process, why: why.into() },

@@ -24,7 +24,7 @@ impl Executor {
         for _ in 0..quota {
             // It is only looked at first: what is known of it must be noted when the kernel forgets it.
             let Ok(Some((pid, seen))) = wait::next(Whose::Any, true) else {
-                self.after_reaping(shell);
+                self.after_reaping();
                 return false;
             };
             if self.hears_messages() {
@@ -37,7 +37,6 @@ impl Executor {
             }
             self.changed(shell, pid, change);
         }
-        self.advance(shell);
         true
     }
 
@@ -50,12 +49,8 @@ impl Executor {
         self.note(life, pid, What::Ended(exit));
     }
 
-    fn after_reaping(&mut self, shell: &mut Shell<'_>) {
-        self.advance(shell);
+    fn after_reaping(&mut self) {
         self.bury();
-        if self.reserve.is_empty() {
-            self.hold_back();
-        }
     }
 
     /// Hears what a process has said before its end is told.

@@ -1,15 +1,15 @@
 //! What the loader hands over: all jobs that could be read, as compact bytes with a checksum.
 
-use std::{fs::File, io, os::unix::fs::FileExt as _};
+use std::{fs::File, io, os::unix::fs::FileExt as _, sync::Arc};
 
 use events::Name;
-use jobs::{Job, Report, Severity, WorkId};
+use jobs::{Job, Report, Severity, WorkId, encoding, formats::Described};
 use serde::{Deserialize, Serialize};
 
-use crate::pid1::works::{Index, Piece, Works};
+use crate::pid1::works::Works;
 
 /// The first bytes; the number at the end is that of the format.
-const MAGIC: [u8; 8] = *b"onsetg01";
+const MAGIC: [u8; 8] = *b"onsetg02";
 const HEAD: usize = 32;
 /// The longest generation that is taken.
 const MAX: u64 = 256 << 20;
@@ -31,20 +31,20 @@ pub struct Remark {
     pub help: Option<String>,
 }
 
-/// What stands at the beginning of a generation.
+/// What stands at the beginning of a generation. The jobs come behind it, and then their pieces in the same order.
 #[derive(Debug, Serialize, Deserialize)]
 struct Body {
-    jobs: Vec<Job>,
     refused: Vec<Name>,
     remarks: Vec<Remark>,
-    index: Index,
+    /// How many bytes each job's piece has.
+    pieces: Vec<u32>,
 }
 
 /// A generation as PID 1 takes it.
 #[derive(Debug)]
 pub struct Generation {
     /// The jobs, by name.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Arc<Job>>,
     /// Jobs whose files were refused: whoever has one of this name keeps it.
     pub refused: Vec<Name>,
     /// What is to be said.
@@ -68,26 +68,28 @@ impl Remark {
     }
 }
 
+/// About how many bytes a job and its piece have each.
+const USUAL: usize = 160;
+
 /// Writes a generation to `file`. Each job is given the number of its piece.
 pub fn write(
     file: &File,
-    jobs: Vec<(Job, Piece)>,
+    jobs: &mut [Described],
     refused: Vec<Name>,
     remarks: Vec<Remark>,
 ) -> io::Result<()> {
-    let mut index = Index::new();
-    let mut pieces = Vec::new();
-    let mut named = Vec::with_capacity(jobs.len());
-    for (mut job, piece) in jobs {
-        let bytes = postcard::to_allocvec(&piece).map_err(io::Error::other)?;
-        job.work = WorkId::of(&bytes);
-        let place = (to_u32(pieces.len())?, to_u32(bytes.len())?);
-        pieces.extend_from_slice(&bytes);
-        index.insert(job.work, place);
-        named.push(job);
+    let room = jobs.len().saturating_mul(USUAL);
+    let (mut coded, mut pieces) = (Vec::with_capacity(room), Vec::with_capacity(room));
+    let mut lengths = Vec::with_capacity(jobs.len());
+    for Described { job, work, path, .. } in jobs {
+        let start = pieces.len();
+        job.work = encoding::put_work(work, path, &mut pieces).map_err(io::Error::other)?;
+        lengths.push(to_u32(pieces.len().saturating_sub(start))?);
+        encoding::put_job(job, &mut coded).map_err(io::Error::other)?;
     }
-    let body = Body { jobs: named, refused, remarks, index };
-    let body = postcard::to_allocvec(&body).map_err(io::Error::other)?;
+    let body = Body { refused, remarks, pieces: lengths };
+    let mut body = postcard::to_allocvec(&body).map_err(io::Error::other)?;
+    body.append(&mut coded);
     let mut head = Vec::with_capacity(HEAD);
     head.extend(MAGIC);
     head.extend((body.len() as u64).to_le_bytes());
@@ -121,10 +123,23 @@ pub fn read(file: File) -> io::Result<Generation> {
         return Err(damaged());
     }
     let base = to_u32(HEAD.saturating_add(body.len()))?;
-    let Body { jobs, refused, remarks, mut index } = postcard::from_bytes(body).map_err(io::Error::other)?;
-    index.values_mut().for_each(|(at, _)| *at = at.saturating_add(base));
+    let (Body { refused, remarks, pieces }, mut rest) =
+        postcard::take_from_bytes(body).map_err(io::Error::other)?;
+    let mut jobs = Vec::with_capacity(pieces.len());
+    let mut index: Vec<(WorkId, (u32, u32))> = Vec::with_capacity(pieces.len());
+    let mut at = base;
+    for length in pieces {
+        let (job, behind) = encoding::take_job(rest).map_err(io::Error::other)?;
+        index.push((job.work, (at, length)));
+        jobs.push(Arc::new(job));
+        at = at.saturating_add(length);
+        rest = behind;
+    }
     let end = u32::try_from(length).map_err(io::Error::other)?;
-    Ok(Generation { jobs, refused, remarks, works: Works::new(file, index, end) })
+    if !rest.is_empty() || at != end {
+        return Err(damaged());
+    }
+    Ok(Generation { jobs, refused, remarks, works: Works::new(file, index.into_iter().collect(), end) })
 }
 
 fn to_u32(length: usize) -> io::Result<u32> {
@@ -151,20 +166,21 @@ mod tests {
     use jobs::{Format, ProcessKind, Work};
 
     use super::*;
-    use crate::sys::memory::memfd;
+    use crate::{pid1::works::Piece, sys::memory::memfd};
 
     fn written() -> File {
         let file = memfd(c"generation").unwrap();
-        let piece = |line: &str| Piece {
+        let described = |name: &str, line: &str| Described {
+            job: Job::new(Name::new(name).unwrap(), Format::Native),
             work: Work {
                 processes: vec![(ProcessKind::Main, jobs::Command::Exec(line.into()))],
                 ..Work::default()
             },
-            path: "/etc/onset/jobs/x.ron".into(),
+            mentions: Vec::new(),
+            path: format!("/etc/onset/jobs/{name}.ron"),
         };
-        let job = |name: &str| Job::new(Name::new(name).unwrap(), Format::Native);
-        let jobs = vec![(job("a"), piece("/bin/a")), (job("b"), piece("/bin/b"))];
-        write(&file, jobs, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
+        let mut jobs = [described("a", "/bin/a"), described("b", "/bin/b")];
+        write(&file, &mut jobs, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
         file
     }
 
@@ -172,9 +188,11 @@ mod tests {
     fn a_generation_comes_back_with_every_jobs_piece() {
         let back = read(written()).unwrap();
         assert_eq!(back.refused, ["c"]);
-        for (job, line) in back.jobs.iter().zip(["/bin/a", "/bin/b"]) {
-            let piece = back.works.piece(job.work).unwrap();
-            assert_eq!(piece.work.processes[0].1, jobs::Command::Exec(line.into()));
+        for (job, name) in back.jobs.iter().zip(["a", "b"]) {
+            assert_eq!(job.name, name);
+            let piece: Piece = back.works.piece(job.work).unwrap();
+            assert_eq!(piece.work.processes[0].1, jobs::Command::Exec(format!("/bin/{name}")));
+            assert_eq!(piece.path, format!("/etc/onset/jobs/{name}.ron"));
         }
     }
 

@@ -21,7 +21,7 @@ use crate::sys::{
     own::{Image, Program, Start, start},
 };
 
-/// How long the loader may be at one file.
+/// How long the loader may be at one file; it gets this time twice.
 pub const ONE_FILE: Duration = Duration::from_secs(5);
 /// How long it may take until it is at the first one: no file is to blame for a machine that is slow.
 pub const BEGINNING: Duration = Duration::from_secs(60);
@@ -48,6 +48,8 @@ pub struct Loader {
     run: Option<Run>,
     /// Whether files changed while it was at work.
     again: bool,
+    /// The file at which it was too slow once: a machine that has much to do, or a disk that awakes, is no fault of it.
+    slow: Option<String>,
 }
 
 /// One run of it.
@@ -62,6 +64,7 @@ struct Run {
     since: Time,
     /// When to look again.
     look: Time,
+    was_slow: bool,
 }
 
 impl Run {
@@ -75,7 +78,7 @@ impl Loader {
     /// A loader for the jobs below `root`.
     #[must_use]
     pub const fn new(root: String) -> Self {
-        Self { root, run: None, again: false }
+        Self { root, run: None, again: false, slow: None }
     }
 
     /// Starts it. If it is at work already, it will run once more.
@@ -118,6 +121,7 @@ impl Loader {
         if count != run.seen {
             (run.seen, run.since) = (count, now);
         } else if now >= run.late() {
+            (run.since, run.was_slow) = (now, true);
             // It may be at its end already; then that is told.
             let _ = nix::sys::signal::kill(run.pid, Signal::SIGKILL);
         }
@@ -129,6 +133,7 @@ impl Loader {
         let (_, path) = beacon(&run.beacon);
         let mut left_out = run.left_out;
         if exit.is_success() {
+            self.slow = None;
             let loaded = match read(run.result) {
                 Ok(generation) => Loaded::Generation(Box::new(generation), left_out),
                 Err(error) => Loaded::Nothing(error.to_string()),
@@ -142,7 +147,11 @@ impl Loader {
         if path.is_empty() || left_out.contains(&path) || left_out.len() >= MOST_TRIES {
             return Loaded::Nothing(format!("the loader ended with {exit}"));
         }
-        left_out.push(path);
+        if run.was_slow && self.slow.as_ref() != Some(&path) {
+            self.slow = Some(path);
+        } else {
+            left_out.push(path);
+        }
         match self.run_without(left_out, image, now) {
             Ok(run) => {
                 self.run = Some(run);
@@ -165,7 +174,8 @@ impl Loader {
         let start_it =
             Start { program, argv, envp: Vec::new(), fds, owns_terminal: false, memory: Some(MEMORY) };
         let pid = start(&start_it)?;
-        Ok(Run { pid, result, beacon, left_out, seen: 0, since: now, look: now.after(ONE_FILE) })
+        let look = now.after(ONE_FILE);
+        Ok(Run { pid, result, beacon, left_out, seen: 0, since: now, look, was_slow: false })
     }
 }
 

@@ -7,11 +7,10 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{Report, formats::rcd::KeywordFilter, load::load_watched};
+use jobs::{Report, Severity, check_loops, formats::rcd::KeywordFilter, load::load_watched};
 
 use super::generation::{Remark, write};
 use crate::{
-    pid1::works::Piece,
     show::Texts,
     sys::{own::descriptor, page::Page},
     tree::{Found, Reach, Watch, read_watched},
@@ -21,6 +20,9 @@ use crate::{
 pub(super) const RESULT: i32 = 3;
 /// The descriptor of the page that names what is being read.
 pub(super) const BEACON: i32 = 4;
+
+/// How much of a path is shown.
+const LONGEST: usize = 3_000;
 
 /// Says which file is read next, and knows those that must not be.
 struct Beacon {
@@ -34,10 +36,8 @@ impl Beacon {
         let Ok(mut page) = self.page.lock() else { return };
         let (page, count) = &mut *page;
         *count = count.wrapping_add(1);
-        let mut line = count.to_le_bytes().to_vec();
-        line.extend(path.as_os_str().as_bytes().iter().take(3_000));
-        line.push(0);
-        page.write(&line);
+        let path = path.as_os_str().as_bytes();
+        page.write(&[&count.to_le_bytes(), path.get(..LONGEST).unwrap_or(path), &[0]]);
     }
 }
 
@@ -73,15 +73,23 @@ fn load(words: &[String]) -> io::Result<()> {
         reports: vec![Report::error("unreadable", format!("{root} cannot be read: {error}"))],
         ..Found::default()
     });
-    let generation =
+    let mut generation =
         load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
-    let texts = Texts::new(&found.tree);
-    let reports = found.reports.iter().chain(&generation.reports);
-    let remarks = reports.map(|report| Remark::new(report, texts.place_of(report))).collect();
-    let jobs = generation.jobs.into_iter();
-    let jobs = jobs.map(|it| (it.job, Piece { work: it.work, path: it.path })).collect();
+    // All of them start, but not all in the order that they ask for.
+    let loops = check_loops(&generation);
+    generation
+        .reports
+        .extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
+    let mut reports = found.reports.iter().chain(&generation.reports).peekable();
+    let remarks = match reports.peek() {
+        None => Vec::new(),
+        Some(_) => {
+            let texts = Texts::new(&found.tree);
+            reports.map(|report| Remark::new(report, texts.place_of(report))).collect()
+        }
+    };
     let refused = generation.refused.into_iter().map(|refused| refused.name).collect();
-    write(&result, jobs, refused, remarks)?;
+    write(&result, &mut generation.jobs, refused, remarks)?;
     // The kernel takes all memory back at once; piece by piece it would take long.
     crate::sys::own::exit(0)
 }

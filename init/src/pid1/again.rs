@@ -13,9 +13,8 @@ use std::{
 };
 
 use events::Bus;
-use jobs::{Action, Engine, Input, ReplyId, Shutdown};
+use jobs::{Action, Engine, Input, ReplyId};
 use nix::unistd::Pid;
-use serde::{Deserialize, Serialize};
 
 use super::{
     assembly::{CGROUPS, WATCHDOG},
@@ -25,48 +24,46 @@ use super::{
     machine::{BUS, Core, Machine},
     options::Options,
     people::CONTROL,
-    purpose::Purpose,
+    rest::{self, Rest},
     works::{Index, Works},
 };
 use crate::{
     control::{self, Control},
-    executor::{self, Executor},
+    executor::Executor,
     loader::Loader,
     logs::{self, Level, Logs},
+    shutdown::OldRoot,
     store::{
-        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe, Watchdog,
+        Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe,
+        Watchdog,
     },
     sys::{exec::Image, memory, poll::Poll},
 };
 
-/// How many turns are taken at most until the bus is empty: more than a full one needs, if nothing comes of it.
-const MOST_TURNS: usize = 1_024;
-
 /// The descriptor of the works, among those that are kept.
 const WORKS: u32 = 900;
 
-/// What is saved beside the engine.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Rest {
-    options: Options,
-    boot: Boot,
-    executor: executor::Records,
-    logs: logs::Records,
-    control: control::Records,
-    works: (Index, u32),
-    own: Vec<(i32, Own)>,
-    purpose: Option<Purpose>,
-    is_loading: bool,
-    ending: Option<Shutdown>,
-}
-
 impl Machine {
     /// Writes down how everything is.
-    pub(super) fn snapshot(&mut self) -> io::Result<()> {
+    fn snapshot(&mut self) -> io::Result<()> {
+        self.save(Vec::new())
+    }
+
+    /// The same, and what waits for the next turn and would not be told again: the journal is not read after a
+    /// planned exec.
+    fn last_snapshot(&mut self) -> io::Result<()> {
+        let waiting = self.core.bus.iter().filter(|input| !rest::is_told_again(input));
+        let waiting = waiting.cloned().collect();
+        self.save(waiting)
+    }
+
+    fn save(&mut self, waiting: Vec<Input>) -> io::Result<()> {
         let (_, index, end) = self.works.parts();
         let rest = Rest {
+            waiting,
             options: self.core.options.clone(),
-            boot: self.boot.clone(),
+            // A new root is booted from its beginning, with what runs already.
+            boot: if self.has_new_root { Boot::new(self.core.options.settle) } else { self.boot.clone() },
             executor: self.executor.records(),
             logs: self.logs.records(),
             control: self.control.records().clone(),
@@ -99,21 +96,10 @@ impl Machine {
         };
     }
 
-    /// Gives the engine all that was heard: what is still on the bus when PID 1 executes itself is lost.
-    fn work_off(&mut self) {
-        for _ in 0..MOST_TURNS {
-            if self.core.bus.is_empty() {
-                return;
-            }
-            self.step();
-        }
-    }
-
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
-        self.work_off();
         self.control.keep_questions();
-        let error = match self.snapshot() {
+        let error = match self.last_snapshot() {
             Err(error) => error,
             Ok(()) => {
                 self.control.farewell(self.core.now);
@@ -137,8 +123,7 @@ impl Machine {
         let Some(Ok(copy)) = self.store.image().filter(|image| is_deleted(image)).map(Image::copy) else {
             return;
         };
-        self.work_off();
-        let error = match self.snapshot() {
+        let error = match self.last_snapshot() {
             Ok(()) => self.store.execute(copy),
             Err(error) => error,
         };
@@ -146,12 +131,14 @@ impl Machine {
     }
 
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
-    pub(super) fn become_init(&mut self, program: &CStr) -> String {
-        self.work_off();
+    pub(super) fn become_init(&mut self, program: &CStr, old: Option<OldRoot>) -> String {
         self.logs.renew_keeper(&mut self.core.shell());
         self.has_new_root = true;
-        let is_onset =
-            self.snapshot().and_then(|()| Image::at(program)).map(|image| self.store.execute(image));
+        let image = self.last_snapshot().and_then(|()| Image::at(program));
+        if let Some(old) = old {
+            old.remove();
+        }
+        let is_onset = image.map(|image| self.store.execute(image));
         let why = match is_onset {
             Ok(error) | Err(error) => error,
         };
@@ -183,7 +170,8 @@ impl Machine {
     }
 
     fn restored(store: Store, restored: Restored<Rest>, kept: Vec<Kept>, again: u64) -> io::Result<Self> {
-        let Restored { engine, rest, interrupted, skipped, lost, .. } = restored;
+        let Restored { engine, rest, replayed: (turns, _), interrupted, skipped, lost } = restored;
+        let is_unheard = turns == 0 && interrupted.is_none() && skipped.is_none();
         let mut core =
             Core { poll: Poll::new()?, bus: Bus::new(BUS), now: clock::now(), options: rest.options };
         let (for_logs, kept) = of(kept, Logs::wants);
@@ -206,6 +194,9 @@ impl Machine {
         let is_whole = works_kept.is_some();
         machine.works_kept = works_kept;
         machine.executor.set_variables(machine.control.environment());
+        if is_unheard {
+            rest.waiting.into_iter().for_each(|input| machine.core.shell().report(input));
+        }
         if let Some(skipped) = skipped {
             machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
         }

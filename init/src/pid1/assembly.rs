@@ -76,13 +76,19 @@ impl Machine {
         }
     }
 
-    fn start_watchdog(&mut self) {
-        let Some(limit) = self.core.options.watchdog else { return };
+    /// Opens the hardware's watchdog if it is asked for and there. Its driver may be loaded later: then once more.
+    pub(super) fn start_watchdog(&mut self) {
+        let Some(limit) = self.core.options.watchdog.filter(|_| self.watchdog.is_none()) else { return };
         let seconds = u32::try_from(limit.as_secs()).unwrap_or(u32::MAX).max(1);
         let label = Label { role: WATCHDOG, place: seconds, number: 0 };
         match Watchdog::start(Path::new("/dev/watchdog"), seconds, label, self.core.now) {
             Ok(watchdog) => self.watchdog = Some(watchdog),
-            Err(error) => self.say(Level::Error, &format!("there is no watchdog: {error}")),
+            Err(error) => {
+                self.say(
+                    Level::Warning,
+                    &format!("there is no watchdog yet ({error}); it is fed when it appears"),
+                );
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! From the first generation of jobs to a boot that has settled.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use events::{Args, Event, Fact, Key, Name, Time, Value};
 use jobs::{Exit, Input, Job, Origin, Verb};
@@ -109,21 +109,27 @@ impl Machine {
         let run = self.core.options.run.as_ref().map(|_| purpose::run());
         for (job, piece) in purpose::job(&self.core.options.command).into_iter().chain(run) {
             match generation.works.add(&piece) {
-                Ok(work) => generation.jobs.push(Job { work, ..job }),
+                Ok(work) => generation.jobs.push(Arc::new(Job { work, ..job })),
                 Err(error) => self.say(Level::Error, &format!("{}: {error}", job.name)),
             }
         }
         let kept: Vec<_> = self.engine.works().collect();
+        let is_first = kept.is_empty();
         if let Err(error) = self.works.replace(generation.works, kept) {
             self.say(Level::Error, &format!("the new jobs cannot be kept: {error}"));
             return;
         }
+        if !self.boot.has_started() && !is_first {
+            // This is another root, and what runs was started in the one before. A prompt begins anew, in its time.
+            for Fact { name, identity, .. } in console_facts() {
+                self.core.shell().report(Input::Ended { name, identity });
+            }
+        }
         let count = generation.jobs.len();
-        let jobs = generation.jobs.into_iter().map(std::sync::Arc::new).collect();
         let refused = generation.refused.iter().map(ToString::to_string).collect();
         self.control.set_faults(generation.remarks.iter().filter(|remark| remark.is_error).map(fault));
         let reports = generation.remarks.iter().map(fault).collect();
-        self.core.shell().report(Input::Reload { jobs, refused: generation.refused });
+        self.core.shell().report(Input::Reload { jobs: generation.jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
         self.keep_works();
         self.has_spare_memory = self.boot.settled;
@@ -159,11 +165,8 @@ impl Machine {
             self.emit(event);
         }
         // Behind `startup`: a login prompt requires what that starts.
-        for tty in crate::boot::consoles() {
-            if let Ok(Event { name, args }) = format!("console TTY={tty}").parse() {
-                let fact = Fact::named(name, args);
-                self.core.shell().report(Input::Began { fact, origin: Origin::World });
-            }
+        for fact in console_facts() {
+            self.core.shell().report(Input::Began { fact, origin: Origin::World });
         }
     }
 
@@ -198,4 +201,10 @@ impl Machine {
         let on_its_way = list.filter(|it| it.goal == "start" && it.state != "running" && !it.timed_out);
         on_its_way.map(|it| it.to_string()).take(8).collect::<Vec<_>>().join("; ")
     }
+}
+
+/// That there is this console, for each of them.
+fn console_facts() -> impl Iterator<Item = Fact> {
+    let events = crate::boot::consoles().into_iter().map(|tty| format!("console TTY={tty}").parse::<Event>());
+    events.flatten().map(|Event { name, args }| Fact::named(name, args))
 }

@@ -7,8 +7,9 @@ use nix::unistd::Pid;
 
 use super::machine::Machine;
 use crate::{
+    executor::remarks,
     logs::Level,
-    shutdown::{self, End, Next},
+    shutdown::{self, End, Next, Written},
     sys::own::{Program, Start, start},
 };
 
@@ -35,6 +36,9 @@ impl Machine {
         match end.next(shutdown::is_alone(), self.core.now) {
             Next::Wait => {}
             Next::Unmount => {
+                for held in remarks::all_held() {
+                    self.say(Level::Error, &format!("going on without waiting: {held}"));
+                }
                 self.leave_deleted_file();
                 let pid = self.start_unmounting();
                 if let Some(end) = &mut self.end {
@@ -42,7 +46,7 @@ impl Machine {
                 }
                 self.again = true;
             }
-            Next::Power(kind) => self.power(kind),
+            Next::Power(kind, written) => self.power(kind, written),
         }
     }
 
@@ -58,7 +62,7 @@ impl Machine {
         start(&unmount).ok()
     }
 
-    fn power(&mut self, kind: Shutdown) {
+    fn power(&mut self, kind: Shutdown, written: Written) {
         if let Some(watchdog) = self.watchdog.take()
             && let Err(error) = watchdog.stop()
         {
@@ -72,7 +76,7 @@ impl Machine {
             };
             crate::sys::own::exit(code);
         }
-        let refused = shutdown::power(kind);
+        let refused = shutdown::power(kind, written);
         self.say(Level::Error, &format!("the kernel refuses to {}: {}", kind.name(), refused.desc()));
         self.end = None;
     }

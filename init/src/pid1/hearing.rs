@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     logs::Level,
+    shutdown,
     store::faults::{self, Point},
 };
 
@@ -57,6 +58,9 @@ impl Machine {
             Wish::Reopen => self.control.listen_again(&mut self.core.shell()),
             Wish::Dump => self.dump(),
             Wish::Reexec => self.reexec(None),
+            Wish::Down(kind) | Wish::DownNow(kind) if let Some(why) = shutdown::obstacle(kind) => {
+                self.say(Level::Error, why);
+            }
             Wish::Down(kind) => self.go_down(kind, Origin::World),
             Wish::DownNow(kind) => self.begin_end(kind),
             Wish::RunLevel(level) => {

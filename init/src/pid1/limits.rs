@@ -22,7 +22,12 @@ pub fn all(executor: &Executor, settle: Duration) -> Vec<Limit> {
             "processes that are set up at a time",
         ),
         limit("loader-memory", loader::MEMORY, None, "bytes that the loader may have"),
-        limit("loader-one-file-ms", millis(loader::ONE_FILE), None, "that the loader may be at one file"),
+        limit(
+            "loader-one-file-ms",
+            millis(loader::ONE_FILE),
+            None,
+            "that the loader may be at one file, twice",
+        ),
         limit("settle-ms", millis(settle), None, "until it is said who holds the boot up"),
     ]
 }

@@ -125,6 +125,7 @@ impl Machine {
             }
             self.reap();
             self.tick();
+            self.make_processes();
             self.step();
             self.look_whether_settled();
             self.say_who_is_waited_for();
@@ -152,7 +153,7 @@ impl Machine {
     }
 
     /// One turn of the engine.
-    pub(super) fn step(&mut self) {
+    fn step(&mut self) {
         let due = self.wake.is_some_and(|wake| wake <= self.core.now);
         if self.core.bus.is_empty() && !self.again && !due {
             return;
@@ -199,10 +200,13 @@ impl Machine {
                 }
             }
             Token::Kernel => {
-                let has_inputs =
-                    self.kernel.as_ref().is_some_and(|kernel| kernel.ready(&mut self.core.shell()));
-                if let Some(keys) = self.keys.as_mut().filter(|_| has_inputs) {
+                let come = self.kernel.as_ref().map(|kernel| kernel.ready(&mut self.core.shell()));
+                let come = come.unwrap_or_default();
+                if let Some(keys) = self.keys.as_mut().filter(|_| come.input) {
                     keys.look(&mut self.core.shell());
+                }
+                if come.watchdog {
+                    self.start_watchdog();
                 }
             }
             Token::Keys(number) => {

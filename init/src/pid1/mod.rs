@@ -16,6 +16,7 @@ mod patience;
 mod people;
 mod perform;
 mod purpose;
+mod rest;
 pub mod shell;
 pub mod signals;
 pub mod token;

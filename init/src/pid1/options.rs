@@ -129,7 +129,11 @@ impl Options {
                 true
             }
             "settle" => parse_delay(value).map(|delay| self.settle = Some(delay)).is_ok(),
-            "watchdog" => parse_delay(value).map(|delay| self.watchdog = Some(delay)).is_ok(),
+            "watchdog" => {
+                let seconds = value.parse().map(Duration::from_secs);
+                self.watchdog = seconds.ok().or_else(|| parse_delay(value).ok());
+                self.watchdog.is_some()
+            }
             "fault" => {
                 self.fault = Some(value.into());
                 true

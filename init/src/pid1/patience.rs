@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use events::Time;
+use jobs::{Failure, Note, Notice, Status};
 
 use super::machine::Machine;
 use crate::logs::Level;
@@ -28,6 +29,16 @@ impl Patience {
 }
 
 impl Machine {
+    /// Says of what outlives KILL which processes these are, and where in the kernel.
+    pub(super) fn say_who_is_held(&mut self, note: &Note) {
+        let Some(job) = note.job.as_ref().filter(|_| note.what == Notice::Failed(Failure::Unkillable)) else {
+            return;
+        };
+        for held in self.executor.held(job, &note.instance) {
+            self.say(Level::Error, &format!("{job}: {held}"));
+        }
+    }
+
     /// While the machine boots or goes down: says every five seconds whom it waits for.
     pub(super) fn say_who_is_waited_for(&mut self) {
         let goes_down = self.engine.going_down().is_some() && self.end.is_none();
@@ -44,23 +55,65 @@ impl Machine {
         }
         self.patience.next = Some(now.after(SILENCE));
         let goal = if goes_down { "stop" } else { "start" };
-        let done = |state: &str| matches!(state, "waiting" | "running");
-        let list = self.engine.list().into_iter();
-        let mut waited: Vec<String> = list
-            .filter(|it| it.goal == goal && !done(it.state))
-            .map(|it| match it.waits.first() {
-                Some(wait) => format!("{it} (waits for {wait})"),
-                None => it.to_string(),
-            })
-            .collect();
-        let more = waited.len().saturating_sub(MOST);
-        waited.truncate(MOST);
-        if more > 0 {
-            waited.push(format!("and {more} more"));
-        }
-        if !waited.is_empty() {
+        // A task that runs is not up.
+        let done = |it: &Status| it.state == "waiting" || (it.state == "running" && (goes_down || it.up));
+        let list = self.engine.list().into_iter().filter(|it| it.goal == goal && !done(it));
+        if let Some(waited) = named(list.collect()) {
             let seconds = now.since(since).as_secs();
-            self.say(Level::Warning, &format!("waiting since {seconds} s for {}", waited.join("; ")));
+            self.say(Level::Warning, &format!("{seconds} s: waiting for {waited}"));
         }
+    }
+}
+
+/// Those who do something, by name; if nobody does, those who are held. The others are counted.
+fn named(all: Vec<Status>) -> Option<String> {
+    let (held, busy): (Vec<Status>, Vec<Status>) = all.into_iter().partition(|it| it.state == "held");
+    let (named, others) = if busy.is_empty() { (held, Vec::new()) } else { (busy, held) };
+    let mut texts: Vec<String> = named
+        .iter()
+        .map(|it| match it.waits.first() {
+            Some(wait) => format!("{it} (waits for {wait})"),
+            None => it.to_string(),
+        })
+        .map(|text| text.replace("\n\t", ", "))
+        .collect();
+    let more = texts.len().saturating_sub(MOST);
+    texts.truncate(MOST);
+    if more > 0 {
+        texts.push(format!("{more} more"));
+    }
+    if !others.is_empty() {
+        texts.push(format!("{} held behind them", others.len()));
+    }
+    (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(job: &str, state: &'static str, waits: &[&str]) -> Status {
+        Status {
+            job: job.into(),
+            instance: "".into(),
+            goal: "start",
+            state,
+            processes: Vec::new(),
+            up: false,
+            timed_out: false,
+            waits: waits.iter().map(|wait| String::from(*wait)).collect(),
+            last: None,
+        }
+    }
+
+    #[test]
+    fn who_does_something_is_named_before_those_who_wait_for_it() {
+        let held = || status("fstab", "held", &["udev to have settled"]);
+        assert_eq!(
+            named(vec![held(), held(), status("udev", "post-start", &[])]).as_deref(),
+            Some("udev start/post-start; 2 held behind them"),
+        );
+        assert_eq!(named(vec![held()]).as_deref(), Some("fstab start/held (waits for udev to have settled)"));
+        assert_eq!(named(Vec::new()), None);
     }
 }

@@ -19,6 +19,7 @@ pub(super) const CONTROL: u32 = 1;
 macro_rules! with_views {
     ($machine:ident, $views:ident => $call:expr) => {{
         let life_of_pid = |pid: i32| $machine.executor.life_of_pid(pid);
+        let remarks = |job: &str, instance: &str| $machine.executor.remarks(job, instance);
         let limits = || $crate::pid1::limits::all(&$machine.executor, $machine.boot.limit());
         let decoding = |uid: Option<u32>| match uid {
             Some(uid) => $machine.store.decoding($crate::pid1::people::CONTROL, uid),
@@ -28,6 +29,8 @@ macro_rules! with_views {
             engine: &$machine.engine,
             works: &$machine.works,
             life_of_pid: &life_of_pid,
+            remarks: &remarks,
+            obstacle: &$crate::shutdown::obstacle,
             limits: &limits,
             decoding: &decoding,
         };
@@ -87,7 +90,7 @@ impl Machine {
     /// Goes over to another root and the init in it, which goes on with our state if it is Onset.
     fn switch_root(&mut self, root: &str, program: Option<&str>, reply: ReplyId) {
         let why = match shutdown::switch_root(root, program) {
-            Ok(program) => self.become_init(&program),
+            Ok((program, old)) => self.become_init(&program, old),
             Err(why) => why,
         };
         self.say(Level::Error, &format!("cannot switch to {root}: {why}"));

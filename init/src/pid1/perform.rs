@@ -1,12 +1,10 @@
 //! Does what the engine says: each action goes to the part that it concerns.
 
-use std::sync::Arc;
-
-use events::{Args, Text};
-use jobs::{Action, Console, Input, Job, Life, ProcessKind};
+use jobs::{Action, Console, Input, Life, ProcessKind};
 
 use super::{machine::Machine, notes, people::with_views, purpose::Purpose};
 use crate::{
+    executor::Start,
     logs::{Level, Output},
     sys::alloc,
 };
@@ -15,7 +13,12 @@ impl Machine {
     pub(super) fn perform(&mut self, action: Action) {
         match action {
             Action::Spawn { life, job, instance, process, env, because: _ } => {
-                self.spawn(life, &job, &instance, process, &env);
+                if job.is_purpose && process == ProcessKind::Main {
+                    let (job, instance) = (job.name.clone(), instance.clone());
+                    self.purpose = Some(Purpose { life, job, instance });
+                }
+                self.executor.spawn(Start { life, process, job, instance, env });
+                self.make_processes();
             }
             Action::Signal { life, signal } => self.executor.signal(&mut self.core.shell(), life, signal),
             Action::SignalMain { life, signal } => {
@@ -48,6 +51,7 @@ impl Machine {
             Action::Note(note) => {
                 let (level, text) = notes::text(&note);
                 self.say(level, &text);
+                self.say_who_is_held(&note);
                 self.control.note(&mut self.core.shell(), &note);
             }
             Action::Down(kind) => self.begin_end(kind),
@@ -59,10 +63,15 @@ impl Machine {
         self.logs.say(self.core.now, level, text);
     }
 
-    fn spawn(&mut self, life: Life, job: &Arc<Job>, instance: &Text, process: ProcessKind, env: &Args) {
-        if job.is_purpose && process == ProcessKind::Main {
-            self.purpose = Some(Purpose { life, job: job.name.clone(), instance: instance.clone() });
+    /// Makes the processes whose turn it is.
+    pub(super) fn make_processes(&mut self) {
+        while let Some(start) = self.executor.next(self.core.now) {
+            self.make(&start);
         }
+    }
+
+    fn make(&mut self, start: &Start) {
+        let Start { life, process, ref job, ref instance, .. } = *start;
         if alloc::is_short() {
             self.core.shell().report(Input::Starved { life, process, what: "memory".into() });
             return;
@@ -75,13 +84,14 @@ impl Machine {
                 return;
             }
         };
+        self.executor.make_room();
         let output = match piece.work.console {
             Console::None => Output::Null,
             Console::Log => self.logs.output_for(&mut self.core.shell(), life, &job.name, instance),
             Console::Output => Output::Console,
             Console::Owner => Output::Owner,
         };
-        self.executor.spawn(&mut self.core.shell(), life, (job, &piece), instance, process, env, output);
+        self.executor.make(&mut self.core.shell(), start, &piece, output);
     }
 
     fn forget(&mut self, life: Life) {

@@ -1,6 +1,6 @@
 //! What signals to PID 1 mean: on a machine, in a container, and from a busybox that takes us for its own init.
 
-use std::{fs, io, os::fd::AsFd};
+use std::{fs, io, os::fd::AsFd, path::PathBuf};
 
 use jobs::Shutdown;
 use nix::sys::{
@@ -84,11 +84,18 @@ impl AsFd for Signals {
     }
 }
 
-/// Whether the sender of a signal is busybox, whose programs speak another language than others.
+/// Whether the sender of a signal is busybox, whose programs speak another language than others. They end as soon
+/// as they have sent it: of one that is gone already it is taken for granted where the shell is busybox, since that
+/// shell runs its own `poweroff` whatever other one there is.
 #[must_use]
 pub fn is_busybox(pid: u32) -> bool {
-    fs::read_link(format!("/proc/{pid}/exe"))
-        .is_ok_and(|exe| exe.file_name().is_some_and(|name| name.to_string_lossy().starts_with("busybox")))
+    let named =
+        |path: PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("busybox"));
+    match fs::read_link(format!("/proc/{pid}/exe")) {
+        Ok(exe) => named(exe),
+        // 0 is a sender outside of our pid namespace, who sees nothing of our shell.
+        Err(_) => pid != 0 && fs::canonicalize("/bin/sh").is_ok_and(named),
+    }
 }
 
 /// What signal `number` means.

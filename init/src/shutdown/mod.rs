@@ -3,10 +3,11 @@
 //! When this begins, all jobs are down. PID 1 never waits here either: it is a state that the loop asks for its next
 //! step. What may block (unmounting) is done by a process of its own, for which there is a limit.
 
+mod leave;
 mod switch;
 mod unmount;
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use events::Time;
 use jobs::Shutdown;
@@ -19,6 +20,7 @@ use nix::{
     unistd::{Pid, getpid, sync},
 };
 
+pub use leave::OldRoot;
 pub use switch::{hand_over, switch_root};
 pub use unmount::run as run_unmount;
 
@@ -48,6 +50,16 @@ pub struct End {
     kind: Shutdown,
     step: Step,
     until: Time,
+    written: Written,
+}
+
+/// Whether file systems have been written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Nobody has tried.
+    No,
+    /// Yes, or there is no use in trying again.
+    Yes,
 }
 
 /// What the loop must do for it.
@@ -58,7 +70,7 @@ pub enum Next {
     /// Start the process that puts file systems away, and say which it is with [`End::unmounting`].
     Unmount,
     /// Call [`power`]: there is nothing left to do.
-    Power(Shutdown),
+    Power(Shutdown, Written),
 }
 
 impl End {
@@ -68,7 +80,7 @@ impl End {
         signal_all(Signal::SIGTERM);
         // Stopped ones hear it only when they go on.
         signal_all(Signal::SIGCONT);
-        Self { kind, step: Step::Asked, until: now.after(TERM_LIMIT) }
+        Self { kind, step: Step::Asked, until: now.after(TERM_LIMIT), written: Written::No }
     }
 
     /// What the machine shall do in the end.
@@ -99,7 +111,7 @@ impl End {
                 self.over()
             }
             Step::Asked | Step::Killed | Step::Unmounting(_) => Next::Wait,
-            Step::Over => Next::Power(self.kind),
+            Step::Over => Next::Power(self.kind, self.written),
         }
     }
 
@@ -110,12 +122,14 @@ impl End {
 
     fn over(&mut self) -> Next {
         self.step = Step::Over;
-        Next::Power(self.kind)
+        Next::Power(self.kind, self.written)
     }
 
     /// File systems are being put away by this process; `None` if it could not be started.
     pub fn unmounting(&mut self, pid: Option<Pid>) {
         self.step = pid.map_or(Step::Over, Step::Unmounting);
+        // It writes everything out, and what it cannot write would hold us, too.
+        self.written = if pid.is_some() { Written::Yes } else { Written::No };
     }
 
     /// A process of ours has ended.
@@ -123,6 +137,19 @@ impl End {
         if self.step == Step::Unmounting(pid) {
             self.step = Step::Over;
         }
+    }
+}
+
+/// What is in the way of such an end, which is better known before everything is stopped.
+#[must_use]
+pub fn obstacle(kind: Shutdown) -> Option<&'static str> {
+    match kind {
+        Shutdown::Kexec => match fs::read_to_string("/sys/kernel/kexec_loaded").as_deref().map(str::trim) {
+            Ok("0") => Some("no kernel is loaded that could be started: `kexec -l` loads one"),
+            Ok(_) => None,
+            Err(_) => Some("this kernel cannot start another one"),
+        },
+        Shutdown::Poweroff | Shutdown::Reboot | Shutdown::Halt => None,
     }
 }
 
@@ -148,11 +175,13 @@ pub fn is_alone() -> bool {
 }
 
 /// Ends the machine. It comes back only if the kernel refuses, and gives why.
-pub fn power(kind: Shutdown) -> Errno {
+pub fn power(kind: Shutdown, written: Written) -> Errno {
     if !is_init() {
         return Errno::EPERM;
     }
-    sync();
+    if written == Written::No {
+        sync();
+    }
     let mode = match kind {
         Shutdown::Poweroff => RebootMode::RB_POWER_OFF,
         Shutdown::Reboot => RebootMode::RB_AUTOBOOT,

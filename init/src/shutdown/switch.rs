@@ -8,9 +8,11 @@ use std::{
 
 use nix::{
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::signal::Signal,
+    sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask},
     unistd::{chdir, chroot, execv},
 };
+
+use super::leave::OldRoot;
 
 /// Programs that are an init, the usual one first.
 const INITS: [&str; 4] = ["/usr/sbin/onset", "/sbin/init", "/etc/init", "/bin/sh"];
@@ -18,9 +20,9 @@ const INITS: [&str; 4] = ["/usr/sbin/onset", "/sbin/init", "/etc/init", "/bin/sh
 /// File systems of the kernel's own, which are taken along.
 const TAKEN: [&str; 4] = ["/dev", "/proc", "/sys", "/run"];
 
-/// Makes `root` the root, with the kernel's own file systems in it, and gives the init to execute there. Everything is
-/// looked at before anything is changed.
-pub fn switch_root(root: &str, program: Option<&str>) -> Result<CString, String> {
+/// Makes `root` the root, with the kernel's own file systems in it. Gives the init to execute there, and the old root if
+/// it is one that takes memory. Everything is looked at before anything is changed.
+pub fn switch_root(root: &str, program: Option<&str>) -> Result<(CString, Option<OldRoot>), String> {
     let root = Path::new(root);
     let device = |path: &Path| path.metadata().map(|metadata| metadata.dev());
     let (here, there) = (device(Path::new("/")), device(root));
@@ -33,6 +35,8 @@ pub fn switch_root(root: &str, program: Option<&str>) -> Result<CString, String>
         Some(program) => return Err(format!("there is no program {program} in it")),
         None => *INITS.iter().find(|init| is_program(root, init)).ok_or("there is no init in it")?,
     };
+    let program_name = CString::new(program).map_err(|error| error.to_string())?;
+    let old = OldRoot::in_memory();
     let none: Option<&str> = None;
     for taken in TAKEN {
         let to = below(root, taken);
@@ -48,12 +52,17 @@ pub fn switch_root(root: &str, program: Option<&str>) -> Result<CString, String>
         chdir("/")
     };
     steps().map_err(|error| error.desc().to_owned())?;
-    CString::new(program).map_err(|error| error.to_string())
+    Ok((program_name, old))
 }
 
 /// Ends everything that is left and becomes another init. It comes back only with the reason why not.
 pub fn hand_over(program: &CStr) -> String {
     super::signal_all(Signal::SIGKILL);
+    // It would inherit that all signals are held back.
+    let unblocked = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
+    if let Err(error) = unblocked {
+        return error.desc().to_owned();
+    }
     match execv(program, &[program]) {
         Ok(never) => match never {},
         Err(error) => error.desc().to_owned(),

@@ -23,11 +23,22 @@ const KERNEL_GROUP: u32 = 1;
 const BUFFER: usize = 8 << 20;
 /// No message is longer.
 const MESSAGE: usize = 8192;
+/// What the kernel calls the device that is to be fed.
+const WATCHDOG: &str = "watchdog";
 /// How many messages are read in one turn.
 const TURN: usize = 256;
 
 /// What is said when an input device has come.
 const INPUT_ADDED: &str = "input-device-added";
+
+/// What has come that others wait for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Come {
+    /// A watchdog is there.
+    pub watchdog: bool,
+    /// There may be another input device.
+    pub input: bool,
+}
 
 /// The kernel's messages about devices.
 #[derive(Debug)]
@@ -45,31 +56,33 @@ impl Kernel {
         Ok(Self(fd))
     }
 
-    /// Reads what has come, and says whether there may be another input device. A message counts only if the kernel
+    /// Reads what has come, and says what may be there now that others wait for. A message counts only if the kernel
     /// sent it.
-    pub fn ready(&self, shell: &mut Shell<'_>) -> bool {
-        let mut has_inputs = false;
+    pub fn ready(&self, shell: &mut Shell<'_>) -> Come {
         let mut bytes = [0; MESSAGE];
+        let mut come = Come::default();
         for _ in 0..TURN {
             let (length, sender) = match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut bytes) {
                 Ok(message) => message,
                 Err(Errno::EINTR) => continue,
                 Err(Errno::ENOBUFS) => {
-                    has_inputs = true;
+                    come.input = true;
                     continue;
                 }
-                Err(_) => return has_inputs,
+                Err(_) => return come,
             };
             if sender.is_none_or(|sender| sender.pid() != 0) {
                 continue;
             }
             let message = bytes.get(..length).unwrap_or_default();
             if let Some(event) = uevent(message) {
-                has_inputs |= event.name.as_str() == INPUT_ADDED;
+                let is_watchdog = event.args.get("KERNEL").is_some_and(|name| name.as_str() == WATCHDOG);
+                come.watchdog |= is_watchdog && event.name.as_str().ends_with("-added");
+                come.input |= event.name.as_str() == INPUT_ADDED;
                 shell.report(Input::Event { event, origin: Origin::World, reply: None });
             }
         }
-        has_inputs
+        come
     }
 }
 

@@ -1,7 +1,8 @@
 //! The number that tells one machine from another: `/etc/machine-id`.
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -48,10 +49,14 @@ pub fn run(task: &mut Task, _: &[String]) {
     }
 }
 
-/// Whole or not at all.
+/// Whole or not at all, also when the power goes.
 fn write(path: &Path, id: &str) -> io::Result<()> {
     let new: PathBuf = path.with_extension("new");
-    let result = fs::write(&new, format!("{id}\n")).and_then(|()| fs::rename(&new, path));
+    let written = File::create(&new).and_then(|mut file| {
+        file.write_all(format!("{id}\n").as_bytes())?;
+        file.sync_all()
+    });
+    let result = written.and_then(|()| fs::rename(&new, path));
     if result.is_err() {
         // It is of no use any more.
         let _ = fs::remove_file(&new);

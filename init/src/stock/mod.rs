@@ -14,7 +14,7 @@ mod hostname;
 mod kernel_line;
 mod machine_id;
 mod modules;
-mod place;
+pub(crate) mod place;
 mod program;
 mod runlevel;
 mod seed;

@@ -1,6 +1,8 @@
 //! What is told to PID 1, through its control socket.
 
 use std::{
+    fmt::Display,
+    fs::OpenOptions,
     io::{self, BufRead as _, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -8,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::task::{Task, reason};
+use super::task::{Task, reason, say};
 
 /// Where Onset listens, if `ONSET_CONTROL` says nothing else.
 const SOCKET: &str = "/run/onset/control";
@@ -41,6 +43,15 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
         }
         Err(error) => task.fault(format!("cannot ask Onset for {method} {parameters}: {}", reason(&error))),
     }
+}
+
+/// A line for the log, and through the kernel for the console, even a quiet one.
+pub fn console(what: impl Display) {
+    let line = format!("<3>onset: {what}\n");
+    say(&what);
+    // Without a kernel's log, as in a container, the job's log has it.
+    let _ =
+        OpenOptions::new().write(true).open("/dev/kmsg").and_then(|mut file| file.write_all(line.as_bytes()));
 }
 
 fn socket() -> PathBuf {

@@ -87,6 +87,10 @@ impl Flavor for &mut Pieces<'_> {
     type Output = ();
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        if self.buffer.len().saturating_add(data.len()) <= PIECE {
+            self.buffer.extend_from_slice(data);
+            return Ok(());
+        }
         for piece in data.chunks(PIECE) {
             if self.buffer.len().saturating_add(piece.len()) > PIECE {
                 self.flush()?;

@@ -1,6 +1,12 @@
 //! A page of memory that two processes see: one tells where it is, the other looks when the first is gone.
 
-use std::{fs::File, io, os::fd::AsRawFd as _, ptr::NonNull};
+use std::{
+    fs::File,
+    io,
+    os::fd::AsRawFd as _,
+    ptr::NonNull,
+    sync::atomic::{Ordering, compiler_fence},
+};
 
 /// How much there is to write to.
 pub const PAGE: usize = 4096;
@@ -30,12 +36,19 @@ impl Page {
         NonNull::new(at.cast()).map(Self).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
     }
 
-    /// Writes `bytes` at the beginning, as many as fit.
-    pub fn write(&mut self, bytes: &[u8]) {
-        for (at, byte) in bytes.iter().take(PAGE).enumerate() {
-            // SAFETY: `at` is below the length of the mapping, which lives as long as `self`.
-            unsafe { self.0.as_ptr().add(at).write_volatile(*byte) };
+    /// Writes these bytes one behind the other from the beginning, as many as fit.
+    pub fn write(&mut self, parts: &[&[u8]]) {
+        let mut at = 0_usize;
+        for part in parts {
+            let length = part.len().min(PAGE.saturating_sub(at));
+            // SAFETY: `at` is not above the length of the mapping, which lives as long as `self`.
+            let to = unsafe { self.0.as_ptr().add(at) };
+            // SAFETY: so many bytes are left behind `at`, and so many there are in `part`, which is memory of its own.
+            unsafe { to.copy_from_nonoverlapping(part.as_ptr(), length) };
+            at = at.saturating_add(length);
         }
+        // Whoever looks at the page later must find what was written by now.
+        compiler_fence(Ordering::SeqCst);
     }
 }
 

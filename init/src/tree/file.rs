@@ -1,13 +1,17 @@
 //! One file: found through its links, opened only if it is a regular one, read up to a bound.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File},
     io::{self, Read as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
     path::{Path, PathBuf},
 };
 
 use jobs::{Report, formats::Source, load::Content};
+use nix::{
+    fcntl::{OFlag, open, openat},
+    sys::stat::Mode,
+};
 
 /// The longest file that is read, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;
@@ -15,9 +19,10 @@ pub const MAX_FILE: u64 = 1 << 20;
 const MAX_LINKS: usize = 16;
 /// How much of a script is read at first, if its header may be enough.
 const HEADER: usize = 4096;
-
-/// `O_NONBLOCK`: should a file become a FIFO between the look and the opening, the opening does not wait.
-const O_NONBLOCK: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0x80 } else { 0o4000 };
+/// How long nearly every file is, at most: a page.
+const USUAL: usize = 4096;
+/// How much of the buffer is kept from file to file.
+const MOST_KEPT: usize = 64 << 10;
 
 /// How much of rc.d scripts is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,25 +76,120 @@ impl Place {
     }
 }
 
-/// What stands in the file at `path`, which `is_regular` for certain or must be looked at first.
-pub(super) fn read(root: &Path, path: &Path, is_regular: bool, reach: Reach) -> Content {
-    let shown = path.to_string_lossy().into_owned();
-    let place = if is_regular { None } else { Some(Place::resolve(root, path)) };
-    let read = match &place {
-        None => contents(path, reach),
-        Some(Ok(place)) if place.is_null => return Content::Masked,
-        Some(Ok(place)) if place.metadata.is_file() => contents(&place.path, reach),
-        Some(Ok(_)) => Err(Fault::NotAFile),
-        Some(Err(error)) => Err(Fault::Io(io::Error::new(error.kind(), error.to_string()))),
+/// How a file is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// Whether it is regular for certain, and need not be looked at before it is opened.
+    pub is_regular: bool,
+    /// How much of it.
+    pub reach: Reach,
+    /// Whether somebody asks if it may be executed; otherwise it is said that it may not.
+    pub mode: bool,
+}
+
+/// Opens and reads one file after the other. The folder of the last one stays open: its neighbours are found from
+/// there, without the whole way. What is read goes into a buffer that is large enough for nearly all.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    folder: Option<(PathBuf, OwnedFd)>,
+    buffer: Vec<u8>,
+}
+
+impl Reader {
+    /// What stands in the file at `path`, which is shown as `shown`.
+    pub fn read(&mut self, root: &Path, path: &Path, shown: String, wanted: Wanted) -> Content {
+        let place = if wanted.is_regular { None } else { Some(Place::resolve(root, path)) };
+        let read = match &place {
+            None => self.contents(path, wanted),
+            Some(Ok(place)) if place.is_null => return Content::Masked,
+            Some(Ok(place)) if place.metadata.is_file() => self.contents(&place.path, wanted),
+            Some(Ok(_)) => Err(Fault::NotAFile),
+            Some(Err(error)) => Err(Fault::Io(io::Error::new(error.kind(), error.to_string()))),
+        };
+        match read {
+            Ok((text, executable)) => Content::Text(Source { path: shown, text, executable }),
+            Err(fault) => Content::Unreadable(fault.report(&shown)),
+        }
+    }
+
+    /// The text of a regular file, and whether it may be executed.
+    fn contents(&mut self, path: &Path, wanted: Wanted) -> Result<(String, bool), Fault> {
+        let mut file = self.open(path)?;
+        self.buffer.clear();
+        if wanted.reach == Reach::Header {
+            let mut start = [0; HEADER];
+            let count = file.read(&mut start)?;
+            let start = start.get(..count).unwrap_or_default();
+            if let Some(header) = header_end(start).and_then(|end| start.get(..end)) {
+                // Whether it may be executed does not matter to its place in the order.
+                return Ok((text(header)?, true));
+            }
+            self.buffer.extend_from_slice(start);
+        }
+        let mut executable = false;
+        if wanted.mode || !wanted.is_regular {
+            let metadata = file.metadata()?;
+            if !metadata.is_file() {
+                return Err(Fault::NotAFile);
+            }
+            executable = metadata.mode() & 0o111 != 0;
+        }
+        read_to_end(file, &mut self.buffer)?;
+        let text = match u64::try_from(self.buffer.len()) {
+            Ok(length) if length <= MAX_FILE => text(&self.buffer),
+            Ok(_) | Err(_) => Err(Fault::TooLong),
+        };
+        // What one long file needed is not kept for the others.
+        self.buffer.truncate(0);
+        self.buffer.shrink_to(MOST_KEPT);
+        Ok((text?, executable))
+    }
+
+    /// Opens a file. `O_NONBLOCK`: should it have become a FIFO since it was looked at, this does not wait.
+    fn open(&mut self, path: &Path) -> io::Result<File> {
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let found = match self.folder.take().filter(|(known, _)| known == folder) {
+            Some(found) => found,
+            None => {
+                let way = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+                (folder.to_path_buf(), open(way, flags, Mode::empty())?)
+            }
+        };
+        let (_, folder) = self.folder.insert(found);
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        Ok(openat(folder, name, flags, Mode::empty())?.into())
+    }
+}
+
+/// Adds what is left of a file, or as much of it as shows that it is too long.
+fn read_to_end(mut file: File, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let start = bytes.len();
+    bytes.resize(start.saturating_add(USUAL), 0);
+    let count = loop {
+        match file.read(bytes.get_mut(start..).unwrap_or_default()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
     };
-    let fault = match read {
-        Ok((bytes, executable)) => match String::from_utf8(bytes) {
-            Ok(text) => return Content::Text(Source { path: shown, text, executable }),
-            Err(error) => Fault::NotText(error),
-        },
-        Err(fault) => fault,
-    };
-    Content::Unreadable(fault.report(&shown))
+    bytes.truncate(start.saturating_add(count));
+    // Less than a page, though a page was asked for, is all that a regular file has left.
+    if count == USUAL {
+        file.take(MAX_FILE.saturating_add(1)).read_to_end(bytes)?;
+    }
+    Ok(())
+}
+
+fn text(bytes: &[u8]) -> Result<String, Fault> {
+    match str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => {
+            let before = bytes.iter().take(error.valid_up_to());
+            Err(Fault::NotText { line: before.filter(|byte| **byte == b'\n').count().saturating_add(1) })
+        }
+    }
 }
 
 /// A program that is executed and not read, be it a script or not: its beginning, for those who look whether
@@ -113,7 +213,7 @@ fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> 
         return Err(Fault::NotAFile);
     }
     let mut start = [0; HEADER];
-    let count = match OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&place.path) {
+    let count = match Reader::default().open(&place.path) {
         Ok(mut file) => file.read(&mut start)?,
         // Who may execute it need not be allowed to read it.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => 0,
@@ -135,7 +235,7 @@ enum Fault {
     Io(io::Error),
     NotAFile,
     TooLong,
-    NotText(std::string::FromUtf8Error),
+    NotText { line: usize },
 }
 
 impl Fault {
@@ -146,9 +246,7 @@ impl Fault {
             Self::NotAFile => error("not-a-file", "not a regular file, so it is not opened".into()),
             Self::TooLong => error("too-long", format!("file is longer than {MAX_FILE} bytes"))
                 .help("a job is a short file: let it call a program"),
-            Self::NotText(cause) => {
-                let before = cause.as_bytes().iter().take(cause.utf8_error().valid_up_to());
-                let line = before.filter(|byte| **byte == b'\n').count().saturating_add(1);
+            Self::NotText { line } => {
                 error("not-utf8", format!("file is not UTF-8 text: see line {line}")).help("save it as UTF-8")
             }
         }
@@ -158,35 +256,6 @@ impl Fault {
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
-    }
-}
-
-/// The bytes of a regular file, and whether it may be executed.
-fn contents(path: &Path, reach: Reach) -> Result<(Vec<u8>, bool), Fault> {
-    let mut file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path)?;
-    let mut bytes = Vec::new();
-    if reach == Reach::Header {
-        let mut start = [0; HEADER];
-        let count = file.read(&mut start)?;
-        let start = start.get(..count).unwrap_or_default();
-        if let Some(header) = header_end(start).and_then(|end| start.get(..end)) {
-            // Whether it may be executed does not matter to its place in the order.
-            return Ok((header.to_vec(), true));
-        }
-        bytes.extend_from_slice(start);
-    }
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(Fault::NotAFile);
-    }
-    if metadata.len() > MAX_FILE {
-        return Err(Fault::TooLong);
-    }
-    bytes.reserve_exact(usize::try_from(metadata.len()).map_or(0, |length| length.saturating_add(1)));
-    file.take(MAX_FILE.saturating_add(1)).read_to_end(&mut bytes)?;
-    match u64::try_from(bytes.len()) {
-        Ok(length) if length <= MAX_FILE => Ok((bytes, metadata.mode() & 0o111 != 0)),
-        Ok(_) | Err(_) => Err(Fault::TooLong),
     }
 }
 

@@ -18,7 +18,7 @@ use jobs::{
 
 use super::{
     Candidate, Entry,
-    file::{Place, Reach, read},
+    file::{Place, Reach, Reader, Wanted},
 };
 
 /// What a script says that looks at its own name.
@@ -60,7 +60,8 @@ pub(super) fn leave_out(root: &Path, found: &mut Vec<Candidate>, reports: &mut V
 }
 
 fn looks_at_its_name(root: &Path, path: &Path) -> bool {
-    match read(root, path, true, Reach::Whole) {
+    let wanted = Wanted { is_regular: true, reach: Reach::Whole, mode: false };
+    match Reader::default().read(root, path, path.to_string_lossy().into_owned(), wanted) {
         Content::Text(source) => OWN_NAME.iter().any(|own| source.text.contains(own)),
         Content::Masked | Content::Unreadable(_) => false,
     }

@@ -24,12 +24,14 @@ use jobs::{
 };
 
 pub use file::{MAX_FILE, Reach};
-use file::{Place, program, read};
+use file::{Place, Reader, Wanted, program};
 use folders::{FOLDERS, Folder, Names};
 pub use watched::{Watched, job_folders};
 
 /// The most files that are taken from one tree.
 pub const MAX_FILES: usize = 1 << 17;
+/// How many files are worth a thread.
+const MANY: usize = 64;
 /// How deep folders within a folder of jobs are looked into.
 const MAX_DEPTH: usize = 8;
 
@@ -189,7 +191,7 @@ impl Walk {
                     }
                 } else if text.ends_with(ending) {
                     let kind = Some(folders::kind_of(folder.kind, text));
-                    self.add(Candidate { kind, layer: folder.layer, rel, path: path.join(&name), entry });
+                    self.add(Candidate { kind, layer: folder.layer, rel, path: child(&path, text), entry });
                 }
             }
         }
@@ -271,57 +273,90 @@ impl Walk {
         }
     }
 
-    /// Reads what was found, in two halves at once.
+    /// Reads what was found, in two halves at once where that is faster.
     fn read(mut self, reach: Reach, watch: &dyn Watch) -> Found {
         links::leave_out(&self.root, &mut self.found, &mut self.reports);
         let root = &self.root;
-        let read_all = |found: &[Candidate]| -> Vec<Option<TreeFile>> {
-            found.iter().map(|found| found.read(root, reach, watch)).collect()
+        let read_all = |found: Vec<Candidate>| -> Vec<Result<TreeFile, String>> {
+            let mut reader = Reader::default();
+            found.into_iter().map(|found| found.read(root, reach, watch, &mut reader)).collect()
         };
-        let (one, other) = self.found.split_at(self.found.len() / 2);
-        let files = std::thread::scope(|scope| {
-            // Not worth a thread for a handful.
-            if one.len() < 64 {
-                return [read_all(one), read_all(other)];
+        let mut one = self.found;
+        let files = if one.len() < MANY || processors() < 2 {
+            [read_all(one), Vec::new()]
+        } else {
+            let other = one.split_off(one.len() / 2);
+            std::thread::scope(|scope| {
+                let first = scope.spawn(|| read_all(one));
+                let second = read_all(other);
+                [first.join().unwrap_or_default(), second]
+            })
+        };
+        let mut found = Found::default();
+        found.tree.files.reserve_exact(files.iter().map(Vec::len).sum());
+        for file in files.into_iter().flatten() {
+            match file {
+                Ok(file) => found.tree.files.push(file),
+                Err(rel) => found.unread.push(rel),
             }
-            let first = scope.spawn(|| read_all(one));
-            let second = read_all(other);
-            [first.join().unwrap_or_default(), second]
-        });
-        let files: Vec<Option<TreeFile>> = files.into_iter().flatten().collect();
-        let none = self.found.iter().zip(&files).filter(|(_, file)| file.is_none());
-        let unread = none.map(|(found, _)| found.rel.clone()).collect();
+        }
         self.reports.sort_by(|one, other| one.message.cmp(&other.message));
-        Found { tree: Tree { files: files.into_iter().flatten().collect() }, reports: self.reports, unread }
+        Found { reports: self.reports, ..found }
     }
 }
 
+/// What is called `name` in a folder. A thousand are made, so each takes memory once.
+fn child(folder: &Path, name: &str) -> PathBuf {
+    let length = folder.as_os_str().len().saturating_add(name.len()).saturating_add(1);
+    let mut path = PathBuf::with_capacity(length);
+    path.push(folder);
+    path.push(name);
+    path
+}
+
+/// How many processors this process may use.
+fn processors() -> usize {
+    let set = nix::sched::sched_getaffinity(nix::unistd::Pid::from_raw(0));
+    set.map_or(1, |set| {
+        let all = 0..nix::sched::CpuSet::count();
+        all.filter(|number| set.is_set(*number).unwrap_or(false)).count()
+    })
+}
+
 impl Candidate {
-    /// The file with what stands in it; `None` if that shows that it is no job at all.
-    fn read(&self, root: &Path, reach: Reach, watch: &dyn Watch) -> Option<TreeFile> {
+    /// The file with what stands in it; its name alone if that shows that it is no job at all.
+    fn read(
+        self,
+        root: &Path,
+        reach: Reach,
+        watch: &dyn Watch,
+        reader: &mut Reader,
+    ) -> Result<TreeFile, String> {
         let reach = if matches!(self.kind, Some(FileKind::Rcd) | None) { reach } else { Reach::Whole };
+        let path = self.path.to_str().map_or_else(|| self.path.to_string_lossy().into_owned(), String::from);
         let content = match self.kind {
             // Only its name counts.
             Some(FileKind::RcLink) => Content::Text(jobs::formats::Source {
-                path: self.path.to_string_lossy().into_owned(),
+                path: path.clone(),
                 text: String::new(),
                 executable: false,
             }),
             Some(_) | None if !watch.admits(&self.path) => {
                 let report =
                     Report::error("unreadable", "file could not be read in time, or ended whoever read it");
-                Content::Unreadable(report.in_file(&self.path.to_string_lossy()))
+                Content::Unreadable(report.in_file(&path))
             }
             Some(FileKind::Hook | FileKind::Syshook) => program(root, &self.path),
-            Some(_) | None => read(root, &self.path, self.entry == Entry::File, reach),
+            Some(_) | None => {
+                // What is no program is the same job whether it may be executed or not.
+                let mode = !matches!(self.kind, Some(FileKind::Native | FileKind::NativeOverride));
+                let wanted = Wanted { is_regular: self.entry == Entry::File, reach, mode };
+                reader.read(root, &self.path, path.clone(), wanted)
+            }
         };
-        let kind = self.kind.or_else(|| folders::kind_by_content(&content))?;
-        Some(TreeFile {
-            kind,
-            layer: self.layer,
-            rel: self.rel.clone(),
-            path: self.path.to_string_lossy().into_owned(),
-            content,
-        })
+        match self.kind.or_else(|| folders::kind_by_content(&content)) {
+            Some(kind) => Ok(TreeFile { kind, layer: self.layer, rel: self.rel, path, content }),
+            None => Err(self.rel),
+        }
     }
 }

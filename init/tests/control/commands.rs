@@ -39,6 +39,11 @@ fn jobs_are_steered_and_each_end_has_its_status() {
     check(&server, &["stop", "db"], 0, "", "onsetctl: db is down already\n");
     check(&server, &["start", "task"], 1, "", "onsetctl: task failed: main ended with status 1\n");
     check(&server, &["start", "dbb"], 3, "", "onsetctl: there is no job `dbb`; did you mean `db`?\n");
+    let refused = "onsetctl: there is no job `broken`: its file was refused\n  \
+                   error[unknown-stanza]: /etc/init/broken.conf:2: there is no stanza `exce`\n";
+    for verb in ["start", "status", "why"] {
+        check(&server, &[verb, "broken"], 3, "", refused);
+    }
     check(
         &server,
         &["start", "inst"],

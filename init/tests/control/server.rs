@@ -18,7 +18,7 @@ use std::{
 
 use events::{Bus, Name, Time};
 use init::{
-    control::{Control, Limit, Loaded, Order, Views},
+    control::{Control, Fault, Limit, Loaded, Order, Views},
     pid1::{
         options::Options,
         shell::Shell,
@@ -213,7 +213,9 @@ async fn serve(
     let _at = poll.add(&woken, Interest::Read, Token::Signals).unwrap();
     let mut machine = Machine::new(files, path);
     let mut shell = Shell { poll: &mut poll, bus: &mut bus, now: Time(0), options: &options };
-    machine.control = Some(Control::new(&mut shell, path));
+    let mut control = Control::new(&mut shell, path);
+    control.set_faults(std::iter::once(refused_file()));
+    machine.control = Some(control);
     is_up.send(()).unwrap();
     loop {
         let mut ready = poll.wait().await.unwrap();
@@ -235,6 +237,19 @@ async fn serve(
             machine.told(&mut shell, told);
         }
         machine.turn(&mut shell);
+    }
+}
+
+/// What is wrong in the file of the job `broken`, which is therefore not there.
+fn refused_file() -> Fault {
+    Fault {
+        severity: "error".into(),
+        code: "unknown-stanza".into(),
+        message: "there is no stanza `exce`".into(),
+        path: Some("/etc/init/broken.conf".into()),
+        line: Some(2),
+        column: Some(1),
+        help: None,
     }
 }
 
@@ -292,6 +307,8 @@ impl Machine {
             engine: &self.simulation.engine,
             works: &self.works,
             life_of_pid: &life_of_pid,
+            remarks: &|_, _| Vec::new(),
+            obstacle: &|_| None,
             limits: &limits,
             decoding: &|_| {},
         };

@@ -1,11 +1,11 @@
 //! A PID 1 that has an executor and nothing else, in namespaces of its own: each test is run again there, once
 //! for each way in which the kernel may be used.
 
-use std::{os::fd::AsFd as _, path::Path, process::Command as Program, sync::Arc};
+use std::{collections::BTreeMap, os::fd::AsFd as _, path::Path, process::Command as Program, sync::Arc};
 
 use events::{Args, Bus, Name, Text, Time};
 use init::{
-    executor::{Executor, Output, REAP_QUOTA},
+    executor::{Executor, Output, REAP_QUOTA, Start},
     pid1::{options::Options, options::Without, shell::Shell, token::Token, works::Piece},
     sys::poll::{Interest, Poll},
 };
@@ -74,6 +74,8 @@ pub struct Machine {
     executor: Option<Executor>,
     pub seen: Vec<Input>,
     lives: u64,
+    /// How processes are made, by life.
+    pieces: BTreeMap<(u64, ProcessKind), Piece>,
     /// What a job has written, and a place for files.
     pub folder: String,
 }
@@ -95,6 +97,7 @@ impl Machine {
             executor: None,
             seen: Vec::new(),
             lives: 0,
+            pieces: BTreeMap::new(),
             folder,
         };
         let cgroups = format!("{}/cgroup", machine.folder);
@@ -151,13 +154,21 @@ impl Machine {
     /// Makes a process, with its output in `out` in the folder.
     pub fn spawn(&mut self, life: Life, process: ProcessKind, job: &Arc<Job>, work: &Work, env: &str) {
         let piece = Piece { work: work.clone(), path: "/etc/onset/jobs/test.ron".into() };
-        let env = Args::parse(env.split_whitespace()).unwrap();
-        let out =
-            std::fs::File::options().append(true).create(true).open(format!("{}/out", self.folder)).unwrap();
-        let output = Output::Pipe(out.into());
-        self.with(|executor, shell| {
-            executor.spawn(shell, life, (job, &piece), &Text::from(""), process, &env, output);
-        });
+        let env = Arc::new(Args::parse(env.split_whitespace()).unwrap());
+        let start = Start { life, process, job: job.clone(), instance: Text::from(""), env };
+        self.pieces.insert((life.number, process), piece);
+        self.with(|executor, _| executor.spawn(start));
+        self.make_processes();
+    }
+
+    fn make_processes(&mut self) {
+        while let Some(start) = self.with(|executor, _| executor.next(Self::now())) {
+            let piece = self.pieces[&(start.life.number, start.process)].clone();
+            let out = format!("{}/out", self.folder);
+            let out = std::fs::File::options().append(true).create(true).open(out).unwrap();
+            let output = Output::Pipe(out.into());
+            self.with(|executor, shell| executor.make(shell, &start, &piece, output));
+        }
     }
 
     /// Starts main of a new life.
@@ -192,6 +203,7 @@ impl Machine {
         if self.executor().deadline().is_some_and(|deadline| deadline <= Self::now()) {
             self.with(|executor, shell| executor.tick(shell));
         }
+        self.make_processes();
         self.seen.extend(self.bus.take(usize::MAX));
     }
 

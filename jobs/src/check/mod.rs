@@ -19,7 +19,7 @@ use alloc::{borrow::ToOwned as _, string::String, vec::Vec};
 use ::events::Name;
 
 use crate::{
-    Order, Place, Report, Severity,
+    Job, Order, Place, Report, Severity,
     formats::{Described, Mention, Role},
     load::Generation,
 };
@@ -37,6 +37,20 @@ pub fn check(generation: &Generation, order: &Order) -> Vec<Report> {
     arguments::check(&view, &mut reports);
     levels::check(&view, &mut reports);
     sort(&mut reports);
+    reports
+}
+
+/// Which jobs of `generation` wait for each other in a ring, and which wait is ignored for that: the part of
+/// [`check`] that changes how jobs start.
+#[must_use]
+pub fn check_loops(generation: &Generation) -> Vec<Report> {
+    let jobs: Vec<&Job> = generation.jobs.iter().map(|described| &described.job).collect();
+    let order = crate::order(&jobs);
+    let mut reports = Vec::new();
+    if !order.loops.is_empty() || !order.tangled.is_empty() {
+        loops::check(&View::new(generation), &order, &mut reports);
+        sort(&mut reports);
+    }
     reports
 }
 

@@ -15,6 +15,8 @@ pub const UPSTART_HOLD: Duration = Duration::from_secs(30);
 pub const STOP_HOOK: Duration = Duration::from_secs(90);
 /// How long until KILL is sent once more to what has survived it.
 pub const KILL_AGAIN: Duration = Duration::from_secs(5);
+/// How often a life has to outlive KILL until nobody waits for its end any longer.
+pub const UNKILLABLE: u32 = 2;
 /// How long until a process that the system had no room for is asked for again; doubled up to eight times that.
 pub const STARVED_RETRY: Duration = Duration::from_millis(250);
 /// How long the jobs may take to go down, all together, when the machine does.

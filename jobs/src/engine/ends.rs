@@ -4,7 +4,7 @@ use events::Text;
 
 use super::{
     Engine, Todo,
-    clock::{KILL_AGAIN, Limit},
+    clock::{KILL_AGAIN, Limit, UNKILLABLE},
     goals::take_waiters,
     model::{End, Last},
     told::STOPPED,
@@ -122,6 +122,31 @@ impl Engine {
         }
         if up {
             self.stop_dependants(place);
+        }
+    }
+
+    /// A process has outlived KILL once more: the kernel holds it, for a disk or a server that does not answer.
+    /// From some time on its stop counts as failed, and nobody waits for it any longer, but it is not down.
+    pub(super) fn outlives_kill(&mut self, place: u32) {
+        let Some(instance) = self.instance_mut(place) else { return };
+        let rare = instance.rare_mut();
+        rare.outlived = rare.outlived.saturating_add(1);
+        if !instance.is_unkillable() {
+            return;
+        }
+        let failure = Failure::Unkillable;
+        let is_new = instance.rare().is_some_and(|rare| rare.outlived == UNKILLABLE);
+        instance.result.get_or_insert(failure);
+        let (slot, key) = (instance.slot, instance.key.clone());
+        // Also those who have come to wait since the last time.
+        let waiters = take_waiters(&mut instance.waiters, |_| true);
+        if is_new {
+            self.note(slot, key, Notice::Failed(failure));
+        }
+        self.settle(place);
+        self.unblock(place, true);
+        for reply in waiters {
+            self.reply(Some(reply), Outcome::Failed(failure));
         }
     }
 

@@ -56,6 +56,9 @@ impl Engine {
             Next::KillHook(state, failure) => self.kill_hook(place, state, failure),
             Next::KillAll(state) => {
                 self.stay(place, state);
+                if matches!(before, State::Killed(_, Ending::Kill)) {
+                    self.outlives_kill(place);
+                }
                 self.act(place, |life| Action::KillAll { life });
                 self.limit(place, Limit::Kill, KILL_AGAIN);
             }
@@ -234,6 +237,7 @@ impl Engine {
         let pending = instance.rare.as_mut().and_then(|rare| {
             rare.asked.clear();
             rare.yielded.clear();
+            rare.outlived = 0;
             rare.pending.take()
         });
         if restart {

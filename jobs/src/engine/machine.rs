@@ -9,7 +9,7 @@ use super::{
     Engine, Todo,
     clock::{SHUTDOWN_LIMIT, Timer, TimerId},
     goals::StopWish,
-    model::{Emitter, set},
+    model::{Emitter, Instance, set},
 };
 use crate::{Action, CauseId, Goal, Happening, Origin, Phase, Shutdown};
 
@@ -184,9 +184,11 @@ impl Engine {
 
     /// Says that all is down, once it is.
     pub(super) fn look_whether_down(&mut self) {
-        let idle = self.saved.living == 0 && self.saved.pending.is_empty() && self.saved.todo.is_empty();
+        let stopping = self.saved.shutdown.as_ref().is_some_and(|down| down.stage == Stage::Stopping);
+        let idle = stopping && self.saved.pending.is_empty() && self.saved.todo.is_empty();
+        let is_left = |instance: &Instance| !instance.is_unkillable();
+        let idle = idle && (self.saved.living == 0 || !self.saved.instances.iter().flatten().any(is_left));
         if let Some(down) = &mut self.saved.shutdown
-            && down.stage == Stage::Stopping
             && idle
         {
             down.stage = Stage::Told;

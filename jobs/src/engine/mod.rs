@@ -61,6 +61,7 @@ mod needs;
 mod relations;
 mod reload;
 mod rings;
+mod settled;
 mod starvation;
 mod stops;
 mod told;

@@ -5,7 +5,7 @@ use alloc::{boxed::Box, collections::BTreeMap, collections::VecDeque, sync::Arc,
 use events::{Args, Event, Identity, Key, Name, Text, Time, Value};
 use serde::{Deserialize, Serialize};
 
-use super::clock::{Limit, TimerId};
+use super::clock::{Limit, TimerId, UNKILLABLE};
 use crate::{CauseId, Failure, Goal, Job, JobId, Life, Phase, Refusal, ReplyId, State, Verb};
 
 /// An event's place in the engine.
@@ -222,6 +222,8 @@ pub struct Rare {
     pub lacks: Option<Text>,
     /// Why a process of it could not be executed.
     pub unspawned: Option<Text>,
+    /// How often this life has outlived KILL.
+    pub outlived: u32,
 }
 
 impl Slot {
@@ -298,6 +300,11 @@ impl Instance {
     /// Whether nothing has gone wrong in this life, and nobody has ended it early.
     pub fn goes_well(&self) -> bool {
         self.result.is_none() && !self.skipped && self.stop_cause == CauseId::NONE
+    }
+
+    /// Whether a process of this life outlives KILL: nobody can end it, so nobody waits for its end.
+    pub fn is_unkillable(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.outlived >= UNKILLABLE)
     }
 
     pub fn rare_mut(&mut self) -> &mut Rare {

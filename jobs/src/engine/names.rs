@@ -25,6 +25,12 @@ impl Engine {
         table.find(hasher.hash_one(name), |id| name_at(&self.saved.slots, *id) == Some(name)).copied()
     }
 
+    /// Makes room for the names of so many more jobs.
+    pub(super) fn reserve_names(&mut self, more: usize) {
+        let Names { table, hasher } = &mut self.names;
+        table.reserve(more, |id| hasher.hash_one(name_at(&self.saved.slots, *id).unwrap_or_default()));
+    }
+
     /// Has the job at a place found by its name.
     pub(super) fn add_name(&mut self, id: JobId) {
         let slots = &self.saved.slots;

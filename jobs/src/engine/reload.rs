@@ -22,16 +22,22 @@ impl Engine {
     pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
         jobs.sort_by(|a, b| a.name.cmp(&b.name));
         let watched_before = self.watched();
-        let named: HashSet<Name> = jobs.iter().map(|job| job.name.clone()).collect();
         for id in self.ids() {
             let Some(slot) = self.slot(id).filter(|slot| !slot.gone) else { continue };
-            if !named.contains(&slot.job.name) && !refused.contains(&slot.job.name) {
+            let name = &slot.job.name;
+            let is_there = jobs.binary_search_by(|job| job.name.cmp(name)).is_ok();
+            if !is_there && !refused.contains(name) {
                 self.retire(id);
             }
         }
+        let new = jobs.len().saturating_sub(self.saved.slots.len());
+        self.graph.reserve(new);
+        self.reserve_names(new);
+        self.saved.slots.reserve_exact(new);
         let mut changed: Vec<JobId> = Vec::new();
         for job in jobs {
-            changed.extend(self.put(job));
+            let id = self.put(job);
+            changed.extend(id.filter(|id| self.levels.contains_key(id)));
         }
         self.graph.shrink();
         self.saved.slots.shrink_to_fit();
@@ -173,8 +179,11 @@ impl Engine {
         let jobs: Vec<Arc<Job>> =
             ids.iter().filter_map(|id| self.slot(*id)).map(|slot| slot.job.clone()).collect();
         let jobs: Vec<&Job> = jobs.iter().map(AsRef::as_ref).collect();
-        let order = crate::order(&jobs);
         self.order.clear();
+        if !jobs.iter().any(|job| crate::order::says_order(job)) {
+            return;
+        }
+        let order = crate::order(&jobs);
         // Who comes after everything does not come after those that come after it.
         let everything = jobs.iter().any(|job| super::relations::comes_after_all(job));
         if order.ignored.is_empty() && order.tangled.is_empty() && !everything {

@@ -34,6 +34,7 @@ impl Engine {
             self.instance(*place).is_some_and(|it| {
                 // One that comes up again must be down before it does.
                 (it.goal != Goal::Start || it.comes_back())
+                    && !it.is_unkillable()
                     && !matches!(it.state, State::Waiting | State::Held { .. })
             })
         };

@@ -87,6 +87,7 @@ pub fn add_result(args: &mut Args, result: Option<Failure>) {
         Failure::Respawn => ("respawn", None),
         Failure::StartTimeout => (ProcessKind::Main.name(), None),
         Failure::Needs => ("needs", None),
+        Failure::Unkillable => (ProcessKind::Main.name(), None),
     };
     set(args, "PROCESS", process);
     match exit {

@@ -157,6 +157,9 @@ impl Engine {
         if let Some((_, what, _)) = instance.rare().and_then(|rare| rare.starved.as_ref()) {
             waits.push(what.to_string());
         }
+        if instance.is_unkillable() {
+            waits.push("the kernel to let go of a process that outlives KILL".into());
+        }
         if instance.state.phase() != Phase::Held {
             return waits;
         }
@@ -276,24 +279,6 @@ impl Engine {
         self.saved.counters
     }
 
-    /// Whether the boot has settled: no event in line, and no instance on its way up but those that wait for
-    /// a further try or have had their time.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        let on_its_way = |instance: &Instance| {
-            let phase = instance.state.phase();
-            let tries_later =
-                phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
-            let at_work = instance.job.task && instance.goal == Goal::Start;
-            let coming = at_work || !matches!(phase, Phase::Running | Phase::Waiting);
-            let put_off = tries_later || instance.timed_out || (phase == Phase::Held && instance.settled);
-            coming && !put_off
-        };
-        self.saved.pending.is_empty()
-            && self.saved.todo.is_empty()
-            && !self.saved.instances.iter().flatten().any(on_its_way)
-    }
-
     /// How many causes, events and timers are kept: for tests, and for `limits`.
     #[must_use]
     pub fn kept(&self) -> (usize, usize, usize) {
@@ -350,6 +335,7 @@ pub fn failure_text(failure: Failure) -> String {
         Failure::StartTimeout => "it was not up in time".into(),
         Failure::HookTimeout(process) => format!("{process} did not end in time"),
         Failure::Needs => "what it needs is not to be had".into(),
+        Failure::Unkillable => "a process of it outlives KILL".into(),
     }
 }
 

@@ -159,17 +159,22 @@ fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth, reads: &dyn Fn(&st
     let mut files: Vec<&TreeFile> = tree.files.iter().collect();
     files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
     let mut loading = Loading::new(&files, filter, depth);
-    let mut by_name: BTreeMap<Name, Vec<&TreeFile>> = BTreeMap::new();
+    let mut named: Vec<(Name, &TreeFile)> = Vec::with_capacity(files.len());
     for file in files {
         match loading.job_of(file) {
-            Some(Ok(name)) => by_name.entry(name).or_default().push(file),
+            Some(Ok(name)) => named.push((name, file)),
             Some(Err(report)) => loading.out.reports.push(report),
             None => {}
         }
     }
-    for (name, files) in by_name {
+    // Those of one name keep their order: the one that counts first.
+    named.sort_by(|(one, _), (other, _)| one.cmp(other));
+    loading.out.jobs.reserve_exact(named.len());
+    for files in named.chunk_by(|(one, _), (other, _)| one == other) {
+        let Some((name, _)) = files.first() else { continue };
+        let files: Vec<&TreeFile> = files.iter().map(|(_, file)| *file).collect();
         files.iter().rev().for_each(|file| reads(&file.path));
-        loading.take(&name, &files);
+        loading.take(name, &files);
     }
     loading.finish()
 }

@@ -26,7 +26,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::Job;
 pub(crate) use links::job_named;
-use links::{Bundle, Links};
+use links::{Bundle, Links, starting_target};
 use rings::Rings;
 
 /// The start order of a set of jobs. Jobs are meant by their place in the list that [`order`] was given.
@@ -120,6 +120,12 @@ impl Order {
     pub fn position(&self, job: usize) -> Option<usize> {
         self.positions.get(job).copied()
     }
+}
+
+/// Whether a job says anything that gives an edge.
+pub(crate) fn says_order(job: &Job) -> bool {
+    let says = !job.requires.is_empty() || !job.needs.is_empty() || !job.before.is_empty();
+    says || starting_target(job).is_some()
 }
 
 /// The start order of `jobs`.

@@ -174,6 +174,8 @@ pub enum Failure {
     HookTimeout(ProcessKind),
     /// Something that it needs is not to be had.
     Needs,
+    /// A process of it outlives KILL: the kernel holds it.
+    Unkillable,
 }
 
 /// What a cue does.

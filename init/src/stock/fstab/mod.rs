@@ -22,6 +22,8 @@ const PATH: &str = "etc/fstab";
 /// How long a device may take to appear, or the network to carry its first file system.
 const PATIENCE: u64 = 30_000;
 const NETWORK_PATIENCE: u64 = 90_000;
+/// After how long the console is told what is waited for.
+const SILENCE: u64 = 3_000;
 
 /// The entries of the machine's fstab.
 pub(super) fn entries(task: &mut Task) -> Vec<Entry> {
@@ -84,6 +86,7 @@ pub fn run(task: &mut Task, words: &[String]) {
 fn mount_all(task: &mut Task, entries: Vec<Entry>, patience: u64, change: Change) {
     let mut left = order::sorted(entries);
     let mut waiting = waiting::Waiting::begin(change, patience);
+    let mut silence = Some(SILENCE);
     loop {
         let mut late = Vec::new();
         for entry in left {
@@ -107,6 +110,16 @@ fn mount_all(task: &mut Task, entries: Vec<Entry>, patience: u64, change: Change
                 task.fault(format!("{PATH}:{}: {}: {why}", entry.line, entry.target));
             }
             return;
+        }
+        if silence.is_some_and(|silence| waiting.has_lasted(silence)) {
+            silence = None;
+            for (entry, why) in late.iter().filter(|(entry, _)| !entry.may_fail()) {
+                let most = patience / 1_000;
+                tell::console(format!(
+                    "{PATH}:{}: {}: {why}; waiting for up to {most} s",
+                    entry.line, entry.target
+                ));
+            }
         }
         left = late.into_iter().map(|(entry, _)| entry).collect();
     }

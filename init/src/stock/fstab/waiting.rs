@@ -44,6 +44,7 @@ enum Ear {
 #[derive(Debug)]
 pub struct Waiting {
     ear: Option<Ear>,
+    since: Time,
     until: Time,
 }
 
@@ -54,7 +55,13 @@ impl Waiting {
             Change::Devices => devices().map(Ear::Devices),
             Change::Network => network().map(Ear::Network),
         };
-        Self { ear: ear.ok(), until: Time(now().0.saturating_add(patience)) }
+        let since = now();
+        Self { ear: ear.ok(), since, until: Time(since.0.saturating_add(patience)) }
+    }
+
+    /// Whether it lasts for so many milliseconds already.
+    pub fn has_lasted(&self, milliseconds: u64) -> bool {
+        now().0.saturating_sub(self.since.0) >= milliseconds
     }
 
     /// Waits until something may have changed; `false` if all patience is at an end.

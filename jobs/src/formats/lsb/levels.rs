@@ -9,6 +9,8 @@ use events::{Condition, Dialect};
 pub struct Levels(u8);
 
 const BOOT: u8 = 1 << 7;
+/// The levels that a machine works in.
+const WORK: u8 = 0b11_1100;
 
 impl Levels {
     /// Halt and reboot: what stops there stops at every shutdown, and the shutdown sees to it.
@@ -54,6 +56,12 @@ impl Levels {
     #[must_use]
     pub const fn has_boot(self) -> bool {
         self.0 & BOOT != 0
+    }
+
+    /// Whether one in which a machine works is among them: 2 to 5.
+    #[must_use]
+    pub const fn has_work(self) -> bool {
+        self.0 & WORK != 0
     }
 
     /// The events that say that one of these levels has come.

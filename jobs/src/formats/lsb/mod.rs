@@ -36,6 +36,9 @@ pub const ALL: &str = "$all";
 /// What every script of level S provides besides: the run level comes after all of them.
 pub const OF_BOOT: &str = "$rcS";
 
+/// What every script of levels 2 to 5 provides besides: the stock job `rc`, which stands for them, comes after.
+pub const OF_LEVELS: &str = "$rc";
+
 /// The facility that means nothing.
 const NULL: &str = "$null";
 
@@ -256,11 +259,12 @@ impl Reader<'_> {
             links.levels_of(&self.script.job.name)
         };
         self.script.job.start_on = start.condition();
-        if start.has_boot() {
-            let provides = core::mem::take(&mut self.script.job.provides).into_iter();
-            let of_boot = Provide { name: Name::constant(OF_BOOT), expected: None };
-            self.script.job.provides = provides.chain([of_boot]).collect();
-        }
+        let belongs = [(start.has_boot(), OF_BOOT), (start.has_work(), OF_LEVELS)];
+        let belongs = belongs.into_iter().filter(|(is_so, _)| *is_so);
+        let provides = core::mem::take(&mut self.script.job.provides).into_iter();
+        let all =
+            provides.chain(belongs.map(|(_, name)| Provide { name: Name::constant(name), expected: None }));
+        self.script.job.provides = all.collect();
         self.script.job.stop_on = stop.without(Levels::SHUTDOWN).without(start).condition();
         if start.is_empty() && self.script.job.start == StartMode::Automatic {
             self.script.job.start = StartMode::Manual;

@@ -62,7 +62,7 @@ fn dos_line_ends_do_no_harm() {
     let job = job("# Provides: x\r\n# Required-Start: a b\r\n# Default-Start: 2 3\r");
     assert_eq!(
         (requires(&job), joined(job.provides.iter().map(|provide| &provide.name))),
-        ("a b".into(), "x".into())
+        ("a b".into(), "x $rc".into())
     );
     assert!(job.start_on.is_some());
 }
@@ -366,10 +366,11 @@ fn what_editors_and_package_tools_leave_behind_is_no_script() {
 }
 
 #[test]
-fn what_belongs_to_the_boot_says_so() {
+fn what_belongs_to_the_boot_or_to_a_run_level_says_so() {
     let provides = |levels: &str| {
         let job = job(&format!("# Provides: x\n# Default-Start: {levels}"));
         joined(job.provides.iter().map(|provide| &provide.name))
     };
-    assert_eq!((provides("S").as_str(), provides("2 3").as_str()), ("x $rcS", "x"));
+    let found = ["S", "2 3", "S 5", "1", ""].map(provides);
+    assert_eq!(found, ["x $rcS", "x $rc", "x $rcS $rc", "x", "x"]);
 }

@@ -149,6 +149,9 @@ impl<'s> Draft<'s> {
 
     /// Drops what was noted of a use, because the field that told it is told anew.
     pub fn forget(&mut self, role: Role) {
+        if self.mentions.is_empty() {
+            return;
+        }
         let owner = |mention: &Mention| {
             if mention.role != Role::JobOfEvent {
                 return Some(mention.role);

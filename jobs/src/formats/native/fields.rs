@@ -323,19 +323,20 @@ fn open_parenthesis(text: &str) -> Option<Range<usize>> {
 
 /// Notes the events or facts of a condition, and the jobs and modes that they name.
 fn mention_leaves(draft: &mut Draft<'_>, node: &Node<'_>, role: Role, text: &str, parsed: &events::Parsed) {
-    let words = tokenize(text).unwrap_or_default();
-    let mut words = words.iter().peekable();
+    // The words are looked at only where a leaf names a job or mode.
+    let mut words = None;
     let mut places = Vec::new();
     for (leaf, place) in parsed.condition.leaves().zip(&parsed.names) {
         let name = &leaf.pattern.name;
         draft.mention(role, name, node.within(place));
         places.push(node.within(place));
-        while words.next_if(|word| word.span.start <= place.start).is_some() {}
         let named = match name.as_str() {
             "starting" | "started" | "stopping" | "stopped" | "running" | "provided" => Role::JobOfEvent,
             "mode" if role == Role::While => Role::Mode,
             _ => continue,
         };
+        let words = words.get_or_insert_with(|| tokenize(text).unwrap_or_default().into_iter().peekable());
+        while words.next_if(|word| word.span.start <= place.start).is_some() {}
         let first = leaf.pattern.matches.first();
         let (Some(events::Want::Literal(literal)), Some(word)) =
             (first.map(|first| &first.want), words.peek())

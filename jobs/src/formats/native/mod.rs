@@ -12,6 +12,7 @@ mod fault;
 mod fields;
 mod life;
 mod open;
+mod plain;
 mod raw;
 mod rules;
 mod setup;
@@ -25,6 +26,7 @@ use events::Name;
 
 use self::{
     draft::{Draft, File, MAX_REPORTS},
+    fields::Entry,
     raw::{Field, Node},
 };
 use super::{Described, Reading, Source};
@@ -65,8 +67,8 @@ pub fn read(name: &Name, source: &Source, overrides: &[Source], layer: u8) -> Re
     let mut laid: Vec<Laid<'_>> = Vec::new();
     for (at, source) in core::iter::once(source).chain(overrides).enumerate() {
         let file = File { path: &source.path, own: at == 0 };
-        for field in fields_of(source, &mut reports) {
-            lay(&mut laid, Laid { name: field.name, node: field.node, file });
+        for (entry, field) in fields_of(source, &mut reports) {
+            lay(&mut laid, Laid { entry, node: field.node, file });
         }
     }
     let mut job = Job::new(name.clone(), Format::Native);
@@ -89,8 +91,8 @@ pub fn apply_override(described: &mut Described, source: &Source) -> Vec<Report>
     let mut reports = Vec::new();
     let file = File { path: &source.path, own: false };
     let mut laid = Vec::new();
-    for field in fields_of(source, &mut reports) {
-        lay(&mut laid, Laid { name: field.name, node: field.node, file });
+    for (entry, field) in fields_of(source, &mut reports) {
+        lay(&mut laid, Laid { entry, node: field.node, file });
     }
     let Described { job, work, mentions, .. } = described.clone();
     let mut draft = Draft::new(job, work, mentions, file);
@@ -107,7 +109,7 @@ pub fn apply_override(described: &mut Described, source: &Source) -> Vec<Report>
 
 /// A field and the file that it stands in.
 struct Laid<'s> {
-    name: &'s str,
+    entry: &'static Entry,
     node: Node<'s>,
     file: File<'s>,
 }
@@ -116,14 +118,18 @@ struct Laid<'s> {
 fn lay<'s>(laid: &mut Vec<Laid<'s>>, field: Laid<'s>) {
     let is_main = |name: &str| matches!(name, "exec" | "script");
     laid.retain(|earlier| {
-        let same = earlier.name == field.name || (is_main(earlier.name) && is_main(field.name));
+        let (earlier_name, name) = (earlier.entry.name, field.entry.name);
+        let same = earlier_name == name || (is_main(earlier_name) && is_main(name));
         !same || earlier.file.path == field.file.path
     });
     laid.push(field);
 }
 
+/// A field as it stands in a file, and which it is.
+type Known<'s> = (&'static Entry, Field<'s>);
+
 /// The fields of one file; what is wrong with their names goes into `reports`.
-fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Field<'s>> {
+fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Known<'s>> {
     let fields = match raw::read(&source.text) {
         Ok(fields) => fields,
         Err(fault) => {
@@ -141,28 +147,30 @@ fn fields_of<'s>(source: &'s Source, reports: &mut Vec<Report>) -> Vec<Field<'s>
             return Vec::new();
         }
     };
-    let mut kept: Vec<Field<'s>> = Vec::new();
+    let mut kept: Vec<Known<'s>> = Vec::with_capacity(fields.len());
     for field in fields {
         if reports.len() >= MAX_REPORTS {
             break;
         }
-        if let Some(report) = misnamed(&field, &kept, &source.path) {
-            reports.push(report);
-        } else {
-            kept.push(field);
+        let name = field.name;
+        let Some(entry) = fields::FIELDS.iter().find(|entry| entry.name == name) else {
+            let report = Report::error("unknown-field", format!("there is no field `{name}`"));
+            reports.push(report.at(&source.path, field.name_span, "unknown").help(advice(name)));
+            continue;
+        };
+        match misplaced(&field, &kept, &source.path) {
+            Some(report) => reports.push(report),
+            None => kept.push((entry, field)),
         }
     }
     kept
 }
 
-/// What is wrong with a field's name, or with its standing beside others.
-fn misnamed(field: &Field<'_>, before: &[Field<'_>], path: &str) -> Option<Report> {
+/// What is wrong with a field's standing beside others.
+fn misplaced(field: &Field<'_>, before: &[Known<'_>], path: &str) -> Option<Report> {
     let name = field.name;
-    if !field_names().any(|known| known == name) {
-        let report = Report::error("unknown-field", format!("there is no field `{name}`"));
-        return Some(report.at(path, field.name_span.clone(), "unknown").help(advice(name)));
-    }
-    if let Some(twin) = before.iter().find(|earlier| earlier.name == name) {
+    let mut before = before.iter().map(|(_, field)| field);
+    if let Some(twin) = before.clone().find(|earlier| earlier.name == name) {
         let report = Report::error("duplicate-field", format!("the field `{name}` stands twice"));
         let report =
             report.at(path, field.name_span.clone(), "again").at(path, twin.name_span.clone(), "first");
@@ -174,7 +182,7 @@ fn misnamed(field: &Field<'_>, before: &[Field<'_>], path: &str) -> Option<Repor
         _ => return None,
     };
     let said = |field: &&Field<'_>| field.name == other && !field.node.is_nothing();
-    let twin = before.iter().find(said).filter(|_| !field.node.is_nothing())?;
+    let twin = before.find(said).filter(|_| !field.node.is_nothing())?;
     let report = Report::error("exec-and-script", "a job runs either `exec` or `script`");
     let report =
         report.at(path, field.name_span.clone(), "and this").at(path, twin.name_span.clone(), "this");
@@ -213,12 +221,10 @@ fn advice(name: &str) -> String {
 
 /// Puts all fields into the draft, those first that take something back.
 fn put<'s>(draft: &mut Draft<'s>, laid: &[Laid<'s>]) {
-    let (nothing, something): (Vec<&Laid<'s>>, Vec<&Laid<'s>>) =
-        laid.iter().partition(|field| field.node.is_nothing());
-    for field in nothing.into_iter().chain(something) {
-        if let Some(entry) = fields::FIELDS.iter().find(|entry| entry.name == field.name) {
-            draft.begin(entry.name, field.file, &field.node);
-            (entry.set)(draft, &field.node);
+    for takes_back in [true, false] {
+        for Laid { entry, node, file } in laid.iter().filter(|field| field.node.is_nothing() == takes_back) {
+            draft.begin(entry.name, *file, node);
+            (entry.set)(draft, node);
         }
     }
 }

@@ -10,7 +10,10 @@ use core::{fmt, ops::Range};
 use ron::{Deserializer, Options, error::Error, extensions::Extensions, value::RawValue};
 use serde::de::{Deserialize, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
-use super::fault::{Fault, described, fault, too_deep};
+use super::{
+    fault::{Fault, described, fault, too_deep},
+    plain,
+};
 
 /// How long a file may be, in bytes.
 pub(super) const MAX_LENGTH: usize = 256 * 1024;
@@ -20,7 +23,7 @@ const MAX_DEPTH: usize = 8;
 const RON_DEPTH: usize = 64;
 
 /// A field of a file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field<'s> {
     /// Its name.
     pub name: &'s str,
@@ -31,7 +34,7 @@ pub(super) struct Field<'s> {
 }
 
 /// A value, and where it stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node<'s> {
     /// What it is.
     pub shape: Shape<'s>,
@@ -40,7 +43,7 @@ pub(super) struct Node<'s> {
 }
 
 /// What a value is, before anybody asks what it should be.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape<'s> {
     /// `None`: as if the field were not there.
     Nothing,
@@ -65,12 +68,12 @@ pub(super) enum Shape<'s> {
 }
 
 /// A text, and where it begins.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Quoted<'s> {
     /// What it says.
     pub text: Cow<'s, str>,
     /// Where its first byte stands; `None` if it has escapes, so that places in it are not places in the file.
-    start: Option<usize>,
+    pub start: Option<usize>,
 }
 
 impl Node<'_> {
@@ -127,6 +130,13 @@ pub(super) fn read(source: &str) -> Result<Vec<Field<'_>>, Fault> {
             help: Some("move long scripts into files of their own and `exec` them".into()),
         });
     }
+    let Some(fields) = plain::read(source) else { return read_any(source) };
+    debug_assert_eq!(read_any(source).ok().as_ref(), Some(&fields), "both readers read the same");
+    Ok(fields)
+}
+
+/// The same, whatever forms of RON it is written in.
+fn read_any(source: &str) -> Result<Vec<Field<'_>>, Fault> {
     let extensions = Extensions::IMPLICIT_SOME;
     let options = Options::default().with_default_extension(extensions).with_recursion_limit(RON_DEPTH);
     let root: Root = options.from_str(source).map_err(|error| fault(source, &error))?;

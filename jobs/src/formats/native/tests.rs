@@ -1,3 +1,4 @@
+mod plain;
 mod wrong;
 
 use alloc::{format, string::ToString as _, vec};

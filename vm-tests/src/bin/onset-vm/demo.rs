@@ -93,6 +93,7 @@ fn plan(folder: &Folder) -> Result<Plan> {
         kernel: kernel.image,
         initrd,
         disk: None,
+        is_kept: false,
         port: true,
         append: "rdinit=/sbin/init quiet".into(),
         memory: 512,

@@ -5,17 +5,19 @@ mod demo;
 
 use std::{
     io::{self, Write as _},
-    process::ExitCode,
+    path::Path,
+    process::{Command, ExitCode},
 };
 
 use clap::{Parser, Subcommand};
 use serde_json::Value;
 use vm_tests::{
-    failure::{Failure, Result},
+    failure::{Doing as _, Failure, Result},
     folder::Folder,
     kernel::Kernel,
     limit::Limit,
     plan::Wanted,
+    programs,
     qemu::Machine,
     terminal,
 };
@@ -104,6 +106,9 @@ fn shell(wanted: &Wanted) -> Result<u8> {
 }
 
 fn run(wanted: &Wanted, timeout: u64, verbose: bool, command: &[String]) -> Result<u8> {
+    if let (Some(jobs), None) = (&wanted.jobs, &wanted.root) {
+        say(&faults(jobs)?);
+    }
     let folder = Folder::new("run")?;
     let command = match command {
         [line] => line.clone(),
@@ -149,6 +154,15 @@ fn run(wanted: &Wanted, timeout: u64, verbose: bool, command: &[String]) -> Resu
             Err(Failure(format!("the command was not run: {}", end.get("error").unwrap_or(&Value::Null))))
         }
     }
+}
+
+/// What is wrong in job files that go beside the stock set: the machine refuses them, and boots all the same.
+fn faults(jobs: &Path) -> Result<String> {
+    let stock = programs::workspace().join("init/stock/jobs");
+    let checked = Command::new(programs::program("onsetctl")?).arg("check").arg(stock).arg(jobs).output();
+    let checked = checked.doing("onsetctl check")?;
+    let has_faults = checked.status.code() == Some(1);
+    Ok(if has_faults { String::from_utf8_lossy(&checked.stdout).into_owned() } else { String::new() })
 }
 
 /// Prints what the command prints; gives the message that tells its end.

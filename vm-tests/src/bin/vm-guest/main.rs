@@ -11,7 +11,7 @@ use std::{
     io::{self, Write as _},
     os::{
         linux::net::SocketAddrExt as _,
-        unix::net::{SocketAddr, UnixDatagram},
+        unix::net::{SocketAddr, UnixDatagram, UnixStream},
     },
     process::ExitCode,
     thread,
@@ -26,10 +26,13 @@ fn main() -> ExitCode {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
+        Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
-        _ => Err(io::Error::other("it is `vm-guest notify TEXT`, `vm-guest echo` or `vm-guest zombies MOST COMMAND`")),
+        _ => Err(io::Error::other(
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT` or `vm-guest zombies MOST COMMAND`",
+        )),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -49,6 +52,16 @@ fn notify(text: &str) -> io::Result<()> {
         None => SocketAddr::from_pathname(&name)?,
     };
     UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+/// Connects so many times to the socket at a path, and says nothing.
+fn idle(path: &str, count: Option<&str>) -> io::Result<()> {
+    let count: u32 = count.unwrap_or("1").parse().map_err(io::Error::other)?;
+    let connections = (0..count).map(|_| UnixStream::connect(path)).collect::<io::Result<Vec<_>>>()?;
+    writeln!(io::stdout(), "{} connections", connections.len())?;
+    loop {
+        nix::unistd::pause();
+    }
 }
 
 /// Sends back what comes over the listening socket that it was started with, one connection after the other.

@@ -1,0 +1,224 @@
+//! Jobs as bytes: only what differs from a job that says nothing is written.
+//!
+//! A file says five things of the fifty that it could. A thousand jobs are handed over before the first one starts,
+//! and are in each state that is saved, so it counts what is not written and not read. A job, and how it makes its
+//! processes, is a number that tells which fields follow, and these. Only [`postcard`] reads it; for people the same fields
+//! are written with their names.
+//!
+//! What many jobs are handed over with is here, and not where that is done, because this crate is compiled for speed.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use postcard::{Error, ser_flavors::Flavor};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, SeqAccess, Visitor},
+    ser::{SerializeMap as _, SerializeTuple as _},
+};
+
+use crate::{Job, Work, WorkId};
+
+/// The next element of a row that must have one.
+fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
+    row.next_element()?.ok_or_else(|| A::Error::custom("cut off"))
+}
+
+/// Has a type written as its `$always` fields, which fields follow, and these. `$usual` makes the value whose fields
+/// need not be written, from those that always are. A field that is not listed does not compile.
+macro_rules! differences {
+    ($type:ident, always($($always:ident),*), usual($usual:expr), fields($($field:ident),* $(,)?)) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let Self { $($always,)* $($field,)* } = self;
+                let usual: Self = $usual($($always.clone()),*);
+                if serializer.is_human_readable() {
+                    let mut map = serializer.serialize_map(None)?;
+                    $(map.serialize_entry(stringify!($always), $always)?;)*
+                    $(
+                        if *$field != usual.$field {
+                            map.serialize_entry(stringify!($field), $field)?;
+                        }
+                    )*
+                    return map.end();
+                }
+                let (mut told, mut bit, mut count) = (0_u32, 1_u32, 1_usize);
+                $(
+                    if *$field != usual.$field {
+                        told |= bit;
+                        count = count.saturating_add(1);
+                    }
+                    bit <<= 1;
+                )*
+                $(
+                    let _: &_ = $always;
+                    count = count.saturating_add(1);
+                )*
+                let mut row = serializer.serialize_tuple(count)?;
+                $(row.serialize_element($always)?;)*
+                row.serialize_element(&told)?;
+                bit = 1;
+                $(
+                    if told & bit != 0 {
+                        row.serialize_element($field)?;
+                    }
+                    bit <<= 1;
+                )*
+                let _ = bit;
+                row.end()
+            }
+        }
+
+        impl<'d> Deserialize<'d> for $type {
+            fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Row;
+                impl<'d> Visitor<'d> for Row {
+                    type Value = $type;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str(stringify!($type))
+                    }
+
+                    fn visit_seq<A: SeqAccess<'d>>(self, mut row: A) -> Result<$type, A::Error> {
+                        $(let $always = next(&mut row)?;)*
+                        let mut value: $type = $usual($($always),*);
+                        let told: u32 = next(&mut row)?;
+                        let mut bit = 1_u32;
+                        $(
+                            if told & bit != 0 {
+                                value.$field = next(&mut row)?;
+                            }
+                            bit <<= 1;
+                        )*
+                        if told & !bit.wrapping_sub(1) != 0 {
+                            return Err(A::Error::custom("no such field"));
+                        }
+                        Ok(value)
+                    }
+                }
+                const MOST: usize = [$(stringify!($always),)* "told", $(stringify!($field),)*].len();
+                deserializer.deserialize_tuple(MOST, Row)
+            }
+        }
+    };
+}
+
+differences! {
+    Job,
+    always(name, format),
+    usual(Job::new),
+    fields(
+        kind, layer, provides, requires, before, stop_order, needs, keywords, modes, start_on, stop_on, holds_while,
+        start, instance, again, env, export, processes, task, ready, respawn, normal_exit, kill, reload_signal, settle,
+        start_timeout, is_purpose, work,
+    )
+}
+
+differences! {
+    Work,
+    always(),
+    usual(Work::default),
+    fields(
+        processes, commands, description, author, version, usage, emits, console, umask, nice, ionice, oom_score, limits,
+        chroot, chdir, user, group, groups, capabilities, no_new_privileges, cgroup, sockets, watchdog, apparmor, imports,
+        tmpfiles, reload_on,
+    )
+}
+
+/// Adds a job at the end of `bytes`.
+pub fn put_job(job: &Job, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    put(job, bytes)
+}
+
+/// Adds how a job makes its processes, and the file that says so, at the end of `bytes`; gives the number of it.
+pub fn put_work(work: &Work, path: &str, bytes: &mut Vec<u8>) -> Result<WorkId, Error> {
+    let start = bytes.len();
+    put(&(work, path), bytes)?;
+    Ok(WorkId::of(bytes.get(start..).unwrap_or_default()))
+}
+
+/// The job with which these bytes begin, and what comes behind it.
+pub fn take_job(bytes: &[u8]) -> Result<(Job, &[u8]), Error> {
+    postcard::take_from_bytes(bytes)
+}
+
+fn put(value: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    postcard::serialize_with_flavor(value, AtEnd(bytes))
+}
+
+struct AtEnd<'b>(&'b mut Vec<u8>);
+
+impl Flavor for AtEnd<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+        self.0.push(data);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use events::Name;
+
+    use super::*;
+    use crate::{Format, formats::Source, formats::native};
+
+    fn described(text: &str) -> crate::formats::Described {
+        let source = Source { path: "a.ron".into(), text: text.into(), executable: false };
+        native::read(&Name::new("a").unwrap(), &source, &[], 4).described.unwrap()
+    }
+
+    #[test]
+    fn a_job_comes_back_with_whatever_it_says() {
+        for text in [
+            "()",
+            "(exec: \"a\")",
+            "(task: true, start_on: \"b\", exec: \"/bin/a b\")",
+            include_str!("../tests/data/full.ron"),
+        ] {
+            let described = described(text);
+            let (mut job, mut work) = (Vec::new(), Vec::new());
+            put_job(&described.job, &mut job).unwrap();
+            job.push(7);
+            assert_eq!(take_job(&job), Ok((described.job, &[7][..])), "{text}");
+            let id = put_work(&described.work, "a.ron", &mut work).unwrap();
+            assert_eq!(id, WorkId::of(&work));
+            assert_eq!(postcard::from_bytes(&work), Ok((described.work, "a.ron")), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_is_said_of_takes_no_room() {
+        let mut bytes = Vec::new();
+        put_job(&Job::new(Name::new("a").unwrap(), Format::Rcd), &mut bytes).unwrap();
+        assert_eq!(bytes, [1, b'a', 2, 0]);
+        bytes.clear();
+        put_work(&Work::default(), "p", &mut bytes).unwrap();
+        assert_eq!(bytes, [0, 1, b'p']);
+    }
+
+    #[test]
+    fn what_is_cut_off_or_unknown_is_refused() {
+        let mut bytes = Vec::new();
+        put_job(&described("(exec: \"a\", needs: [\"b\"])").job, &mut bytes).unwrap();
+        for end in 0..bytes.len() {
+            assert!(take_job(&bytes[..end]).is_err(), "{end}");
+        }
+        let unknown = postcard::to_allocvec(&("a", Format::Native, 1_u32 << 28)).unwrap();
+        assert!(take_job(&unknown).is_err());
+        let all: Vec<u8> = vec![0xFF; 64];
+        assert!(take_job(&all).is_err());
+    }
+}

