@@ -3,10 +3,10 @@
 //! Time in these machines is instructions executed (two nanoseconds each), so what is read is the same on
 //! every host and under every load, within about one in a hundred.
 
-use std::{collections::BTreeMap, process::Command};
+use std::collections::BTreeMap;
 
 use crate::{
-    failure::{Doing, Failure, Result},
+    failure::{Failure, Result},
     folder::Folder,
     guest,
     image::Tree,
@@ -358,7 +358,7 @@ impl Workload {
         guest::onset(&mut tree)?;
         tree.copy("bench/vm-guest", &programs::program("vm-guest")?)?;
         tree.link("bench/begin", "vm-guest");
-        tree.copy("bench/mark", &mark(folder)?)?;
+        tree.copy("bench/mark", &programs::from_c("mark", folder)?)?;
         tree.text("bench/init", "/sbin/init\n");
         tree.text("bench/plan", &self.steps.iter().map(|step| format!("{step}\n")).collect::<String>());
         for (name, text) in &self.jobs {
@@ -366,16 +366,6 @@ impl Workload {
         }
         Ok(tree)
     }
-}
-
-/// Builds the program that jobs run.
-fn mark(folder: &Folder) -> Result<std::path::PathBuf> {
-    let to = folder.join("mark");
-    let from = programs::workspace().join("vm-tests").join("guest").join("mark.c");
-    let flags = "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
-                 -fno-pie -no-pie -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,noseparate-code -s -o";
-    let status = Command::new("cc").args(flags.split_whitespace()).args([&to, &from]).status().doing("cc")?;
-    if status.success() { Ok(to) } else { Err(Failure::new("mark.c could not be built")) }
 }
 
 /// What the observer has printed, and how long the end took by the kernel's own clock.

@@ -40,9 +40,6 @@ use crate::{
     sys::{exec::Image, memory, poll::Poll},
 };
 
-/// How many turns are taken at most until the bus is empty: more than a full one needs, if nothing comes of it.
-const MOST_TURNS: usize = 1_024;
-
 /// The descriptor of the works, among those that are kept.
 const WORKS: u32 = 900;
 
@@ -99,19 +96,8 @@ impl Machine {
         };
     }
 
-    /// Gives the engine all that was heard, as far as that comes to an end soon.
-    fn work_off(&mut self) {
-        for _ in 0..MOST_TURNS {
-            if self.core.bus.is_empty() {
-                return;
-            }
-            self.step();
-        }
-    }
-
     /// Executes the program again, which may be a newer one, and goes on with the same state.
     pub(super) fn reexec(&mut self, reply: Option<ReplyId>) {
-        self.work_off();
         self.control.keep_questions();
         let error = match self.last_snapshot() {
             Err(error) => error,
@@ -137,7 +123,6 @@ impl Machine {
         let Some(Ok(copy)) = self.store.image().filter(|image| is_deleted(image)).map(Image::copy) else {
             return;
         };
-        self.work_off();
         let error = match self.last_snapshot() {
             Ok(()) => self.store.execute(copy),
             Err(error) => error,
@@ -147,7 +132,6 @@ impl Machine {
 
     /// Becomes the init of the root that is in force now. It comes back only with the reason why not.
     pub(super) fn become_init(&mut self, program: &CStr, old: Option<OldRoot>) -> String {
-        self.work_off();
         self.logs.renew_keeper(&mut self.core.shell());
         self.has_new_root = true;
         let image = self.last_snapshot().and_then(|()| Image::at(program));
@@ -304,9 +288,7 @@ fn of(kept: Vec<Kept>, are_meant: impl Fn(Label) -> bool) -> (Vec<Kept>, Vec<Kep
 /// descriptor stays kept.
 fn works(kept: Vec<Kept>, (index, end): (Index, u32)) -> io::Result<(Works, Option<Kept>)> {
     match kept.into_iter().find(|kept| kept.label().place == end) {
-        Some(kept) => {
-            Ok((Works::new(File::from(kept.as_fd().try_clone_to_owned()?), index, end), Some(kept)))
-        }
+        Some(kept) => Ok((Works::new(File::from(kept.as_fd().try_clone_to_owned()?), index, end), Some(kept))),
         None => Ok((Works::new(memory::memfd(c"works")?, Index::new(), 0), None)),
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     loader::Loader,
     logs::{Level, Logs},
     shutdown::End,
-    sources::Kernel,
+    sources::{Kernel, Keys},
     store::{Kept, Store, Watchdog},
     sys::{
         alloc, memory,
@@ -75,6 +75,7 @@ pub struct Machine {
     pub(super) loader: Loader,
     pub(super) files: Option<Files>,
     pub(super) kernel: Option<Kernel>,
+    pub(super) keys: Option<Keys>,
     pub(super) signals: Signals,
     pub(super) deadline: Deadline,
     pub(super) image: Image,
@@ -152,7 +153,7 @@ impl Machine {
     }
 
     /// One turn of the engine.
-    pub(super) fn step(&mut self) {
+    fn step(&mut self) {
         let due = self.wake.is_some_and(|wake| wake <= self.core.now);
         if self.core.bus.is_empty() && !self.again && !due {
             return;
@@ -199,8 +200,18 @@ impl Machine {
                 }
             }
             Token::Kernel => {
-                if self.kernel.as_ref().is_some_and(|kernel| kernel.ready(&mut self.core.shell())) {
+                let come = self.kernel.as_ref().map(|kernel| kernel.ready(&mut self.core.shell()));
+                let come = come.unwrap_or_default();
+                if let Some(keys) = self.keys.as_mut().filter(|_| come.input) {
+                    keys.look(&mut self.core.shell());
+                }
+                if come.watchdog {
                     self.start_watchdog();
+                }
+            }
+            Token::Keys(number) => {
+                if let Some(keys) = &mut self.keys {
+                    keys.ready(&mut self.core.shell(), number);
                 }
             }
         }

@@ -22,7 +22,6 @@ use crate::{
     Job, Order, Place, Report, Severity,
     formats::{Described, Mention, Role},
     load::Generation,
-    order::says_order,
 };
 
 /// What is wrong across the files of `generation`, whose jobs start in `order`: sorted by place.
@@ -46,11 +45,8 @@ pub fn check(generation: &Generation, order: &Order) -> Vec<Report> {
 #[must_use]
 pub fn check_loops(generation: &Generation) -> Vec<Report> {
     let jobs: Vec<&Job> = generation.jobs.iter().map(|described| &described.job).collect();
-    let mut reports = Vec::new();
-    if !jobs.iter().any(|job| says_order(job)) {
-        return reports;
-    }
     let order = crate::order(&jobs);
+    let mut reports = Vec::new();
     if !order.loops.is_empty() || !order.tangled.is_empty() {
         loops::check(&View::new(generation), &order, &mut reports);
         sort(&mut reports);
