@@ -74,7 +74,8 @@ impl Listener {
 
     /// Goes on with the socket that an earlier image has kept; anew if there is none.
     pub fn go_on(shell: &mut Shell<'_>, path: &Path, kept: Option<Kept>) -> Self {
-        let Some(socket) = kept.and_then(|kept| kept.as_fd().try_clone_to_owned().ok()) else {
+        // It stays kept until it is kept anew.
+        let Some(Ok(socket)) = kept.as_ref().map(|kept| kept.as_fd().try_clone_to_owned()) else {
             return Self::new(shell, path);
         };
         let socket = UnixListener::from(socket);

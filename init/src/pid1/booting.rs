@@ -188,7 +188,8 @@ impl Machine {
         }
         self.boot.settled = true;
         self.has_spare_memory = true;
-        let pending = self.pending();
+        self.must_save = true;
+        let pending = if is_late { self.pending() } else { String::new() };
         let mut event = Event::new(Name::constant("settled"));
         if !pending.is_empty() {
             self.say(Level::Warning, &format!("the boot has not settled in time: {pending}"));
@@ -204,7 +205,8 @@ impl Machine {
     /// Who is on its way up.
     fn pending(&self) -> String {
         let list = self.engine.list().into_iter();
-        let on_its_way = list.filter(|it| it.goal == "start" && it.state != "running" && !it.timed_out);
+        let on_its_way =
+            list.filter(|it| it.goal == "start" && self.engine.is_under_way(it) && !it.timed_out);
         on_its_way.map(|it| it.to_string()).take(8).collect::<Vec<_>>().join("; ")
     }
 }
