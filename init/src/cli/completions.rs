@@ -83,7 +83,7 @@ complete -F _onsetctl_or_job -o bashdefault -o default onsetctl
             lines.join("\n").replacen("_onsetctl() {", &format!("{function}_onsetctl() {{"), 1) + "\n"
         }
         // Other shells have what the table says.
-        _ => text.to_owned(),
+        Shell::Elvish | Shell::PowerShell | _ => text.to_owned(),
     }
 }
 
