@@ -220,9 +220,13 @@ impl Executor {
     pub fn next(&mut self, now: Time) -> Option<Start> {
         if self.queue.is_empty() {
             self.drop_spare_rooms();
-            return None;
         }
-        let start = if self.has_room(now) { self.queue.pop_front() } else { None }?;
+        let start = if self.has_room(now) { self.queue.pop_front() } else { None };
+        let Some(start) = start else {
+            // What has become free is for us before clients get it.
+            self.hold_back();
+            return None;
+        };
         if let Some(body) = self.lives.get_mut(&start.life.number) {
             body.in_line = body.in_line.saturating_sub(1);
         }

@@ -50,6 +50,7 @@ impl Executor {
     }
 
     fn after_reaping(&mut self) {
+        self.hold_back();
         self.bury();
     }
 
