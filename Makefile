@@ -103,6 +103,25 @@ test-all: test ## The same, then again optimised with 100 times the random cases
 	PROPTEST_CASES=25600 ONSET_SEEDS=100000 CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_TEST_OPT_LEVEL=2 \
 		cargo test --workspace --locked --no-fail-fast --target-dir $(OUT)/test-all
 
+DEBIAN := $(OUT)/debian
+DEBIAN_PACKAGES := udev,util-linux,openssh-server,cron,ifupdown,iproute2,isc-dhcp-client,kexec-tools,login,passwd,procps,kmod,dbus,netbase,e2fsprogs,systemd-,libpam-systemd-
+
+# A small Debian, without an init. Only root can make one.
+$(DEBIAN)/root.tar:
+	@$(call need,mmdebstrap,mmdebstrap)
+	@mkdir -p $(DEBIAN)
+	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
+		$$as_root mmdebstrap --quiet --variant=minbase --include=$(DEBIAN_PACKAGES) bookworm $(@D)/new.tar
+	@mv $(@D)/new.tar $@
+
+.PHONY: test-debian
+test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results)
+	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
+		$$as_root vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
+	@cargo test --quiet --locked -p vm-tests --test debian --no-run
+	@$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
+		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)')
+
 .PHONY: lint
 lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
 	cargo fmt --all --check
@@ -128,12 +147,12 @@ fuzz: setup ## Give every fuzz target hostile input (FUZZ_SECONDS=60, FUZZ_TARGE
 	@$(call need,c++,g++)
 	@CARGO_TARGET_DIR=$(OUT) vm-tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# $(call result,TARGET,COMMAND): writes what a command prints to docs/results, under how it came about.
+# $(call result,TARGET,COMMAND,PAGE): writes what a command prints to docs/results, under how it came about.
 result = mkdir -p docs/results; { \
 	echo "\# $(1)"; echo; \
 	echo "\`make $(1)\`, $$(date -u +%F), $$(nproc) CPUs of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
 		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
-	echo; $(2); } | tee docs/results/$(1).md
+	echo; $(2); } | tee docs/results/$(or $(3),$(1)).md
 
 FAULT :=
 
@@ -143,7 +162,7 @@ faults: setup-vm programs ## Show that Onset survives faults, a line for each (F
 
 .PHONY: faults-long
 faults-long: setup-vm programs ## The same with those that take minutes (writes docs/results)
-	@$(call result,faults-long,ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- --long --table $(FAULT))
+	@$(call result,faults-long,ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- --long --table $(FAULT),faults)
 
 .PHONY: bench-core
 bench-core: setup ## Measure matching, the engine and the order (a few minutes; writes docs/results)

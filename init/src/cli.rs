@@ -5,6 +5,7 @@ mod ask;
 mod call;
 mod called;
 mod check;
+mod completions;
 mod connection;
 mod emit;
 mod exit;

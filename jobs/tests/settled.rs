@@ -18,7 +18,9 @@ fn check(files: &[(&str, &str)], after: u64, settled: bool) {
         Arc::new(reading.described.unwrap().job)
     };
     let jobs: Vec<Arc<Job>> = files.iter().map(read).collect();
-    let mut simulation = Simulation::new(jobs, World::default());
+    let mut world = World::default();
+    world.say("slow: ready never").unwrap();
+    let mut simulation = Simulation::new(jobs, world);
     simulation.give(Input::Event { event: "startup".parse().unwrap(), origin: Origin::World, reply: None });
     simulation.run_until(Time(after));
     assert_eq!(simulation.engine.is_settled(), settled, "{files:?} after {after} ms");
@@ -41,6 +43,6 @@ fn what_waits_only_for_what_is_expected_does_not_hold_a_boot() {
 fn what_waits_for_one_that_comes_holds_it() {
     let slow = ("slow", r#"(exec: "/bin/slow", start_on: "startup", ready: notify)"#);
     let shop = ("shop", r#"(exec: "/bin/shop", start_on: "startup", requires: ["NET", "slow"])"#);
-    check(&[DHCP, slow, shop], 0, false);
+    check(&[DHCP, slow, shop], 100, false);
     check(&[DHCP, shop], 100, true);
 }

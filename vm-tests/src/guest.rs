@@ -160,8 +160,16 @@ pub fn added() -> Result<Tree> {
     let mut tree = Tree::default();
     onset(&mut tree)?;
     stock(&mut tree)?;
-    tree.text("usr/lib/onset/jobs/vm-agent.ron", &AGENT_JOB.replace(REQUIRES, ""));
+    tree.add_tree("", &agent());
     Ok(tree)
+}
+
+/// What is put on a root that has Onset installed: what the host talks to.
+#[must_use]
+pub fn agent() -> Tree {
+    let mut tree = Tree::default();
+    tree.text("usr/lib/onset/jobs/vm-agent.ron", &AGENT_JOB.replace(REQUIRES, ""));
+    tree
 }
 
 /// What a kernel boots to get at a root on a disk.

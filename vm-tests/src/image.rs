@@ -189,6 +189,30 @@ pub fn ext4(folder: &Path, to: &Path, size: u64) -> Result<()> {
     Ok(())
 }
 
+/// Copies the image of a file system; what is empty in it takes no room.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = Command::new("cp").args(["--sparse=always".as_ref(), from, to]).status().doing("cp")?;
+    if copied.success() { Ok(()) } else { Err(Failure(format!("{} cannot be copied", from.display()))) }
+}
+
+/// Fails unless a file system was unmounted in good order and nothing is wrong in it.
+pub fn check(image: &Path) -> Result<()> {
+    let output = |program: &str, option: &str| {
+        let mut command = Command::new(program);
+        command.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").arg(option).arg(image).output().doing(program)
+    };
+    let head = output("dumpe2fs", "-h")?;
+    let head = String::from_utf8_lossy(&head.stdout).into_owned();
+    if head.contains("needs_recovery") {
+        return Err(Failure::new("the file system was not unmounted: its journal is still to be played"));
+    }
+    let checked = output("e2fsck", "-fn")?;
+    if !checked.status.success() {
+        return Err(Failure(format!("e2fsck: {}", String::from_utf8_lossy(&checked.stdout))));
+    }
+    Ok(())
+}
+
 fn trimmed(path: &str) -> &str {
     path.trim_matches('/')
 }

@@ -2,7 +2,10 @@
 //!
 //! docs/vm-tests.md says what steps there are.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use events::glob_matches;
 
@@ -11,7 +14,7 @@ use crate::{
     fault::MEASURED,
     folder::Folder,
     guest,
-    image::Tree,
+    image::{self, Tree},
     kernel::Kernel,
     limit::Limit,
     programs,
@@ -54,6 +57,8 @@ enum Act {
     PushPower,
     /// Takes the power away: nothing that the machine has not written yet is written.
     CutPower,
+    /// Looks whether the disk was left as it should be.
+    CheckDisk,
     /// Raises a non-maskable interrupt.
     RaiseNmi,
     /// Waits for the end of the machine, which must be of this kind.
@@ -87,13 +92,20 @@ struct Step {
 
 /// Plays the scenario in a folder, and says which step went wrong and how.
 pub fn play(folder: &Path) -> Result<()> {
+    play_on(folder, None)
+}
+
+/// The same on the image of a whole root that has Onset in it: `vm.root=kept` boots a copy of it.
+pub fn play_on(folder: &Path, image: Option<&Path>) -> Result<()> {
     let path = folder.join("scenario");
     let text = fs::read_to_string(&path).doing(path.display())?;
     let steps = steps(&text).map_err(|(line, why)| Failure(format!("{}:{line}: {why}", path.display())))?;
     let kernel = Kernel::find()?;
-    let mut tree = guest::machine(&kernel)?;
+    let mut tree = if image.is_some() { guest::agent() } else { guest::machine(&kernel)? };
     guest::add_files(&mut tree, folder)?;
-    let mut player = Player { folder: Folder::new("scenario")?, kernel, tree, machine: None, session: None };
+    let image = image.map(Path::to_owned);
+    let folder_of_machine = Folder::new("scenario")?;
+    let mut player = Player { image, folder: folder_of_machine, kernel, tree, machine: None, session: None };
     for step in steps {
         player
             .step(&step)
@@ -143,6 +155,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "unplug" => Act::Unplug(text()?),
         "powerdown" => Act::PushPower,
         "cut-power" => Act::CutPower,
+        "check-disk" => Act::CheckDisk,
         "nmi" => Act::RaiseNmi,
         "expect-poweroff" => Act::ExpectEnd("guest-shutdown"),
         "expect-reboot" => Act::ExpectEnd("guest-reset"),
@@ -197,6 +210,7 @@ fn difference(ran: &Ran, expected: &[Expected]) -> Option<String> {
 }
 
 struct Player {
+    image: Option<PathBuf>,
     folder: Folder,
     kernel: Kernel,
     tree: Tree,
@@ -236,6 +250,10 @@ impl Player {
                 self.session = None;
                 self.machine.take().map(drop).doing("nothing has been booted")
             }
+            Act::CheckDisk => {
+                self.machine = None;
+                image::check(&self.folder.join("disk"))
+            }
             Act::RaiseNmi => self.machine()?.raise_nmi(),
             Act::ExpectPanic => self.machine()?.until_panic(limit),
             Act::ExpectEnd(kind) => {
@@ -268,9 +286,23 @@ impl Player {
         let is_kept = word("vm.root") == Some("kept");
         let from_disk = is_kept || word("vm.root") == Some("disk");
         if from_disk {
-            guest::starter(&self.kernel)?.write_cpio(&initrd)?;
-            if !is_kept || !disk.exists() {
-                self.tree.write_ext4(&disk)?;
+            let mut starter = guest::starter(&self.kernel)?;
+            starter.write_cpio(&initrd)?;
+            match &self.image {
+                Some(image) => {
+                    // What another kernel can be started with.
+                    let plain = self.folder.join("plain");
+                    fs::rename(&initrd, &plain).doing(plain.display())?;
+                    self.tree.copy("boot/initrd", &plain)?;
+                    self.tree.copy("boot/vmlinuz", &self.kernel.image)?;
+                    starter.add_tree("add", &self.tree);
+                    starter.write_cpio(&initrd)?;
+                    if !disk.exists() {
+                        image::copy(image, &disk)?;
+                    }
+                }
+                None if !is_kept || !disk.exists() => self.tree.write_ext4(&disk)?,
+                None => {}
             }
         } else {
             self.tree.write_cpio(&initrd)?;

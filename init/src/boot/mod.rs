@@ -73,7 +73,8 @@ Arguments and words of the kernel's command line:
   onset.event=NAME,KEY=VALUE emit this event, too
   onset.run=\"COMMAND\"        run this when the boot has settled, tell the host, and power off
   onset.settle=60s           how long the boot may take to settle
-  onset.watchdog=30s         feed /dev/watchdog
+  onset.watchdog=30s         feed /dev/watchdog, as soon as it is there
+  onset.log=SIZE,FILES       how much is kept of each log (1M,4)
   onset.without=WHAT,...     do without clone3, cgroup2, pidfd
   --container                behave as in a container
 ";

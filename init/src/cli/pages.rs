@@ -1,22 +1,10 @@
-//! Man pages and completions, from the one table of commands.
+//! Man pages, from the one table of commands.
 
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _};
-use clap_complete::Shell;
 
 use super::{CLEAN, Cli, Outcome};
-
-/// Prints completions for a shell
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  onsetctl completions bash > /etc/bash_completion.d/onsetctl
-  onsetctl completions fish > ~/.config/fish/completions/onsetctl.fish")]
-pub(super) struct Completions {
-    /// The shell
-    shell: Shell,
-}
 
 /// Prints a man page, or writes all man pages into a folder
 #[derive(Debug, Args)]
@@ -32,14 +20,6 @@ pub(super) struct Man {
     /// Write onsetctl.1 and a page for each command here; the folder is made if the one it lies in is there
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
-}
-
-impl Completions {
-    pub(super) fn run(&self) -> Outcome {
-        let mut bytes = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "onsetctl", &mut bytes);
-        Outcome { text: String::from_utf8_lossy(&bytes).into_owned(), remarks: String::new(), code: CLEAN }
-    }
 }
 
 impl Man {

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use events::control::{Going, Wish};
 
 use super::{
-    Outcome, act, ask, call, check, connection::socket_path, emit, graph, log, machine, order, pages,
-    simulate, tree, watch,
+    Outcome, act, ask, call, check, completions, connection::socket_path, emit, graph, log, machine, order,
+    pages, simulate, tree, watch,
 };
 
 /// What is said behind the help of a command that talks to Onset.
@@ -126,7 +126,7 @@ enum Command {
     Graph(graph::Graph),
     Log(log::LogCommand),
     Simulate(simulate::Simulate),
-    Completions(pages::Completions),
+    Completions(completions::Completions),
     Man(pages::Man),
 }
 

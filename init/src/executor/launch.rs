@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// How much memory for children that share ours is kept for the next ones.
+/// How much memory for children that share ours is kept for the next ones while nobody is in line.
 const ROOMS: usize = 4;
 /// How long a set-up may take before others need not wait for it, in milliseconds.
 const STUCK: u64 = 1_000;
@@ -258,10 +258,15 @@ impl Executor {
     /// A child has executed its program, or has ended: what it worked on is ours again.
     pub(super) fn errand_done(&mut self, pid: i32) {
         if let Some(errand) = self.errands.remove(&pid)
-            && self.rooms.len() < ROOMS
+            && self.rooms.len() < AT_ONCE
         {
             self.rooms.push(errand.room);
         }
+    }
+
+    /// Keeps no more memory than is soon wanted again.
+    pub(super) fn drop_spare_rooms(&mut self) {
+        self.rooms.truncate(ROOMS);
     }
 
     fn is_full(&self, group: Option<&Group>) -> bool {

@@ -70,6 +70,8 @@ pub struct Extra {
 pub struct Base {
     /// Variables that every process gets, each once.
     pub environment: Vec<(String, String)>,
+    /// The same for Upstart's jobs, which find Onset's commands by their names.
+    pub upstart: Vec<(String, String)>,
     /// Those of them that nobody has set: PATH and TERM.
     pub own: Vec<(String, String)>,
     /// `/dev/null`.
@@ -101,7 +103,8 @@ pub struct Plan {
     pub(super) oom: Option<i16>,
     pub(super) apparmor: Option<Text>,
     pub(super) chroot: Option<CString>,
-    pub(super) chdir: CString,
+    /// Where it begins, if that is not the root.
+    pub(super) chdir: Option<CString>,
     pub(super) user: Option<Text>,
     pub(super) group: Option<Text>,
     pub(super) groups: Vec<Text>,
@@ -175,7 +178,7 @@ impl Plan {
             oom: work.oom_score.or(base.has_oom_score.then_some(0)),
             apparmor: work.apparmor.as_ref().and_then(|it| it.switch.clone()),
             chroot: work.chroot.as_deref().map(c_text).transpose()?,
-            chdir: c_text(work.chdir.as_deref().unwrap_or("/"))?,
+            chdir: work.chdir.as_deref().map(c_text).transpose()?,
             user: work.user.clone(),
             group: work.group.clone(),
             groups: work.groups.clone(),
@@ -308,7 +311,8 @@ fn event_values(env: &Args) -> impl Iterator<Item = String> {
 /// The environment as `KEY=VALUE`, and where it says that programs are.
 fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Base) -> (Vec<String>, String) {
     let own = |key: &str| std::env::var(key).ok();
-    let mut variables = jobs::environment(job, instance, env, &base.environment, &own);
+    let common = if job.format == Format::Upstart { &base.upstart } else { &base.environment };
+    let mut variables = jobs::environment(job, instance, env, common, &own);
     variables.retain(|(key, _)| !OURS.contains(&key.as_str()));
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.clone());
     let mut words: Vec<String> = variables.into_iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -75,11 +75,10 @@ impl Logs {
 
     /// Logs without any pipe.
     pub(super) fn silent(shell: &Shell<'_>) -> Self {
-        let settings = Settings {
-            copies: shell.options.container,
-            shown: shown(shell.options),
-            ..Settings::below(&shell.options.root)
-        };
+        let usual = Settings::below(&shell.options.root);
+        let (size, files) = shell.options.log.unwrap_or((usual.size, usual.files));
+        let (copies, shown) = (shell.options.container, shown(shell.options));
+        let settings = Settings { copies, shown, size, files, ..usual };
         Self {
             settings,
             pipes: Pipes::default(),

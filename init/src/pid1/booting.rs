@@ -18,6 +18,9 @@ use crate::{
     logs::Level,
 };
 
+/// Remarks on jobs that wait for each other.
+const RINGS: [&str; 3] = ["loop", "hard-loop", "tangle"];
+
 /// After how long it is said who holds the boot up, if `onset.settle=` says nothing else.
 const SETTLE: Duration = Duration::from_secs(600);
 
@@ -103,8 +106,12 @@ impl Machine {
         for path in left_out {
             self.say(Level::Error, &format!("{path} was left out: the loader hung or died at it"));
         }
-        for remark in generation.remarks.iter().filter(|remark| remark.is_error) {
-            self.say(Level::Error, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
+        for remark in &generation.remarks {
+            let level = if remark.is_error { Level::Error } else { Level::Warning };
+            // What else is doubted in files is for `onsetctl check`; that an order cannot be kept is for everybody.
+            if remark.is_error || RINGS.contains(&remark.code.as_str()) {
+                self.say(level, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
+            }
         }
         let run = self.core.options.run.as_ref().map(|_| purpose::run());
         for (job, piece) in purpose::job(&self.core.options.command).into_iter().chain(run) {
@@ -198,7 +205,8 @@ impl Machine {
     /// Who is on its way up.
     fn pending(&self) -> String {
         let list = self.engine.list().into_iter();
-        let on_its_way = list.filter(|it| it.goal == "start" && it.state != "running" && !it.timed_out);
+        let on_its_way =
+            list.filter(|it| it.goal == "start" && self.engine.is_under_way(it) && !it.timed_out);
         on_its_way.map(|it| it.to_string()).take(8).collect::<Vec<_>>().join("; ")
     }
 }

@@ -123,9 +123,9 @@ impl Machine {
             for (token, ready) in ready {
                 self.hear(token, ready);
             }
+            self.make_processes();
             self.reap();
             self.tick();
-            self.make_processes();
             self.step();
             self.look_whether_settled();
             self.say_who_is_waited_for();

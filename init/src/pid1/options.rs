@@ -57,6 +57,8 @@ pub struct Options {
     pub settle: Option<Duration>,
     /// `onset.watchdog=`: how often the hardware's watchdog must hear of us.
     pub watchdog: Option<Duration>,
+    /// `onset.log=SIZE,FILES`: how long a file of a log becomes in bytes, and how many there are of each log.
+    pub log: Option<(u64, u32)>,
     /// `onset.fault=`: at which point to fail on purpose (builds with the feature `faults`).
     pub fault: Option<String>,
     /// The command whose container this is (`onset -- CMD ARGS`).
@@ -134,6 +136,10 @@ impl Options {
                 self.watchdog = seconds.ok().or_else(|| parse_delay(value).ok());
                 self.watchdog.is_some()
             }
+            "log" => {
+                self.log = logs(value);
+                self.log.is_some()
+            }
             "fault" => {
                 self.fault = Some(value.into());
                 true
@@ -165,7 +171,25 @@ impl Options {
     }
 }
 
-const KNOWN: &str = "goal, event, run, settle, watchdog, fault, compat and without are";
+/// A file of a log that is shorter would hold hardly more than one line.
+const SMALLEST_LOG: u64 = 16 << 10;
+/// Each is renamed when one is put away.
+const MOST_LOGS: u32 = 100;
+
+const KNOWN: &str = "goal, event, run, settle, watchdog, log, fault, compat and without are";
+
+/// `SIZE` or `SIZE,FILES`, with K, M or G for the size.
+fn logs(text: &str) -> Option<(u64, u32)> {
+    let (size, files) = text.split_once(',').unwrap_or((text, "4"));
+    let (number, unit) = match size.char_indices().last()? {
+        (at, 'K') => (size.get(..at)?, 1_u64 << 10),
+        (at, 'M') => (size.get(..at)?, 1 << 20),
+        (at, 'G') => (size.get(..at)?, 1 << 30),
+        _ => (size, 1),
+    };
+    let size = number.parse::<u64>().ok()?.checked_mul(unit).filter(|size| *size >= SMALLEST_LOG)?;
+    Some((size, files.parse().ok().filter(|files| (1..=MOST_LOGS).contains(files))?))
+}
 
 /// `NAME,KEY=VALUE,...`
 fn event(text: &str) -> Option<Event> {
@@ -229,6 +253,23 @@ mod tests {
         let read = options("onset.without=clone3,pidfd", &["--", "sh", "-c", "exit 3"]);
         assert!(read.without.clone3 && read.without.pidfd && !read.without.cgroup2);
         assert_eq!(read.command, ["sh", "-c", "exit 3"]);
+    }
+
+    #[test]
+    fn how_much_is_kept_of_a_log_can_be_said() {
+        for (value, log) in [
+            ("4M", Some((4 << 20, 4))),
+            ("65536,1", Some((65_536, 1))),
+            ("1G,100", Some((1 << 30, 100))),
+            ("16K,0", None),
+            ("16K,101", None),
+            ("1K", None),
+            ("", None),
+            ("M", None),
+            ("99999999999G", None),
+        ] {
+            assert_eq!(options(&format!("onset.log={value}"), &[]).log, log, "{value}");
+        }
     }
 
     #[test]

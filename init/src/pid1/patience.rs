@@ -55,9 +55,8 @@ impl Machine {
         }
         self.patience.next = Some(now.after(SILENCE));
         let goal = if goes_down { "stop" } else { "start" };
-        // A task that runs is not up.
-        let done = |it: &Status| it.state == "waiting" || (it.state == "running" && (goes_down || it.up));
-        let list = self.engine.list().into_iter().filter(|it| it.goal == goal && !done(it));
+        let list = self.engine.list().into_iter();
+        let list = list.filter(|it| it.goal == goal && self.engine.is_under_way(it));
         if let Some(waited) = named(list.collect()) {
             let seconds = now.since(since).as_secs();
             self.say(Level::Warning, &format!("{seconds} s: waiting for {waited}"));

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Engine, model::Instance, rings::Wait};
+use super::{Engine, Status, model::Instance, rings::Wait};
 use crate::state::{Goal, Phase};
 
 impl Engine {
@@ -13,16 +13,15 @@ impl Engine {
         if !self.saved.pending.is_empty() || !self.saved.todo.is_empty() {
             return false;
         }
-        let on_its_way = || {
+        let on_their_way = || {
             let numbered = (0_u32..).zip(&self.saved.instances);
-            numbered
-                .filter_map(|(place, it)| it.as_ref().filter(|it| is_on_its_way(it)).map(|it| (place, it)))
+            numbered.filter_map(|(place, it)| it.as_ref().filter(|it| comes(it)).map(|it| (place, it)))
         };
         // Looked at each turn of a boot: who does something is found before anybody's waits are.
-        if on_its_way().any(|(_, instance)| instance.state.phase() != Phase::Held) {
+        if on_their_way().any(|(_, instance)| instance.state.phase() != Phase::Held) {
             return false;
         }
-        let mut held: Vec<u32> = on_its_way().map(|(place, _)| place).collect();
+        let mut held: Vec<u32> = on_their_way().map(|(place, _)| place).collect();
         let mut put_off: Vec<u32> = Vec::new();
         // In each round those are put off who wait only for those who are already: as many rounds as they are deep.
         while !held.is_empty() {
@@ -35,6 +34,18 @@ impl Engine {
             held = left;
         }
         true
+    }
+
+    /// Whether an instance has begun, and is not where it shall be: a task that runs has begun only.
+    #[must_use]
+    pub fn is_under_way(&self, status: &Status) -> bool {
+        let is_task =
+            || self.find_job(&status.job).and_then(|id| self.slot(id)).is_some_and(|slot| slot.job.task);
+        match (status.goal, status.state) {
+            (_, "waiting") => false,
+            ("start", "running") => is_task(),
+            (_, state) => state != "running",
+        }
     }
 
     /// Whether an instance is held by nothing but what is `expected`, and by those who are held by that.
@@ -52,7 +63,7 @@ impl Engine {
     }
 }
 
-fn is_on_its_way(instance: &Instance) -> bool {
+fn comes(instance: &Instance) -> bool {
     let phase = instance.state.phase();
     let tries_later = phase == Phase::Held && instance.rare().is_some_and(|rare| rare.not_before.is_some());
     let at_work = instance.job.task && instance.goal == Goal::Start;

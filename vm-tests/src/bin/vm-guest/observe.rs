@@ -120,6 +120,7 @@ fn memory() -> io::Result<()> {
             say(&format!("memory.{}-kB", key.to_lowercase()), size);
         }
     }
+    say("memory.heap-kB", proc::heap("1"));
     let (count, size) = proc::everybody()?;
     say("memory.processes", count);
     say("memory.all-pss-kB", size);

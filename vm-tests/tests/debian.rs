@@ -1,0 +1,33 @@
+//! A real Debian with Onset as its init: each folder in `debian` is a scenario. `make test-debian` makes the image that
+//! they boot, and names it in `ONSET_DEBIAN`; without one, nothing is tested here.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail where it stands")]
+
+use std::{env, fs, path::Path, path::PathBuf};
+
+use vm_tests::{failure::Failure, scenario};
+
+#[test]
+fn a_debian_is_at_home() {
+    let Some(image) = env::var_os("ONSET_DEBIAN") else {
+        println!("skipped: ONSET_DEBIAN names no image (`make test-debian` makes one)");
+        return;
+    };
+    let scenarios = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("debian")).unwrap();
+    let mut scenarios: Vec<PathBuf> = scenarios.map(|entry| entry.unwrap().path()).collect();
+    scenarios.retain(|path| path.join("scenario").is_file());
+    scenarios.sort();
+    let mut failed = 0;
+    for folder in scenarios {
+        let text = fs::read_to_string(folder.join("scenario")).unwrap();
+        let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
+        let name = folder.file_name().unwrap().to_string_lossy();
+        match scenario::play_on(&folder, Some(Path::new(&image))) {
+            Ok(()) => println!("ok      {name}: {title}"),
+            Err(Failure(why)) => {
+                failed += 1;
+                println!("FAILED  {name}: {title}\n{why}");
+            }
+        }
+    }
+    assert_eq!(failed, 0, "scenarios that failed");
+}
