@@ -147,12 +147,12 @@ fuzz: setup ## Give every fuzz target hostile input (FUZZ_SECONDS=60, FUZZ_TARGE
 	@$(call need,c++,g++)
 	@CARGO_TARGET_DIR=$(OUT) vm-tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# $(call result,TARGET,COMMAND): writes what a command prints to docs/results, under how it came about.
+# $(call result,TARGET,COMMAND,PAGE): writes what a command prints to docs/results, under how it came about.
 result = mkdir -p docs/results; { \
 	echo "\# $(1)"; echo; \
 	echo "\`make $(1)\`, $$(date -u +%F), $$(nproc) CPUs of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
 		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
-	echo; $(2); } | tee docs/results/$(1).md
+	echo; $(2); } | tee docs/results/$(or $(3),$(1)).md
 
 FAULT :=
 
@@ -162,7 +162,7 @@ faults: setup-vm programs ## Show that Onset survives faults, a line for each (F
 
 .PHONY: faults-long
 faults-long: setup-vm programs ## The same with those that take minutes (writes docs/results)
-	@$(call result,faults-long,ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- --long --table $(FAULT))
+	@$(call result,faults-long,ONSET_PROGRAMS=$(PROGRAMS) cargo run --quiet --locked -p vm-tests --bin faults -- --long --table $(FAULT),faults)
 
 .PHONY: bench-core
 bench-core: setup ## Measure matching, the engine and the order (a few minutes; writes docs/results)

@@ -8,19 +8,17 @@
 //! What many jobs are handed over with is here, and not where that is done, because this crate is compiled for speed.
 
 use alloc::vec::Vec;
-use core::fmt;
 
 use postcard::{Error, ser_flavors::Flavor};
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, SeqAccess, Visitor},
-    ser::{SerializeMap as _, SerializeTuple as _},
+    Deserialize, Serialize,
+    de::{Error as _, SeqAccess},
 };
 
-use crate::{Job, Work, WorkId};
+use crate::{Engine, Job, Work, WorkId};
 
 /// The next element of a row that must have one.
-fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
+pub(crate) fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
     row.next_element()?.ok_or_else(|| A::Error::custom("cut off"))
 }
 
@@ -28,8 +26,9 @@ fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::E
 /// need not be written, from those that always are. A field that is not listed does not compile.
 macro_rules! differences {
     ($type:ident, always($($always:ident),*), usual($usual:expr), fields($($field:ident),* $(,)?)) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                use serde::ser::{SerializeMap as _, SerializeTuple as _};
                 let Self { $($always,)* $($field,)* } = self;
                 let usual: Self = $usual($($always.clone()),*);
                 if serializer.is_human_readable() {
@@ -69,29 +68,29 @@ macro_rules! differences {
             }
         }
 
-        impl<'d> Deserialize<'d> for $type {
-            fn deserialize<D: Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'d> serde::Deserialize<'d> for $type {
+            fn deserialize<D: serde::Deserializer<'d>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Row;
-                impl<'d> Visitor<'d> for Row {
+                impl<'d> serde::de::Visitor<'d> for Row {
                     type Value = $type;
 
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                         f.write_str(stringify!($type))
                     }
 
-                    fn visit_seq<A: SeqAccess<'d>>(self, mut row: A) -> Result<$type, A::Error> {
-                        $(let $always = next(&mut row)?;)*
+                    fn visit_seq<A: serde::de::SeqAccess<'d>>(self, mut row: A) -> Result<$type, A::Error> {
+                        $(let $always = $crate::encoding::next(&mut row)?;)*
                         let mut value: $type = $usual($($always),*);
-                        let told: u32 = next(&mut row)?;
+                        let told: u32 = $crate::encoding::next(&mut row)?;
                         let mut bit = 1_u32;
                         $(
                             if told & bit != 0 {
-                                value.$field = next(&mut row)?;
+                                value.$field = $crate::encoding::next(&mut row)?;
                             }
                             bit <<= 1;
                         )*
                         if told & !bit.wrapping_sub(1) != 0 {
-                            return Err(A::Error::custom("no such field"));
+                            return Err(serde::de::Error::custom("no such field"));
                         }
                         Ok(value)
                     }
@@ -102,6 +101,8 @@ macro_rules! differences {
         }
     };
 }
+
+pub(crate) use differences;
 
 differences! {
     Job,
@@ -140,6 +141,51 @@ pub fn put_work(work: &Work, path: &str, bytes: &mut Vec<u8>) -> Result<WorkId, 
 /// The job with which these bytes begin, and what comes behind it.
 pub fn take_job(bytes: &[u8]) -> Result<(Job, &[u8]), Error> {
     postcard::take_from_bytes(bytes)
+}
+
+/// Gives an engine's state away piece by piece. If somebody will not take a piece, that is the end of it.
+pub fn put_engine(engine: &Engine, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Error> {
+    postcard::serialize_with_flavor(engine, Pieces { piece: Vec::with_capacity(PIECE), take })
+}
+
+/// How large a piece is.
+const PIECE: usize = 4096;
+
+struct Pieces<'t> {
+    piece: Vec<u8>,
+    take: &'t mut dyn FnMut(&[u8]) -> bool,
+}
+
+impl Pieces<'_> {
+    fn give(&mut self, last: &[u8]) -> postcard::Result<()> {
+        let is_taken = (self.take)(&self.piece) && (last.is_empty() || (self.take)(last));
+        self.piece.clear();
+        if is_taken { Ok(()) } else { Err(Error::SerializeBufferFull) }
+    }
+}
+
+impl Flavor for Pieces<'_> {
+    type Output = ();
+
+    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
+        if self.piece.len().saturating_add(data.len()) > PIECE {
+            return self.give(data);
+        }
+        self.piece.extend_from_slice(data);
+        Ok(())
+    }
+
+    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
+        if self.piece.len() >= PIECE {
+            self.give(&[])?;
+        }
+        self.piece.push(data);
+        Ok(())
+    }
+
+    fn finalize(mut self) -> postcard::Result<()> {
+        self.give(&[])
+    }
 }
 
 fn put(value: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), Error> {
@@ -197,6 +243,29 @@ mod tests {
             assert_eq!(id, WorkId::of(&work));
             assert_eq!(postcard::from_bytes(&work), Ok((described.work, "a.ron")), "{text}");
         }
+    }
+
+    #[test]
+    fn an_engine_in_pieces_is_the_same_engine() {
+        let jobs = (0..200).map(|number| {
+            let name = Name::new(&alloc::format!("{}{number}", "x".repeat(number))).unwrap();
+            alloc::sync::Arc::new(Job::new(name, Format::Native))
+        });
+        let mut engine = Engine::new();
+        let reload = crate::Input::Reload { jobs: jobs.collect(), refused: Vec::new() };
+        let _ = engine.step([reload], events::Time(0));
+        let (mut bytes, mut room) = (Vec::new(), 1_usize);
+        let mut take = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            true
+        };
+        put_engine(&engine, &mut take).unwrap();
+        assert_eq!(bytes, postcard::to_allocvec(&engine).unwrap());
+        let mut refuse = |_: &[u8]| {
+            room = room.saturating_sub(1);
+            room > 0
+        };
+        assert!(put_engine(&engine, &mut refuse).is_err());
     }
 
     #[test]

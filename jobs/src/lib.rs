@@ -45,7 +45,7 @@ pub use job::{
 pub use journal::{Journal, JournalFault, Turn};
 pub use levels::{Facts, Known, Level, MAX_BRANCHES};
 pub(crate) use order::job_named;
-pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order};
+pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order, says_order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
 pub use state::{Cue, Ending, Failure, Goal, Hook, Main, Next, Phase, Pid, State};

@@ -40,7 +40,7 @@ pub struct Test {
     run: String,
     /// A variable in its environment: `KEY=VALUE`.
     #[serde(default)]
-    set: Option<String>,
+    set: String,
 }
 
 /// What a test gave.
@@ -101,7 +101,7 @@ impl Test {
             command.args(["--test", program])
         };
         command.args(["--", name.as_str(), "--show-output", "--format=pretty"]);
-        if let Some((key, value)) = self.set.as_deref().and_then(|set| set.split_once('=')) {
+        if let Some((key, value)) = self.set.split_once('=') {
             command.env(key, value);
         }
         let output = command.output().doing("cargo test")?;
@@ -118,9 +118,6 @@ impl Test {
 
 impl std::fmt::Display for Test {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.set {
-            Some(set) => write!(f, "{set} {}", self.run),
-            None => f.write_str(&self.run),
-        }
+        write!(f, "{}{}{}", self.set, if self.set.is_empty() { "" } else { " " }, self.run)
     }
 }

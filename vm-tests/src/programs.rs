@@ -7,7 +7,10 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::failure::{Doing, Failure, Result};
+use crate::{
+    failure::{Doing, Failure, Result},
+    folder::Folder,
+};
 
 /// The target that a static build is for: with it named, cargo keeps build scripts out of `RUSTFLAGS`.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -35,6 +38,16 @@ pub fn program(name: &str) -> Result<PathBuf> {
     });
     let path = folder.clone()?.join(name);
     if path.is_file() { Ok(path) } else { Err(Failure(format!("{} is not there", path.display()))) }
+}
+
+/// Builds a program of `vm-tests/guest` into a folder. These are without a C library, so they cost next to nothing.
+pub fn from_c(name: &str, folder: &Folder) -> Result<PathBuf> {
+    let to = folder.join(name);
+    let from = workspace().join("vm-tests").join("guest").join(format!("{name}.c"));
+    let flags = "-Os -static -nostdlib -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables \
+                 -fno-pie -no-pie -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,noseparate-code -s -o";
+    let status = Command::new("cc").args(flags.split_whitespace()).args([&to, &from]).status().doing("cc")?;
+    if status.success() { Ok(to) } else { Err(Failure(format!("{name}.c could not be built"))) }
 }
 
 /// Builds them as `make programs` does, and says where they are.

@@ -17,6 +17,7 @@ use crate::{
     image::{self, Tree},
     kernel::Kernel,
     limit::Limit,
+    programs,
     qemu::{Machine, Plan},
     session::{Ran, Session},
 };
@@ -25,13 +26,15 @@ use crate::{
 const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
-const STEP: u64 = 60;
+const STEP: u64 = 180;
 
 /// What is done in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
     /// Takes a file out of the machine before it boots.
     Remove(String),
+    /// Puts a program of `vm-tests/guest` into the machine.
+    Program(String),
     /// Gives the machine more drivers, with all that they depend on.
     Drivers(String),
     /// Boots, with these words for the kernel.
@@ -137,6 +140,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
     let text = || if rest.is_empty() { Err(format!("`{word}` wants more")) } else { Ok(rest.to_owned()) };
     Ok(match word {
         "remove" => Act::Remove(text()?),
+        "program" => Act::Program(text()?),
         "drivers" => Act::Drivers(text()?),
         "boot" => Act::Boot(rest.to_owned()),
         "guest" => Act::Guest(text()?),
@@ -219,6 +223,10 @@ impl Player {
         let limit = Limit::seconds(STEP);
         match &step.act {
             Act::Remove(path) => self.tree.remove(path).then_some(()).doing(format!("there is no {path}")),
+            Act::Program(name) => {
+                let built = programs::from_c(name, &self.folder)?;
+                self.tree.copy(&format!("usr/sbin/{name}"), &built)
+            }
             Act::Drivers(names) => {
                 let names: Vec<&str> = names.split(' ').collect();
                 guest::drivers(&mut self.tree, &self.kernel, &names)

@@ -79,6 +79,16 @@ fn word(text: &str, start: usize) -> Result<Token, ConditionError> {
     }
 }
 
+/// The condition of one word, if that is the name of an event and nothing else, as most conditions are.
+pub(super) fn one_word(tokens: &[Token]) -> Option<Parsed> {
+    let [token] = tokens else { return None };
+    if !token.quoted && matches!(token.text.as_str(), "and" | "or" | "not" | "(" | ")") {
+        return None;
+    }
+    let condition = Condition::leaf(Pattern::named(Name::new(&token.text).ok()?));
+    Some(Parsed { condition, names: Vec::from([token.span.clone()]) })
+}
+
 /// A sign that waits for its right side.
 enum Sign {
     Open(Range<usize>),

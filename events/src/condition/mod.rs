@@ -156,6 +156,9 @@ impl Condition {
         if tokens.is_empty() {
             return Err(ConditionError { fault: ConditionFault::Empty, span: end..end });
         }
+        if let Some(parsed) = grammar::one_word(tokens) {
+            return Ok(parsed);
+        }
         Builder::new(tokens, end, dialect).build()
     }
 

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     os::{
-        fd::{AsFd as _, AsRawFd as _},
+        fd::{AsFd as _, AsRawFd as _, OwnedFd},
         linux::net::SocketAddrExt as _,
         unix::{
             fs::PermissionsExt as _,
@@ -58,27 +58,37 @@ pub struct Listener {
     kept: Option<Kept>,
     /// Until when nobody is let in: there is no room for a descriptor.
     short: Option<Time>,
+    /// Held back, so that root is heard also when there is no other descriptor left.
+    spare: Option<OwnedFd>,
 }
 
 impl Listener {
     /// Listens at `path`, or under an abstract name.
     pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
         let place = Place::Nowhere(String::new());
-        let mut listener = Self { path: path.into(), place, socket: None, kept: None, short: None };
+        let mut listener =
+            Self { path: path.into(), place, socket: None, kept: None, short: None, spare: None };
         listener.open(shell);
         listener
     }
 
     /// Goes on with the socket that an earlier image has kept; anew if there is none.
     pub fn go_on(shell: &mut Shell<'_>, path: &Path, kept: Option<Kept>) -> Self {
-        let Some(socket) = kept.and_then(|kept| kept.as_fd().try_clone_to_owned().ok()) else {
+        // It stays kept until it is kept anew.
+        let Some(Ok(socket)) = kept.as_ref().map(|kept| kept.as_fd().try_clone_to_owned()) else {
             return Self::new(shell, path);
         };
         let socket = UnixListener::from(socket);
         let is_path = socket.local_addr().is_ok_and(|address| address.as_pathname().is_some());
         let place = if is_path { Place::Path(path.into()) } else { Place::Abstract(String::new()) };
-        let mut listener =
-            Self { path: path.into(), place: place.clone(), socket: None, kept: None, short: None };
+        let mut listener = Self {
+            path: path.into(),
+            place: place.clone(),
+            socket: None,
+            kept: None,
+            short: None,
+            spare: None,
+        };
         listener.register(shell, Ok((socket, place)));
         listener
     }
@@ -116,6 +126,7 @@ impl Listener {
                 let label = Label { role: LISTENER, place: 0, number: 0 };
                 let copy = socket.as_fd().try_clone_to_owned();
                 self.kept = copy.ok().map(|socket| Kept::new(socket, label));
+                self.spare = socket.as_fd().try_clone_to_owned().ok();
                 self.socket = Some((socket, at));
                 self.place = place;
             }
@@ -135,11 +146,21 @@ impl Listener {
         let mut numbers = Vec::new();
         for _ in 0..ACCEPTS_PER_TURN {
             let Some((socket, _)) = &self.socket else { break };
-            match socket.accept() {
+            let accepted = socket.accept();
+            if accepted.is_ok() && self.spare.is_none() {
+                self.spare = socket.as_fd().try_clone_to_owned().ok();
+            }
+            match accepted {
+                // The last descriptor is root's.
+                Ok((stream, _)) if self.spare.is_none() && !is_roots(&stream) => {
+                    drop(stream);
+                    self.spare = socket.as_fd().try_clone_to_owned().ok();
+                }
                 Ok((stream, _)) => numbers.extend(let_in(shell, clients, stream)),
                 Err(error) if is_short(&error) => match clients.idlest() {
                     // Whoever comes has something to ask, and who has asked nothing for longest has not.
                     Some(goes) => clients.remove(shell, goes),
+                    None if self.spare.take().is_some() => {}
                     None => {
                         self.pause(shell);
                         break;
@@ -160,6 +181,9 @@ impl Listener {
 
     /// There may be room again.
     pub fn resume(&mut self, shell: &mut Shell<'_>) {
+        if let (None, Some((socket, _))) = (&self.spare, &self.socket) {
+            self.spare = socket.as_fd().try_clone_to_owned().ok();
+        }
         if self.short.take().is_some() {
             self.listen_for(shell, Interest::Read);
         }
@@ -183,6 +207,10 @@ impl Listener {
             self.resume(shell);
         }
     }
+}
+
+fn is_roots(stream: &UnixStream) -> bool {
+    Peer::of(stream).is_ok_and(|peer| peer.trusted)
 }
 
 fn let_in(shell: &mut Shell<'_>, clients: &mut Clients, stream: UnixStream) -> Option<u32> {

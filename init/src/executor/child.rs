@@ -111,7 +111,9 @@ fn set_up(plan: &mut Plan, post: &Post) -> Result<Infallible, Fault> {
     if plan.chroot.is_some() {
         nix::unistd::chdir(c"/").map_err(|error| at(Step::Chdir)(error.into()))?;
     }
-    nix::unistd::chdir(plan.chdir.as_c_str()).map_err(|error| at(Step::Chdir)(error.into()))?;
+    if let Some(folder) = &plan.chdir {
+        nix::unistd::chdir(folder.as_c_str()).map_err(|error| at(Step::Chdir)(error.into()))?;
+    }
     become_user(plan, &begin)?;
     if plan.no_new_privileges {
         begin(Step::NoNewPrivileges);

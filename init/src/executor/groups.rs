@@ -206,11 +206,7 @@ impl Executor {
             Owes::Nothing => false,
             Owes::Rest => body.main().is_some() || self.remains(number, Which::Left),
             // Ends are told first.
-            Owes::All => {
-                !body.processes.is_empty()
-                    || self.queue.iter().any(|start| start.life.number == number)
-                    || self.remains(number, Which::All)
-            }
+            Owes::All => !body.processes.is_empty() || body.in_line > 0 || self.remains(number, Which::All),
         }
     }
 

@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// How much memory for children that share ours is kept for the next ones.
+/// How much memory for children that share ours is kept for the next ones while nobody is in line.
 const ROOMS: usize = 4;
 /// How long a set-up may take before others need not wait for it, in milliseconds.
 const STUCK: u64 = 1_000;
@@ -202,6 +202,7 @@ impl Executor {
             clone3: self.clone3,
             pidfd: self.pidfd && process == ProcessKind::Main,
             cgroup: directory.as_ref().map(|directory| directory.as_fd()),
+            noted: self.steps.0.pid_slot(place),
         };
         let Some(step) = self.steps.0.slot(place) else { return Err(Unmade::Starved("descriptors")) };
         let post =
@@ -257,10 +258,15 @@ impl Executor {
     /// A child has executed its program, or has ended: what it worked on is ours again.
     pub(super) fn errand_done(&mut self, pid: i32) {
         if let Some(errand) = self.errands.remove(&pid)
-            && self.rooms.len() < ROOMS
+            && self.rooms.len() < AT_ONCE
         {
             self.rooms.push(errand.room);
         }
+    }
+
+    /// Keeps no more memory than is soon wanted again.
+    pub(super) fn drop_spare_rooms(&mut self) {
+        self.rooms.truncate(ROOMS);
     }
 
     fn is_full(&self, group: Option<&Group>) -> bool {
@@ -287,6 +293,7 @@ impl Executor {
                 is_stranger: false,
             });
         }
+        self.note(life.number, pid, What::Spawned(group.process));
         self.tell_spawned(shell, life, group.process, pid);
         true
     }
@@ -326,6 +333,10 @@ impl Executor {
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
         let Some(set_up) = self.set_ups.remove(place) else { return };
         let SetUp { life, process, pid, names, status, registration, .. } = set_up;
+        if matches!(outcome, Outcome::Executed) {
+            // Before the pipe is gone that would tell the next image of us.
+            self.note(life.number, pid, What::Spawned(process));
+        }
         if let Some(registration) = registration {
             shell.poll.remove(&status, registration);
         }
@@ -347,7 +358,6 @@ impl Executor {
     }
 
     fn tell_spawned(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, pid: i32) {
-        self.note(life.number, pid, What::Spawned(process));
         shell.report(Input::Spawned { life, process, pid: Pid(pid.unsigned_abs()) });
         if process == ProcessKind::Main {
             self.main_began(shell, life.number);

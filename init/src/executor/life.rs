@@ -29,6 +29,8 @@ pub struct Body {
     pub(super) stop_signal: u8,
     /// Whether it has got that signal.
     pub(super) is_stopping: bool,
+    /// How many of its processes are in line.
+    pub(super) in_line: usize,
     pub(super) processes: Vec<Process>,
     /// Groups that have been made and not been found empty.
     pub(super) groups: Vec<Group>,
@@ -114,6 +116,7 @@ impl Body {
             waits: false,
             stop_signal: job.kill.signal.number(),
             is_stopping: false,
+            in_line: 0,
             processes: Vec::new(),
             groups: Vec::new(),
             leaders: Vec::new(),

@@ -83,7 +83,10 @@ use step::Unmade;
 use tree::Tree;
 
 /// How many children are set up at once. One that takes longer than a second does not count any more.
-pub const AT_ONCE: usize = 64;
+///
+/// It must be enough that a slow disk always has something to read. More of them cost time: each child is given, and
+/// closes, what PID 1 has open for all others.
+pub const AT_ONCE: usize = 32;
 /// How many ends are taken note of in one turn.
 pub const REAP_QUOTA: usize = 256;
 /// How many descriptors are held back for when there are no more.
@@ -155,6 +158,8 @@ impl Executor {
     pub fn new(shell: &mut Shell<'_>, cgroups: &Path) -> std::io::Result<Self> {
         let without = shell.options.without;
         let mut warnings = Vec::new();
+        // Where children begin.
+        nix::unistd::chdir("/")?;
         let tree = if without.cgroup2 {
             None
         } else {
@@ -204,20 +209,32 @@ impl Executor {
 
     /// Puts a process in line. What becomes of it is reported: `Spawned`, `Unspawned` or `Starved`.
     pub fn spawn(&mut self, start: Start) {
+        let body = || Body::new(start.life, &start.job, &start.instance);
+        let body = self.lives.entry(start.life.number).or_insert_with(body);
+        body.in_line = body.in_line.saturating_add(1);
         self.queue.push_back(start);
     }
 
     /// The next one in line, if one more may be set up now: the caller sees to it that it is made.
     #[must_use]
     pub fn next(&mut self, now: Time) -> Option<Start> {
-        if !self.queue.is_empty() && self.has_room(now) { self.queue.pop_front() } else { None }
+        if self.queue.is_empty() {
+            self.drop_spare_rooms();
+            return None;
+        }
+        let start = if self.has_room(now) { self.queue.pop_front() } else { None }?;
+        if let Some(body) = self.lives.get_mut(&start.life.number) {
+            body.in_line = body.in_line.saturating_sub(1);
+        }
+        Some(start)
     }
 
     /// Makes a process whose turn it is.
     pub fn make(&mut self, shell: &mut Shell<'_>, start: &Start, piece: &Piece, output: Output) {
         let Start { life, process, ref job, ref instance, ref env } = *start;
-        let body = self.lives.entry(life.number).or_insert_with(|| Body::new(life, job, instance));
-        body.again(job, &piece.work, process);
+        if let Some(body) = self.lives.get_mut(&life.number) {
+            body.again(job, &piece.work, process);
+        }
         let plan = self
             .extra(shell, life, job, piece, process)
             .and_then(|extra| Plan::new((job, piece), instance, process, env, output, extra, &self.base));
@@ -294,6 +311,9 @@ impl Executor {
 
     /// Holds descriptors back, as many as can be had.
     fn hold_back(&mut self) {
+        if self.reserve.len() >= RESERVE {
+            return;
+        }
         while self.reserve.len() < RESERVE {
             let Ok(fd) = self.base.null.try_clone() else { return };
             self.reserve.push(fd);

@@ -103,7 +103,8 @@ pub struct Plan {
     pub(super) oom: Option<i16>,
     pub(super) apparmor: Option<Text>,
     pub(super) chroot: Option<CString>,
-    pub(super) chdir: CString,
+    /// Where it begins, if that is not the root.
+    pub(super) chdir: Option<CString>,
     pub(super) user: Option<Text>,
     pub(super) group: Option<Text>,
     pub(super) groups: Vec<Text>,
@@ -177,7 +178,7 @@ impl Plan {
             oom: work.oom_score.or(base.has_oom_score.then_some(0)),
             apparmor: work.apparmor.as_ref().and_then(|it| it.switch.clone()),
             chroot: work.chroot.as_deref().map(c_text).transpose()?,
-            chdir: c_text(work.chdir.as_deref().unwrap_or("/"))?,
+            chdir: work.chdir.as_deref().map(c_text).transpose()?,
             user: work.user.clone(),
             group: work.group.clone(),
             groups: work.groups.clone(),

@@ -22,27 +22,31 @@ impl Executor {
     /// Called at SIGCHLD, and once after each start of PID 1: the signal may be long gone, the zombies are not.
     pub fn reap(&mut self, shell: &mut Shell<'_>, quota: usize) -> bool {
         for _ in 0..quota {
-            // While a process may still have something to say, its end is only looked at first.
-            let keep = self.hears_messages();
-            let Ok(Some((pid, change))) = wait::next(Whose::Any, keep) else {
+            // It is only looked at first: what is known of it must be noted when the kernel forgets it.
+            let Ok(Some((pid, seen))) = wait::next(Whose::Any, true) else {
                 self.after_reaping();
                 return false;
             };
-            let change = if keep {
+            if self.hears_messages() {
                 self.hear_out(shell, pid);
-                match wait::next(Whose::Pid(pid), false) {
-                    Ok(Some((_, change))) => change,
-                    Ok(None) | Err(_) => continue,
-                }
-            } else {
-                change
-            };
-            if let (Some(exit), Some(life)) = (exit_of(change), self.pids.get(&pid)) {
-                self.note(*life, pid, What::Ended(exit));
+            }
+            self.note_end(shell, pid, seen);
+            let Ok(Some((_, change))) = wait::next(Whose::Pid(pid), false) else { continue };
+            if change != seen {
+                self.note_end(shell, pid, change);
             }
             self.changed(shell, pid, change);
         }
         true
+    }
+
+    /// Notes how a process has ended, and before that whether it was executed.
+    fn note_end(&mut self, shell: &mut Shell<'_>, pid: i32, change: Change) {
+        let (Some(exit), Some(life)) = (exit_of(change), self.pids.get(&pid).copied()) else { return };
+        if let Some(place) = self.set_up_of(pid) {
+            self.hear_status(shell, place, Some(exit));
+        }
+        self.note(life, pid, What::Ended(exit));
     }
 
     fn after_reaping(&mut self) {

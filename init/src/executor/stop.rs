@@ -120,9 +120,11 @@ impl Executor {
 
     /// A life is over: what still runs of it is ended, and nothing of it is kept.
     pub fn forget(&mut self, shell: &mut Shell<'_>, life: Life) {
-        self.queue.retain(|start| start.life != life);
         self.due.remove(&life.number);
         let Some(body) = self.lives.get_mut(&life.number) else { return };
+        if body.in_line > 0 {
+            self.queue.retain(|start| start.life != life);
+        }
         let groups = std::mem::take(&mut body.groups);
         match &self.tree {
             Some(tree) => {
@@ -153,11 +155,13 @@ impl Executor {
 
     /// Takes what is in line for a life out of it, and tells so.
     fn unqueue(&mut self, shell: &mut Shell<'_>, life: Life, process: Option<ProcessKind>) {
+        let Some(body) = self.lives.get_mut(&life.number).filter(|body| body.in_line > 0) else { return };
         let is_meant =
             |start: &Start| start.life == life && process.is_none_or(|process| process == start.process);
         let (out, kept) = std::mem::take(&mut self.queue).into_iter().partition(is_meant);
         self.queue = kept;
         let out: VecDeque<Start> = out;
+        body.in_line = body.in_line.saturating_sub(out.len());
         for start in out {
             let why = "killed before it was made".into();
             shell.report(Input::Unspawned { life, process: start.process, why });

@@ -6,7 +6,7 @@ use events::Name;
 use jobs::{Job, Report, Severity, WorkId, encoding, formats::Described};
 use serde::{Deserialize, Serialize};
 
-use crate::pid1::works::Works;
+use crate::pid1::works::{Piece, Works};
 
 /// The first bytes; the number at the end is that of the format.
 const MAGIC: [u8; 8] = *b"onsetg02";
@@ -69,38 +69,78 @@ impl Remark {
 }
 
 /// About how many bytes a job and its piece have each.
-const USUAL: usize = 160;
+const USUAL: usize = 96;
 
-/// Writes a generation to `file`. Each job is given the number of its piece.
-pub fn write(
-    file: &File,
-    jobs: &mut [Described],
-    refused: Vec<Name>,
-    remarks: Vec<Remark>,
-) -> io::Result<()> {
-    let room = jobs.len().saturating_mul(USUAL);
-    let (mut coded, mut pieces) = (Vec::with_capacity(room), Vec::with_capacity(room));
-    let mut lengths = Vec::with_capacity(jobs.len());
-    for Described { job, work, path, .. } in jobs {
-        let start = pieces.len();
-        job.work = encoding::put_work(work, path, &mut pieces).map_err(io::Error::other)?;
-        lengths.push(to_u32(pieces.len().saturating_sub(start))?);
-        encoding::put_job(job, &mut coded).map_err(io::Error::other)?;
-    }
-    let body = Body { refused, remarks, pieces: lengths };
-    let mut body = postcard::to_allocvec(&body).map_err(io::Error::other)?;
-    body.append(&mut coded);
-    let mut head = Vec::with_capacity(HEAD);
-    head.extend(MAGIC);
-    head.extend((body.len() as u64).to_le_bytes());
-    head.extend((pieces.len() as u64).to_le_bytes());
-    head.extend(checksum(&[&body, &pieces]).to_le_bytes());
-    file.write_all_at(&head, 0)?;
-    file.write_all_at(&body, HEAD as u64)?;
-    file.write_all_at(&pieces, (HEAD as u64).saturating_add(body.len() as u64))
+/// A generation that is being put together.
+#[derive(Debug)]
+pub struct Writer {
+    jobs: Vec<u8>,
+    pieces: Vec<u8>,
+    lengths: Vec<u32>,
+    failure: Option<io::Error>,
 }
 
-/// Reads what [`write()`] wrote.
+impl Writer {
+    /// One of about so many jobs.
+    #[must_use]
+    pub fn new(count: usize) -> Self {
+        let room = count.saturating_mul(USUAL);
+        Self {
+            jobs: Vec::with_capacity(room),
+            pieces: Vec::with_capacity(room),
+            lengths: Vec::with_capacity(count),
+            failure: None,
+        }
+    }
+
+    /// Adds a job. It is given the number of its piece.
+    pub fn add(&mut self, mut described: Described) {
+        if let Err(error) = self.put(&mut described) {
+            self.failure = Some(error);
+        }
+    }
+
+    fn put(&mut self, described: &mut Described) -> io::Result<()> {
+        let Described { job, work, path, .. } = described;
+        let start = self.pieces.len();
+        job.work = encoding::put_work(work, path, &mut self.pieces).map_err(io::Error::other)?;
+        self.lengths.push(to_u32(self.pieces.len().saturating_sub(start))?);
+        encoding::put_job(job, &mut self.jobs).map_err(io::Error::other)
+    }
+
+    /// The jobs that were added, as whoever takes them will find them: without the places of names.
+    pub fn jobs(&self) -> io::Result<Vec<Described>> {
+        let (mut jobs, mut pieces) = (self.jobs.as_slice(), self.pieces.as_slice());
+        let mut found = Vec::with_capacity(self.lengths.len());
+        for _ in &self.lengths {
+            let (job, behind) = encoding::take_job(jobs).map_err(io::Error::other)?;
+            let (piece, other) = postcard::take_from_bytes::<Piece>(pieces).map_err(io::Error::other)?;
+            (jobs, pieces) = (behind, other);
+            found.push(Described { job, work: piece.work, mentions: Vec::new(), path: piece.path });
+        }
+        Ok(found)
+    }
+
+    /// Writes all of it to `file`.
+    pub fn finish(mut self, file: &File, refused: Vec<Name>, remarks: Vec<Remark>) -> io::Result<()> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let body = Body { refused, remarks, pieces: self.lengths };
+        let mut body = postcard::to_allocvec(&body).map_err(io::Error::other)?;
+        body.append(&mut self.jobs);
+        let mut head = Vec::with_capacity(HEAD);
+        head.extend(MAGIC);
+        head.extend((body.len() as u64).to_le_bytes());
+        head.extend((self.pieces.len() as u64).to_le_bytes());
+        head.extend(checksum(&[&body, &self.pieces]).to_le_bytes());
+        file.write_all_at(&head, 0)?;
+        file.write_all_at(&body, HEAD as u64)?;
+        file.write_all_at(&self.pieces, (HEAD as u64).saturating_add(body.len() as u64))
+    }
+}
+
+/// Reads what a [`Writer`] wrote.
 pub fn read(file: File) -> io::Result<Generation> {
     let damaged = || io::Error::other("the loader's bytes are damaged");
     let length = file.metadata()?.len();
@@ -166,7 +206,7 @@ mod tests {
     use jobs::{Format, ProcessKind, Work};
 
     use super::*;
-    use crate::{pid1::works::Piece, sys::memory::memfd};
+    use crate::sys::memory::memfd;
 
     fn written() -> File {
         let file = memfd(c"generation").unwrap();
@@ -179,8 +219,12 @@ mod tests {
             mentions: Vec::new(),
             path: format!("/etc/onset/jobs/{name}.ron"),
         };
-        let mut jobs = [described("a", "/bin/a"), described("b", "/bin/b")];
-        write(&file, &mut jobs, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
+        let mut writer = Writer::new(2);
+        writer.add(described("a", "/bin/a"));
+        writer.add(described("b", "/bin/b"));
+        let paths: Vec<String> = writer.jobs().unwrap().into_iter().map(|described| described.path).collect();
+        assert_eq!(paths, ["/etc/onset/jobs/a.ron", "/etc/onset/jobs/b.ron"]);
+        writer.finish(&file, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
         file
     }
 

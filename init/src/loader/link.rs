@@ -23,6 +23,8 @@ use crate::sys::{
 
 /// How long the loader may be at one file; it gets this time twice.
 pub const ONE_FILE: Duration = Duration::from_secs(5);
+/// How long it may take until it is at the first one: no file is to blame for a machine that is slow.
+pub const BEGINNING: Duration = Duration::from_secs(60);
 /// How often it is run again without a file.
 pub const MOST_TRIES: usize = 16;
 /// The most memory it may have.
@@ -60,7 +62,16 @@ struct Run {
     /// What the beacon's counter was, and since when.
     seen: u32,
     since: Time,
+    /// When to look again.
+    look: Time,
     was_slow: bool,
+}
+
+impl Run {
+    /// When it has been at one thing for too long.
+    fn late(&self) -> Time {
+        self.since.after(if self.seen == 0 { BEGINNING } else { ONE_FILE })
+    }
 }
 
 impl Loader {
@@ -96,16 +107,20 @@ impl Loader {
     /// When to look whether it still moves.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.run.as_ref().map(|run| run.since.after(ONE_FILE))
+        self.run.as_ref().map(|run| run.look)
     }
 
     /// Looks whether it still moves, and kills it if it does not. Its end then says the rest.
     pub fn tick(&mut self, now: Time) {
         let Some(run) = &mut self.run else { return };
+        if now < run.look {
+            return;
+        }
+        run.look = now.after(ONE_FILE);
         let (count, _) = beacon(&run.beacon);
         if count != run.seen {
             (run.seen, run.since) = (count, now);
-        } else if now >= run.since.after(ONE_FILE) {
+        } else if now >= run.late() {
             (run.since, run.was_slow) = (now, true);
             // It may be at its end already; then that is told.
             let _ = nix::sys::signal::kill(run.pid, Signal::SIGKILL);
@@ -159,7 +174,8 @@ impl Loader {
         let start_it =
             Start { program, argv, envp: Vec::new(), fds, owns_terminal: false, memory: Some(MEMORY) };
         let pid = start(&start_it)?;
-        Ok(Run { pid, result, beacon, left_out, seen: 0, since: now, was_slow: false })
+        let look = now.after(ONE_FILE);
+        Ok(Run { pid, result, beacon, left_out, seen: 0, since: now, look, was_slow: false })
     }
 }
 

@@ -7,9 +7,14 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{Report, Severity, check_loops, formats::rcd::KeywordFilter, load::load_watched};
+use jobs::{
+    Report, Severity, check_loops,
+    formats::{Described, rcd::KeywordFilter},
+    load::load_watched,
+    says_order,
+};
 
-use super::generation::{Remark, write};
+use super::generation::{Remark, Writer};
 use crate::{
     show::Texts,
     sys::{own::descriptor, page::Page},
@@ -73,13 +78,25 @@ fn load(words: &[String]) -> io::Result<()> {
         reports: vec![Report::error("unreadable", format!("{root} cannot be read: {error}"))],
         ..Found::default()
     });
-    let mut generation =
-        load_watched(&found.tree, &KeywordFilter::default(), &|path| watch.show(Path::new(path)));
-    // All of them start, but not all in the order that they ask for.
-    let loops = check_loops(&generation);
-    generation
-        .reports
-        .extend(loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report }));
+    let mut writer = Writer::new(found.tree.files.len());
+    let reads = |path: &str| watch.show(Path::new(path));
+    // Those that say whom they come before or after wait until all are known.
+    let mut ordered = Vec::new();
+    let mut give = |described: Described| match says_order(&described.job) {
+        true => ordered.push(described),
+        false => writer.add(described),
+    };
+    let mut generation = load_watched(&found.tree, &KeywordFilter::default(), &reads, &mut give);
+    if !ordered.is_empty() {
+        let count = ordered.len();
+        generation.jobs = ordered;
+        generation.jobs.extend(writer.jobs()?);
+        // All of them start, but not all in the order that they ask for.
+        let loops = check_loops(&generation);
+        let loops = loops.into_iter().map(|report| Report { severity: Severity::Warning, ..report });
+        generation.reports.extend(loops);
+        generation.jobs.drain(..).take(count).for_each(|described| writer.add(described));
+    }
     let mut reports = found.reports.iter().chain(&generation.reports).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),
@@ -89,7 +106,7 @@ fn load(words: &[String]) -> io::Result<()> {
         }
     };
     let refused = generation.refused.into_iter().map(|refused| refused.name).collect();
-    write(&result, &mut generation.jobs, refused, remarks)?;
+    writer.finish(&result, refused, remarks)?;
     // The kernel takes all memory back at once; piece by piece it would take long.
     crate::sys::own::exit(0)
 }

@@ -4,7 +4,13 @@
 //! parts had saved at the last snapshot. What has changed since is found in the world: in the descriptors that were
 //! kept, in cgroups, in what the engine knows.
 
-use std::{ffi::CStr, fs::File, io, os::fd::RawFd, path::Path};
+use std::{
+    ffi::CStr,
+    fs::File,
+    io,
+    os::fd::{AsFd as _, RawFd},
+    path::Path,
+};
 
 use events::Bus;
 use jobs::{Action, Engine, Input, ReplyId};
@@ -70,11 +76,13 @@ impl Machine {
         self.store.snapshot(self.core.now, &self.engine, &rest)
     }
 
-    /// The same if it is time to, and says so if it cannot be done.
+    /// The same if it is time to, or something has changed that no turn tells of; says so if it cannot be done.
     pub(super) fn snapshot_if_wanted(&mut self) {
-        if self.store.wants_snapshot(self.core.now)
-            && let Err(error) = self.snapshot()
-        {
+        if !self.must_save && !self.store.wants_snapshot(self.core.now) {
+            return;
+        }
+        self.must_save = false;
+        if let Err(error) = self.snapshot() {
             self.say(Level::Warning, &format!("the state cannot be saved: {error}"));
         }
     }
@@ -170,7 +178,7 @@ impl Machine {
         let name = |life| engine.instance_of(life).map(|(job, key)| (job.as_str().into(), key.clone()));
         let logs = Logs::resume(&rest.logs, for_logs, name, &mut core.shell());
         let (for_works, kept) = of(kept, |label| label.role == WORKS);
-        let (works, is_whole) = works(for_works, rest.works)?;
+        let (works, works_kept) = works(for_works, rest.works)?;
         let (for_watchdog, kept) = of(kept, |label| label.role == WATCHDOG);
         let (for_control, kept) = of(kept, |label| label.role == control::LISTENER);
         let executor = Executor::resume(&mut core.shell(), Path::new(CGROUPS), rest.executor, kept, &engine)?;
@@ -183,7 +191,8 @@ impl Machine {
         machine.purpose = rest.purpose;
         machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
         machine.go_on_feeding(for_watchdog);
-        machine.keep_works();
+        let is_whole = works_kept.is_some();
+        machine.works_kept = works_kept;
         machine.executor.set_variables(machine.control.environment());
         if is_unheard {
             rest.waiting.into_iter().for_each(|input| machine.core.shell().report(input));
@@ -212,6 +221,9 @@ impl Machine {
             self.store.performing(number);
             match (progress, action) {
                 (Progress::Performed, _) => {}
+                // It was begun, and has even been found; it may have ended, too.
+                (Progress::InDoubt, Action::Spawn { life, process, .. })
+                    if self.executor.has(life, process) => {}
                 // It is what we die of: whoever asked for it must do without.
                 (Progress::InDoubt, Action::Spawn { life, process, .. }) if again > 1 => {
                     let why = "clone: PID 1 died of it, twice".into();
@@ -272,10 +284,11 @@ fn of(kept: Vec<Kept>, are_meant: impl Fn(Label) -> bool) -> (Vec<Kept>, Vec<Kep
     kept.into_iter().partition(|kept| are_meant(kept.label()))
 }
 
-/// The works behind the descriptor that was kept, and whether they are those that the index is of.
-fn works(kept: Vec<Kept>, (index, end): (Index, u32)) -> io::Result<(Works, bool)> {
+/// The works behind the descriptor that was kept; they are not there if they are not those that the index is of. The
+/// descriptor stays kept.
+fn works(kept: Vec<Kept>, (index, end): (Index, u32)) -> io::Result<(Works, Option<Kept>)> {
     match kept.into_iter().find(|kept| kept.label().place == end) {
-        Some(kept) => Ok((Works::new(File::from(kept.release()), index, end), true)),
-        None => Ok((Works::new(memory::memfd(c"works")?, Index::new(), 0), false)),
+        Some(kept) => Ok((Works::new(File::from(kept.as_fd().try_clone_to_owned()?), index, end), Some(kept))),
+        None => Ok((Works::new(memory::memfd(c"works")?, Index::new(), 0), None)),
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     executor::Executor,
     loader::Loader,
     logs::{Level, Logs},
-    sources::Kernel,
+    sources::{Kernel, Keys},
     store::{Label, Store, Watchdog, faults},
     sys::{
         memory,
@@ -109,6 +109,8 @@ impl Machine {
         let image = Image::of_this_process()?;
         let files = Files::new(&core.options.root).ok();
         let kernel = if core.options.container { None } else { Kernel::new().ok() };
+        // Behind the kernel's messages: what comes in between is told by these.
+        let keys = if core.options.container { None } else { Some(Keys::new(&mut core.shell())) };
         // They stay for as long as we do.
         let mut wait = |fd, token| core.poll.add(fd, Interest::Read, token).map(std::mem::forget);
         wait(signals.as_fd(), Token::Signals)?;
@@ -131,6 +133,7 @@ impl Machine {
             loader,
             files,
             kernel,
+            keys,
             signals,
             deadline,
             image,
@@ -144,6 +147,7 @@ impl Machine {
             awaits_load: Vec::new(),
             purpose_exit: None,
             has_new_root: false,
+            must_save: false,
             spare: Vec::new(),
             patience: Patience::default(),
             purpose: None,

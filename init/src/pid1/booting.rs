@@ -18,6 +18,9 @@ use crate::{
     logs::Level,
 };
 
+/// Remarks on jobs that wait for each other.
+const RINGS: [&str; 3] = ["loop", "hard-loop", "tangle"];
+
 /// After how long it is said who holds the boot up, if `onset.settle=` says nothing else.
 const SETTLE: Duration = Duration::from_secs(600);
 
@@ -103,8 +106,12 @@ impl Machine {
         for path in left_out {
             self.say(Level::Error, &format!("{path} was left out: the loader hung or died at it"));
         }
-        for remark in generation.remarks.iter().filter(|remark| remark.is_error) {
-            self.say(Level::Error, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
+        for remark in &generation.remarks {
+            let level = if remark.is_error { Level::Error } else { Level::Warning };
+            // What else is doubted in files is for `onsetctl check`; that an order cannot be kept is for everybody.
+            if remark.is_error || RINGS.contains(&remark.code.as_str()) {
+                self.say(level, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
+            }
         }
         let run = self.core.options.run.as_ref().map(|_| purpose::run());
         for (job, piece) in purpose::job(&self.core.options.command).into_iter().chain(run) {
@@ -181,7 +188,8 @@ impl Machine {
         }
         self.boot.settled = true;
         self.has_spare_memory = true;
-        let pending = self.pending();
+        self.must_save = true;
+        let pending = if is_late { self.pending() } else { String::new() };
         let mut event = Event::new(Name::constant("settled"));
         if !pending.is_empty() {
             self.say(Level::Warning, &format!("the boot has not settled in time: {pending}"));

@@ -48,9 +48,11 @@ impl Files {
     /// Watches the folders that are there now. To be called whenever files have been loaded.
     pub fn watch(&mut self) {
         let mut wanted: HashMap<WatchDescriptor, Option<Vec<String>>> = HashMap::new();
+        // Many are awaited in the same one.
+        let mut known: HashMap<PathBuf, Option<WatchDescriptor>> = HashMap::new();
         for folder in job_folders(&self.root) {
-            let flags = CHANGES;
-            if let Ok(watch) = self.inotify.add_watch(folder.path.as_path(), flags) {
+            let add = |path: &PathBuf| self.inotify.add_watch(path, CHANGES).ok();
+            if let Some(watch) = *known.entry(folder.path).or_insert_with_key(add) {
                 match (wanted.get_mut(&watch), folder.awaited) {
                     (Some(Some(names)), Some(name)) => names.push(name),
                     (Some(known), None) => *known = None,

@@ -30,9 +30,13 @@ pub enum Own {
 impl Machine {
     pub(super) fn hear_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
+            let is_busybox = || {
+                let speaks_for_itself = signals::speaks_for_itself(signal.ssi_signo);
+                self.core.options.busybox || !speaks_for_itself && signals::is_busybox(signal.ssi_pid)
+            };
             let world = if self.core.options.container {
                 World::Container
-            } else if self.core.options.busybox || signals::is_busybox(signal.ssi_pid) {
+            } else if is_busybox() {
                 World::Busybox
             } else {
                 World::Machine

@@ -29,7 +29,7 @@ use crate::{
     loader::Loader,
     logs::{Level, Logs},
     shutdown::End,
-    sources::Kernel,
+    sources::{Kernel, Keys},
     store::{Kept, Store, Watchdog},
     sys::{
         alloc, memory,
@@ -75,6 +75,7 @@ pub struct Machine {
     pub(super) loader: Loader,
     pub(super) files: Option<Files>,
     pub(super) kernel: Option<Kernel>,
+    pub(super) keys: Option<Keys>,
     pub(super) signals: Signals,
     pub(super) deadline: Deadline,
     pub(super) image: Image,
@@ -95,6 +96,8 @@ pub struct Machine {
     pub(super) purpose_exit: Option<Exit>,
     /// Whether the root has been changed: the job files are others now.
     pub(super) has_new_root: bool,
+    /// Whether something has changed that only a snapshot keeps.
+    pub(super) must_save: bool,
     /// In safe mode: descriptors that nobody uses, for the image that tries again.
     pub(super) spare: Vec<Kept>,
     /// When it is said next what is waited for.
@@ -120,9 +123,9 @@ impl Machine {
             for (token, ready) in ready {
                 self.hear(token, ready);
             }
+            self.make_processes();
             self.reap();
             self.tick();
-            self.make_processes();
             self.step();
             self.look_whether_settled();
             self.say_who_is_waited_for();
@@ -197,8 +200,18 @@ impl Machine {
                 }
             }
             Token::Kernel => {
-                if self.kernel.as_ref().is_some_and(|kernel| kernel.ready(&mut self.core.shell())) {
+                let come = self.kernel.as_ref().map(|kernel| kernel.ready(&mut self.core.shell()));
+                let come = come.unwrap_or_default();
+                if let Some(keys) = self.keys.as_mut().filter(|_| come.input) {
+                    keys.look(&mut self.core.shell());
+                }
+                if come.watchdog {
                     self.start_watchdog();
+                }
+            }
+            Token::Keys(number) => {
+                if let Some(keys) = &mut self.keys {
+                    keys.ready(&mut self.core.shell(), number);
                 }
             }
         }

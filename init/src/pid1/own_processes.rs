@@ -47,6 +47,7 @@ impl Machine {
         };
         let pid = start(&keeper)?;
         self.own.insert(pid, Own::Keeper);
+        self.must_save = true;
         Ok((ours, pid))
     }
 
@@ -69,6 +70,7 @@ impl Machine {
         match shell_on(&terminal) {
             Ok(pid) => {
                 self.own.insert(pid, Own::Rescue);
+                self.must_save = true;
             }
             Err(error) => self.say(Level::Error, &format!("no rescue shell: {error}")),
         }

@@ -65,8 +65,12 @@ impl Machine {
             Order::Shutdown { kind, fast: true, .. } => self.begin_end(kind),
             Order::Shutdown { kind, fast: false, origin } => self.go_down(kind, origin),
             Order::SwitchRoot { root, init, reply } => self.switch_root(&root, init.as_deref(), reply),
-            Order::Environment => self.executor.set_variables(self.control.environment()),
+            Order::Environment => {
+                self.must_save = true;
+                self.executor.set_variables(self.control.environment());
+            }
             Order::LogLevel(level) => {
+                self.must_save = true;
                 self.core.options.debug = level == events::control::LogLevel::Debug;
             }
         }

@@ -98,6 +98,12 @@ pub fn is_busybox(pid: u32) -> bool {
     }
 }
 
+/// Whether a signal means the same whoever has sent it: such come often.
+#[must_use]
+pub fn speaks_for_itself(number: u32) -> bool {
+    meaning(number, World::Machine) == meaning(number, World::Busybox)
+}
+
 /// What signal `number` means.
 #[must_use]
 pub fn meaning(number: u32, world: World) -> Wish {

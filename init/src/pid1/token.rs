@@ -34,6 +34,8 @@ pub enum Token {
     Files,
     /// The kernel tells of a device.
     Kernel,
+    /// A key for the machine was pressed, on the input device of this number.
+    Keys(u32),
     /// A connection to a job's socket.
     Socket(u32),
 }

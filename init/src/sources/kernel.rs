@@ -28,6 +28,18 @@ const WATCHDOG: &str = "watchdog";
 /// How many messages are read in one turn.
 const TURN: usize = 256;
 
+/// What is said when an input device has come.
+const INPUT_ADDED: &str = "input-device-added";
+
+/// What has come that others wait for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Come {
+    /// A watchdog is there.
+    pub watchdog: bool,
+    /// There may be another input device.
+    pub input: bool,
+}
+
 /// The kernel's messages about devices.
 #[derive(Debug)]
 pub struct Kernel(OwnedFd);
@@ -44,15 +56,20 @@ impl Kernel {
         Ok(Self(fd))
     }
 
-    /// Reads what has come, and says whether there is a watchdog now. A message counts only if the kernel sent it.
-    pub fn ready(&self, shell: &mut Shell<'_>) -> bool {
+    /// Reads what has come, and says what may be there now that others wait for. A message counts only if the kernel
+    /// sent it.
+    pub fn ready(&self, shell: &mut Shell<'_>) -> Come {
         let mut bytes = [0; MESSAGE];
-        let mut has_watchdog = false;
+        let mut come = Come::default();
         for _ in 0..TURN {
             let (length, sender) = match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut bytes) {
                 Ok(message) => message,
-                Err(Errno::EINTR | Errno::ENOBUFS) => continue,
-                Err(_) => return has_watchdog,
+                Err(Errno::EINTR) => continue,
+                Err(Errno::ENOBUFS) => {
+                    come.input = true;
+                    continue;
+                }
+                Err(_) => return come,
             };
             if sender.is_none_or(|sender| sender.pid() != 0) {
                 continue;
@@ -60,11 +77,12 @@ impl Kernel {
             let message = bytes.get(..length).unwrap_or_default();
             if let Some(event) = uevent(message) {
                 let is_watchdog = event.args.get("KERNEL").is_some_and(|name| name.as_str() == WATCHDOG);
-                has_watchdog |= is_watchdog && event.name.as_str().ends_with("-added");
+                come.watchdog |= is_watchdog && event.name.as_str().ends_with("-added");
+                come.input |= event.name.as_str() == INPUT_ADDED;
                 shell.report(Input::Event { event, origin: Origin::World, reply: None });
             }
         }
-        has_watchdog
+        come
     }
 }
 

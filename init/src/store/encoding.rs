@@ -22,9 +22,13 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     rest.is_empty().then_some(value)
 }
 
-/// Writes `value` into `file` from byte `at` on, and gives how many bytes it is and their checksum. At no time is
+/// Has a value written into `file` from byte `at` on, and gives how many bytes it is and their checksum. At no time is
 /// more than a small piece of it in memory.
-pub fn write(value: &impl Serialize, file: &File, at: u64) -> io::Result<(u64, u32)> {
+pub fn write(
+    file: &File,
+    at: u64,
+    put: impl FnOnce(&mut Pieces<'_>) -> postcard::Result<()>,
+) -> io::Result<(u64, u32)> {
     let mut pieces = Pieces {
         file,
         at,
@@ -33,7 +37,7 @@ pub fn write(value: &impl Serialize, file: &File, at: u64) -> io::Result<(u64, u
         buffer: Vec::with_capacity(PIECE),
         failure: None,
     };
-    let outcome = postcard::serialize_with_flavor(value, &mut pieces);
+    let outcome = put(&mut pieces).and_then(|()| pieces.flush());
     match (pieces.failure.take(), outcome) {
         (Some(failure), _) => Err(failure),
         (None, Err(error)) => Err(io::Error::other(error)),
@@ -61,7 +65,9 @@ impl Flavor for InMemory<'_> {
     }
 }
 
-struct Pieces<'f> {
+/// A file that is written piece by piece.
+#[derive(Debug)]
+pub struct Pieces<'f> {
     file: &'f File,
     at: u64,
     written: u64,
@@ -71,6 +77,22 @@ struct Pieces<'f> {
 }
 
 impl Pieces<'_> {
+    /// Adds a value.
+    pub fn put(&mut self, value: &impl Serialize) -> postcard::Result<()> {
+        postcard::serialize_with_flavor(value, self)
+    }
+
+    /// Adds bytes that somebody has made of a value.
+    pub fn extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        for piece in bytes.chunks(PIECE) {
+            if self.buffer.len().saturating_add(piece.len()) > PIECE {
+                self.flush()?;
+            }
+            self.buffer.extend_from_slice(piece);
+        }
+        Ok(())
+    }
+
     fn flush(&mut self) -> postcard::Result<()> {
         self.sum.add(&self.buffer);
         if let Err(error) = self.file.write_all_at(&self.buffer, self.at.saturating_add(self.written)) {
@@ -87,17 +109,7 @@ impl Flavor for &mut Pieces<'_> {
     type Output = ();
 
     fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        if self.buffer.len().saturating_add(data.len()) <= PIECE {
-            self.buffer.extend_from_slice(data);
-            return Ok(());
-        }
-        for piece in data.chunks(PIECE) {
-            if self.buffer.len().saturating_add(piece.len()) > PIECE {
-                self.flush()?;
-            }
-            self.buffer.extend_from_slice(piece);
-        }
-        Ok(())
+        self.extend(data)
     }
 
     fn try_push(&mut self, data: u8) -> postcard::Result<()> {
@@ -109,7 +121,7 @@ impl Flavor for &mut Pieces<'_> {
     }
 
     fn finalize(self) -> postcard::Result<()> {
-        self.flush()
+        Ok(())
     }
 }
 
@@ -123,7 +135,7 @@ mod tests {
         for length in [0, 1, 127, PIECE - 3, PIECE - 2, PIECE, 3 * PIECE + 1] {
             let value = (7_u8, "x".repeat(length), vec![Some(1_u64), None]);
             let file = memfd(c"test").unwrap();
-            let (written, sum) = write(&value, &file, 24).unwrap();
+            let (written, sum) = write(&file, 24, |pieces| pieces.put(&value)).unwrap();
             let mut bytes = vec![0; written as usize];
             file.read_exact_at(&mut bytes, 24).unwrap();
             let mut whole = Vec::new();

@@ -240,7 +240,11 @@ impl Store {
         set(self.page, Word::SIZES, to, 0);
         let [a, b] = &self.snapshots;
         let file = if to == 0 { a } else { b };
-        let size = snapshot::write(file, &(engine, rest)).inspect_err(|_| self.retry = now.after(RETRY))?;
+        let put = |pieces: &mut encoding::Pieces<'_>| {
+            jobs::encoding::put_engine(engine, &mut |piece| pieces.extend(piece).is_ok())?;
+            pieces.put(rest)
+        };
+        let size = snapshot::write(file, put).inspect_err(|_| self.retry = now.after(RETRY))?;
         faults::point(Point::Snapshot);
         set(self.page, Word::LENGTHS, to, 0);
         set(self.page, Word::GAPS, to, 0);

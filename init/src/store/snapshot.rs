@@ -2,9 +2,13 @@
 
 use std::{fs::File, io, os::unix::fs::FileExt as _};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use super::{checksum::Checksum, encoding, mark::own_format};
+use super::{
+    checksum::Checksum,
+    encoding::{self, Pieces},
+    mark::own_format,
+};
 
 /// Which version of the state's encoding is here. It counts up with every change of what the engine or a part of
 /// PID 1 saves; a test holds the encoding of a small state against it.
@@ -24,10 +28,10 @@ pub enum Fault {
     Foreign(u32),
 }
 
-/// Writes `state` into `file` in place of what is there, and gives how many bytes the file has then.
-pub fn write(file: &File, state: &impl Serialize) -> io::Result<u64> {
+/// Has a state written into `file` in place of what is there, and gives how many bytes the file has then.
+pub fn write(file: &File, put: impl FnOnce(&mut Pieces<'_>) -> postcard::Result<()>) -> io::Result<u64> {
     file.set_len(0)?;
-    let (length, sum) = encoding::write(state, file, HEAD as u64).inspect_err(|_| {
+    let (length, sum) = encoding::write(file, HEAD as u64, put).inspect_err(|_| {
         // What was written of it is memory that others need now. That it may stay is all that can go wrong.
         let _ = file.set_len(0);
     })?;
@@ -76,7 +80,7 @@ mod tests {
         let file = memfd(c"test").unwrap();
         let state = (String::from("state"), vec![1_u32, 2, 3]);
         type State = (String, Vec<u32>);
-        let length = write(&file, &state).unwrap();
+        let length = write(&file, |pieces| pieces.put(&state)).unwrap();
         assert_eq!(read::<State>(&file, length), Ok(state));
         let mut whole = vec![0; length as usize];
         file.read_exact_at(&mut whole, 0).unwrap();
@@ -93,7 +97,7 @@ mod tests {
     #[test]
     fn another_format_is_named() {
         let file = memfd(c"test").unwrap();
-        let length = write(&file, &7_u8).unwrap();
+        let length = write(&file, |pieces| pieces.put(&7_u8)).unwrap();
         file.write_all_at(&99_u32.to_le_bytes(), 8).unwrap();
         assert_eq!(read::<u8>(&file, length), Err(Fault::Foreign(99)));
     }
@@ -101,8 +105,8 @@ mod tests {
     #[test]
     fn what_was_shorter_leaves_nothing_of_what_was_longer() {
         let file = memfd(c"test").unwrap();
-        write(&file, &"long".repeat(10_000)).unwrap();
-        let length = write(&file, &"short").unwrap();
+        write(&file, |pieces| pieces.put(&"long".repeat(10_000))).unwrap();
+        let length = write(&file, |pieces| pieces.put(&"short")).unwrap();
         assert_eq!(file.metadata().unwrap().len(), length);
         assert_eq!(read::<String>(&file, length), Ok("short".into()));
     }

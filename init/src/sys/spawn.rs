@@ -6,7 +6,7 @@
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicI32, Ordering},
 };
 
 /// Whether this process is a copy that is being set up. A panic hook or fault handler that finds it set ends the
@@ -17,6 +17,7 @@ pub static IN_CHILD: AtomicBool = AtomicBool::new(false);
 pub const NOT_EXECUTED: i32 = 127;
 
 const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_PARENT_SETTID: u64 = 0x10_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
@@ -46,6 +47,9 @@ pub struct How<'f> {
     pub pidfd: bool,
     /// The directory of the cgroup that the copy begins in. `fork` takes no notice of it.
     pub cgroup: Option<BorrowedFd<'f>>,
+    /// Where the kernel notes the copy's id before the copy runs: whoever dies here in between is told all the same.
+    /// `fork` takes no notice of it.
+    pub noted: Option<&'f AtomicI32>,
 }
 
 /// Which of the two we are.
@@ -74,6 +78,10 @@ impl CloneArgs {
         if let Some(cgroup) = how.cgroup {
             args.flags |= CLONE_INTO_CGROUP;
             args.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
+        }
+        if let Some(noted) = how.noted {
+            args.flags |= CLONE_PARENT_SETTID;
+            args.parent_tid = noted.as_ptr() as u64;
         }
         args
     }

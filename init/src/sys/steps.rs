@@ -88,12 +88,18 @@ impl Steps {
         self.pid_at(place).map_or(0, |at| at.load(Ordering::Relaxed))
     }
 
-    fn pid_at(&self, place: u32) -> Option<&AtomicI32> {
+    /// Where it is noted which process a child is. The page stays for as long as this process does.
+    #[must_use]
+    pub fn pid_slot(&self, place: u32) -> Option<&'static AtomicI32> {
+        self.pid_at(place)
+    }
+
+    fn pid_at(&self, place: u32) -> Option<&'static AtomicI32> {
         let place = usize::try_from(place).ok().filter(|place| *place < PLACES)?;
         // SAFETY: the pids begin within the mapping, after the steps.
         let pids = unsafe { self.page.add(PLACES) }.cast::<AtomicI32>();
-        // SAFETY: the place is within the mapping, which lives as long as `self` and begins with a page, and it is
-        // only used atomically.
+        // SAFETY: the place is within the mapping, which is never undone and begins with a page, and it is only used
+        // atomically.
         Some(unsafe { pids.add(place).as_ref() })
     }
 

@@ -1,9 +1,13 @@
 //! One file: found through its links, opened only if it is a regular one, read up to a bound.
 
 use std::{
+    collections::HashMap,
     fs::{self, File},
     io::{self, Read as _},
-    os::{fd::OwnedFd, unix::fs::MetadataExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
+    },
     path::{Path, PathBuf},
 };
 
@@ -17,12 +21,8 @@ use nix::{
 pub const MAX_FILE: u64 = 1 << 20;
 /// How many links are followed one after the other.
 const MAX_LINKS: usize = 16;
-/// How much of a script is read at first, if its header may be enough.
-const HEADER: usize = 4096;
-/// How long nearly every file is, at most: a page.
-const USUAL: usize = 4096;
-/// How much of the buffer is kept from file to file.
-const MOST_KEPT: usize = 64 << 10;
+/// How much is read of a file at first, and of a program at all.
+const PAGE: usize = 4096;
 
 /// How much of rc.d scripts is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,15 +41,6 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Follows the links in a path below `root`, at its end and on the way there.
-    pub fn below(root: &Path, path: &str) -> io::Result<Self> {
-        let mut place = Self::resolve(root, root)?;
-        for name in path.split('/') {
-            place = Self::resolve(root, &place.path.join(name))?;
-        }
-        Ok(place)
-    }
-
     /// Which file it is, whatever its name.
     pub fn identity(&self) -> (u64, u64) {
         (self.metadata.dev(), self.metadata.ino())
@@ -76,6 +67,49 @@ impl Place {
     }
 }
 
+/// Finds places below a root. What lies on the way to many of them is looked at once.
+pub(super) struct Finder<'r> {
+    root: &'r Path,
+    /// Where the ways lead that were looked at; `None` for those that are not there.
+    known: HashMap<&'static str, Option<PathBuf>>,
+}
+
+impl<'r> Finder<'r> {
+    pub fn new(root: &'r Path) -> io::Result<Self> {
+        let place = Place::resolve(root, root)?;
+        Ok(Self { root, known: HashMap::from([("", Some(place.path))]) })
+    }
+
+    /// Follows the links in a path below the root, at its end and on the way there.
+    pub fn find(&mut self, path: &'static str) -> io::Result<Place> {
+        let Some((way, name)) = path.rsplit_once('/') else { return self.step("", path) };
+        let ends = way.match_indices('/').map(|(end, _)| end).chain([way.len()]);
+        for part in ends.filter_map(|end| way.get(..end)) {
+            if !self.known.contains_key(part) {
+                let (above, name) = part.rsplit_once('/').unwrap_or(("", part));
+                let found = self.step(above, name);
+                if found.is_ok() || is_missing(&found) {
+                    self.known.insert(part, found.as_ref().ok().map(|place| place.path.clone()));
+                }
+                found?;
+            }
+        }
+        self.step(way, name)
+    }
+
+    /// From a way that was looked at to a name there.
+    fn step(&self, way: &str, name: &str) -> io::Result<Place> {
+        match self.known.get(way) {
+            Some(Some(above)) => Place::resolve(self.root, &above.join(name)),
+            Some(None) | None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+fn is_missing(found: &io::Result<Place>) -> bool {
+    found.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// How a file is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wanted {
@@ -88,11 +122,19 @@ pub(super) struct Wanted {
 }
 
 /// Opens and reads one file after the other. The folder of the last one stays open: its neighbours are found from
-/// there, without the whole way. What is read goes into a buffer that is large enough for nearly all.
-#[derive(Debug, Default)]
+/// there, without the whole way.
+#[derive(Debug)]
 pub(super) struct Reader {
-    folder: Option<(PathBuf, OwnedFd)>,
-    buffer: Vec<u8>,
+    /// Its path, with the `/` at the end.
+    folder: Option<(Vec<u8>, OwnedFd)>,
+    /// What is read first of each file: all of nearly each.
+    page: [u8; PAGE],
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { folder: None, page: [0; PAGE] }
+    }
 }
 
 impl Reader {
@@ -115,16 +157,13 @@ impl Reader {
     /// The text of a regular file, and whether it may be executed.
     fn contents(&mut self, path: &Path, wanted: Wanted) -> Result<(String, bool), Fault> {
         let mut file = self.open(path)?;
-        self.buffer.clear();
-        if wanted.reach == Reach::Header {
-            let mut start = [0; HEADER];
-            let count = file.read(&mut start)?;
-            let start = start.get(..count).unwrap_or_default();
-            if let Some(header) = header_end(start).and_then(|end| start.get(..end)) {
-                // Whether it may be executed does not matter to its place in the order.
-                return Ok((text(header)?, true));
-            }
-            self.buffer.extend_from_slice(start);
+        let count = read_once(&mut file, &mut self.page)?;
+        let start = self.page.get(..count).unwrap_or_default();
+        if wanted.reach == Reach::Header
+            && let Some(header) = header_end(start).and_then(|end| start.get(..end))
+        {
+            // Whether it may be executed does not matter to its place in the order.
+            return Ok((text(header)?, true));
         }
         let mut executable = false;
         if wanted.mode || !wanted.is_regular {
@@ -134,28 +173,29 @@ impl Reader {
             }
             executable = metadata.mode() & 0o111 != 0;
         }
-        read_to_end(file, &mut self.buffer)?;
-        let text = match u64::try_from(self.buffer.len()) {
-            Ok(length) if length <= MAX_FILE => text(&self.buffer),
-            Ok(_) | Err(_) => Err(Fault::TooLong),
-        };
-        // What one long file needed is not kept for the others.
-        self.buffer.truncate(0);
-        self.buffer.shrink_to(MOST_KEPT);
-        Ok((text?, executable))
+        // Less than a page, though a page was asked for, is all that there is of a regular file.
+        if count < PAGE {
+            return Ok((text(start)?, executable));
+        }
+        let mut bytes = start.to_vec();
+        file.take(MAX_FILE).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(Fault::TooLong);
+        }
+        Ok((text(&bytes)?, executable))
     }
 
     /// Opens a file. `O_NONBLOCK`: should it have become a FIFO since it was looked at, this does not wait.
     fn open(&mut self, path: &Path) -> io::Result<File> {
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(io::ErrorKind::NotFound.into());
-        };
+        let path = path.as_os_str().as_bytes();
+        let cut = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at.saturating_add(1));
+        let (folder, name) = path.split_at_checked(cut).unwrap_or((&[], path));
         let found = match self.folder.take().filter(|(known, _)| known == folder) {
             Some(found) => found,
             None => {
-                let way = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                let way = if folder.is_empty() { b"." } else { folder };
                 let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-                (folder.to_path_buf(), open(way, flags, Mode::empty())?)
+                (folder.to_vec(), open(way, flags, Mode::empty())?)
             }
         };
         let (_, folder) = self.folder.insert(found);
@@ -164,22 +204,14 @@ impl Reader {
     }
 }
 
-/// Adds what is left of a file, or as much of it as shows that it is too long.
-fn read_to_end(mut file: File, bytes: &mut Vec<u8>) -> io::Result<()> {
-    let start = bytes.len();
-    bytes.resize(start.saturating_add(USUAL), 0);
-    let count = loop {
-        match file.read(bytes.get_mut(start..).unwrap_or_default()) {
+/// Reads as much as fits, once.
+fn read_once(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            read => break read?,
+            read => return read,
         }
-    };
-    bytes.truncate(start.saturating_add(count));
-    // Less than a page, though a page was asked for, is all that a regular file has left.
-    if count == USUAL {
-        file.take(MAX_FILE.saturating_add(1)).read_to_end(bytes)?;
     }
-    Ok(())
 }
 
 fn text(bytes: &[u8]) -> Result<String, Fault> {
@@ -212,7 +244,7 @@ fn beginning(root: &Path, path: &Path) -> Result<Option<(String, bool)>, Fault> 
     if !place.metadata.is_file() {
         return Err(Fault::NotAFile);
     }
-    let mut start = [0; HEADER];
+    let mut start = [0; PAGE];
     let count = match Reader::default().open(&place.path) {
         Ok(mut file) => file.read(&mut start)?,
         // Who may execute it need not be allowed to read it.

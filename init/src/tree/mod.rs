@@ -23,8 +23,8 @@ use jobs::{
     load::{Content, FileKind, Tree, TreeFile},
 };
 
+use file::{Finder, Place, Reader, Wanted, program};
 pub use file::{MAX_FILE, Reach};
-use file::{Place, Reader, Wanted, program};
 use folders::{FOLDERS, Folder, Names};
 pub use watched::{Watched, job_folders};
 
@@ -77,7 +77,7 @@ pub fn read_watched(path: &Path, reach: Reach, watch: &dyn Watch) -> io::Result<
             walk.loose_folder(path)?;
         } else {
             walk.root = path.to_path_buf();
-            known.into_iter().for_each(|folder| walk.folder(folder));
+            known.into_iter().for_each(|(folder, place)| walk.folder(folder, place));
         }
     } else {
         if metadata.is_file() {
@@ -121,11 +121,17 @@ enum Entry {
 impl Walk {
     /// The folders of a machine that are in `path`, also those that nobody may look for: what shuts them off
     /// is reported.
-    fn known_folders(&mut self, path: &Path) -> io::Result<Vec<&'static Folder>> {
+    fn known_folders(&mut self, path: &Path) -> io::Result<Vec<(&'static Folder, Place)>> {
         let mut known = Vec::new();
+        let mut finder = match Finder::new(path) {
+            Ok(finder) => finder,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // A link that leads nowhere.
+            Err(_) => return Ok(known),
+        };
         for folder in &FOLDERS {
-            match Place::below(path, folder.path) {
-                Ok(_) => known.push(folder),
+            match finder.find(folder.path) {
+                Ok(place) => known.push((folder, place)),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     let is_there = |at: &&Path| fs::symlink_metadata(at).is_ok();
                     let folder = path.join(folder.path);
@@ -150,8 +156,7 @@ impl Walk {
     }
 
     /// A folder (or file) whose place says what lies in it.
-    fn folder(&mut self, folder: &Folder) {
-        let Ok(place) = Place::below(&self.root, folder.path) else { return };
+    fn folder(&mut self, folder: &Folder, place: Place) {
         let (dev, ino) = place.identity();
         if !self.seen.insert((dev, ino, folder.kind, folder.names.ending())) {
             return;

@@ -1,6 +1,7 @@
 //! Which folders to watch for changes of what says what runs.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -27,12 +28,13 @@ pub struct Watched {
 #[must_use]
 pub fn job_folders(root: &Path) -> Vec<Watched> {
     let mut found: Vec<Watched> = Vec::new();
+    let mut folders = Folders::default();
     // The loose folders of a project are not those of a machine.
     for folder in FOLDERS.iter().filter(|folder| !matches!(folder.path, "jobs" | "hooks")) {
         let path = root.join(folder.path);
         match folder.names {
-            Names::File => found.extend(awaited(&path)),
-            _ if !path.is_dir() => found.extend(awaited(&path)),
+            Names::File => found.extend(folders.awaited(&path)),
+            _ if !folders.has(&path) => found.extend(folders.awaited(&path)),
             Names::Deep(_) => below(path, MAX_DEPTH, &mut found),
             Names::Flat(_) | Names::Links(_) => found.push(Watched { path, awaited: None }),
         }
@@ -43,16 +45,33 @@ pub fn job_folders(root: &Path) -> Vec<Watched> {
     found
 }
 
-/// The folder in which `path`, or a folder on the way to it, may appear.
-fn awaited(path: &Path) -> Option<Watched> {
-    let name = path.file_name()?.to_string_lossy().into_owned();
-    let parent = path.parent()?;
-    if parent.is_dir() {
-        return Some(Watched { path: parent.to_path_buf(), awaited: Some(name) });
+/// Which folders there are: many paths have the same beginning, and each is looked at once.
+#[derive(Default)]
+struct Folders(HashMap<PathBuf, bool>);
+
+impl Folders {
+    fn has(&mut self, path: &Path) -> bool {
+        match self.0.get(path) {
+            Some(known) => *known,
+            None => {
+                // Nothing lies in what is not there.
+                let is_below = match path.parent() {
+                    Some(above) if above != Path::new("") => self.has(above),
+                    Some(_) | None => true,
+                };
+                let is_there = is_below && path.is_dir();
+                self.0.insert(path.to_path_buf(), is_there);
+                is_there
+            }
+        }
     }
-    let missing = path.ancestors().skip(1).find(|above| above.parent().is_some_and(Path::is_dir))?;
-    let name = missing.file_name()?.to_string_lossy().into_owned();
-    Some(Watched { path: missing.parent()?.to_path_buf(), awaited: Some(name) })
+
+    /// The folder in which `path`, or a folder on the way to it, may appear.
+    fn awaited(&mut self, path: &Path) -> Option<Watched> {
+        let missing = path.ancestors().find(|path| path.parent().is_some_and(|above| self.has(above)))?;
+        let name = missing.file_name()?.to_string_lossy().into_owned();
+        Some(Watched { path: missing.parent()?.to_path_buf(), awaited: Some(name) })
+    }
 }
 
 /// A folder and those within it. They wait on a list, so that depth costs no stack.

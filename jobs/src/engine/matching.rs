@@ -201,10 +201,11 @@ impl Engine {
 
     /// Makes an event wait for an instance.
     pub(super) fn block(&mut self, id: EventId, place: u32) {
-        let Some(live) = self.event_mut(id) else { return };
-        if live.blockers.contains(&place) {
+        // Its list of events is short, the event's of instances may not be.
+        if self.instance(place).is_some_and(|instance| instance.blocks.contains(&id)) {
             return;
         }
+        let Some(live) = self.event_mut(id) else { return };
         let first = live.blockers.is_empty();
         live.blockers.push(place);
         let emitter = live.emitter;
@@ -223,10 +224,12 @@ impl Engine {
     /// Takes an instance from those that an event waits for.
     fn no_longer_blocked(&mut self, id: EventId, place: u32, failed: bool) {
         let Some(live) = self.event_mut(id) else { return };
-        let before = live.blockers.len();
-        live.blockers.retain(|blocker| *blocker != place);
+        let at = live.blockers.iter().position(|blocker| *blocker == place);
+        if let Some(at) = at {
+            live.blockers.remove(at);
+        }
         live.failed |= failed;
-        let last = before > 0 && live.blockers.is_empty();
+        let last = at.is_some() && live.blockers.is_empty();
         if last && matches!(live.emitter, Emitter::Hook(..) | Emitter::Inside(..)) {
             self.saved.live_waits = self.saved.live_waits.saturating_sub(1);
         }

@@ -6,6 +6,7 @@ use events::{Args, Event, Identity, Key, Name, Text, Time, Value};
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Limit, TimerId, UNKILLABLE};
+use crate::encoding::differences;
 use crate::{CauseId, Failure, Goal, Job, JobId, Life, Phase, Refusal, ReplyId, State, Verb};
 
 /// An event's place in the engine.
@@ -59,14 +60,14 @@ impl LiveEvent {
 }
 
 /// A condition's memory: which leaves are true, and by which events.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tree {
     pub seen: u64,
     pub events: Vec<Seen>,
 }
 
 /// A leaf that is true.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
     pub leaf: u8,
     pub event: Arc<Event>,
@@ -75,7 +76,7 @@ pub struct Seen {
 }
 
 /// A job, and what is known of it across all its lives.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Slot {
     pub job: Arc<Job>,
     /// Whether its file is gone: what lives lives on, nothing starts.
@@ -102,8 +103,16 @@ pub struct Slot {
     pub dropped: u32,
 }
 
+// Most jobs of a machine have not started yet.
+differences! {
+    Slot,
+    always(job),
+    usual(Slot::new),
+    fields(gone, tree, instances, levels, kept, waiting, started, ended_well, ring, last, dropped)
+}
+
 /// How a life, or a start that was refused, went.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Last {
     pub time: Time,
     pub instance: Text,
@@ -122,7 +131,7 @@ pub enum End {
 }
 
 /// A wish that an instance be up.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// The variables that come with it.
     pub env: Args,

@@ -6,7 +6,7 @@ use events::Name;
 
 use super::{FileKind, TreeFile};
 use crate::{
-    Format, Report, Require,
+    Report, Require,
     formats::{Described, Reading, Source, hook},
 };
 
@@ -27,10 +27,8 @@ pub(super) fn read(file: &TreeFile, source: &Source) -> Reading {
 
 /// Lets the hooks of one event run in the order of their names: each comes after the one before it has ended,
 /// however it ended.
-pub(super) fn put_in_order(jobs: &mut [Described]) {
+pub(super) fn put_in_order(hooks: &mut [Described]) {
     let mut last: BTreeMap<Name, Name> = BTreeMap::new();
-    let mut hooks: Vec<&mut Described> =
-        jobs.iter_mut().filter(|described| described.job.format == Format::Hook).collect();
     // As `hook::precedes` has it: byte for byte.
     hooks.sort_by(|one, other| one.job.name.cmp(&other.job.name));
     for described in hooks {

@@ -17,7 +17,7 @@ use core::cmp::Reverse;
 use events::Name;
 
 use crate::{
-    Report, did_you_mean,
+    Format, Report, did_you_mean,
     formats::{
         Described, Reading, Source, hook,
         lsb::{self, Facilities, Links},
@@ -139,23 +139,43 @@ enum Depth {
 /// What all files say together. `filter` says which KEYWORDs of rc.d scripts this machine is for.
 #[must_use]
 pub fn load(tree: &Tree, filter: &KeywordFilter) -> Generation {
-    load_to(tree, filter, Depth::Whole, &|_| ())
+    load_all(tree, filter, Depth::Whole)
 }
 
-/// The same, and `reads` is told the path of each file before it is parsed.
+/// The same under somebody's eyes, who is told the path of each file before it is parsed, and is given each job as soon
+/// as it is known, in no order that means anything. So none is in what comes back.
 #[must_use]
-pub fn load_watched(tree: &Tree, filter: &KeywordFilter, reads: &dyn Fn(&str)) -> Generation {
-    load_to(tree, filter, Depth::Whole, reads)
+pub fn load_watched(
+    tree: &Tree,
+    filter: &KeywordFilter,
+    reads: &dyn Fn(&str),
+    give: &mut dyn FnMut(Described),
+) -> Generation {
+    load_to(tree, filter, Depth::Whole, reads, give)
 }
 
 /// The same, but of an rc.d script only what its header says: enough for an order, and many times faster. Such
 /// a job does nothing, and is enabled whatever rc.conf says.
 #[must_use]
 pub fn load_headers(tree: &Tree) -> Generation {
-    load_to(tree, &KeywordFilter::default(), Depth::Header, &|_| ())
+    load_all(tree, &KeywordFilter::default(), Depth::Header)
 }
 
-fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth, reads: &dyn Fn(&str)) -> Generation {
+fn load_all(tree: &Tree, filter: &KeywordFilter, depth: Depth) -> Generation {
+    let mut jobs = Vec::new();
+    let mut generation = load_to(tree, filter, depth, &|_| (), &mut |described| jobs.push(described));
+    jobs.sort_by(|one, other| one.job.name.cmp(&other.job.name));
+    generation.jobs = jobs;
+    generation
+}
+
+fn load_to(
+    tree: &Tree,
+    filter: &KeywordFilter,
+    depth: Depth,
+    reads: &dyn Fn(&str),
+    give: &mut dyn FnMut(Described),
+) -> Generation {
     let mut files: Vec<&TreeFile> = tree.files.iter().collect();
     files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
     let mut loading = Loading::new(&files, filter, depth);
@@ -169,19 +189,21 @@ fn load_to(tree: &Tree, filter: &KeywordFilter, depth: Depth, reads: &dyn Fn(&st
     }
     // Those of one name keep their order: the one that counts first.
     named.sort_by(|(one, _), (other, _)| one.cmp(other));
-    loading.out.jobs.reserve_exact(named.len());
     for files in named.chunk_by(|(one, _), (other, _)| one == other) {
         let Some((name, _)) = files.first() else { continue };
         let files: Vec<&TreeFile> = files.iter().map(|(_, file)| *file).collect();
         files.iter().rev().for_each(|file| reads(&file.path));
-        loading.take(name, &files);
+        loading.take(name, &files, give);
     }
-    loading.finish()
+    hooks::put_in_order(&mut loading.hooks);
+    core::mem::take(&mut loading.hooks).into_iter().for_each(give);
+    loading.finish(&named)
 }
 
 /// What is known while the files are read.
 struct Loading<'t> {
     out: Generation,
+    hooks: Vec<Described>,
     filter: &'t KeywordFilter,
     depth: Depth,
     native_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
@@ -213,6 +235,7 @@ impl<'t> Loading<'t> {
         }
         Self {
             out: Generation { reports, ..Generation::default() },
+            hooks: Vec::new(),
             filter,
             depth,
             native_overrides: overrides(of_kind(FileKind::NativeOverride), native::overridden_name),
@@ -256,7 +279,7 @@ impl<'t> Loading<'t> {
     }
 
     /// Takes the job that `files` describe, the one that counts first.
-    fn take(&mut self, name: &Name, files: &[&'t TreeFile]) {
+    fn take(&mut self, name: &Name, files: &[&'t TreeFile], give: &mut dyn FnMut(Described)) {
         let Some((first, rest)) = files.split_first() else { return };
         let mut over: Vec<&TreeFile> = self.native_overrides.remove(name).unwrap_or_default();
         over.retain(|over| over.layer != OF_PACKAGES || first.layer <= OF_PACKAGES);
@@ -277,7 +300,9 @@ impl<'t> Loading<'t> {
                 let Reading { described, reports } = self.read(name, first, &over);
                 self.out.reports.extend(reports);
                 match described {
-                    Some(described) => self.out.jobs.push(described),
+                    // Who comes before them is known when all have been read.
+                    Some(hook) if hook.job.format == Format::Hook => self.hooks.push(hook),
+                    Some(described) => give(described),
                     None => self.refuse(name, first),
                 }
             }
@@ -342,8 +367,8 @@ impl<'t> Loading<'t> {
         file.text().cloned()
     }
 
-    fn finish(mut self) -> Generation {
-        hooks::put_in_order(&mut self.out.jobs);
+    /// What there is to say of overrides that are laid over none of the jobs in `named`.
+    fn finish(mut self, named: &[(Name, &TreeFile)]) -> Generation {
         let native = core::mem::take(&mut self.native_overrides);
         let upstart = core::mem::take(&mut self.upstart_overrides);
         for (name, files) in native.into_iter().chain(upstart) {
@@ -352,7 +377,7 @@ impl<'t> Loading<'t> {
                 if file.layer == OF_PACKAGES {
                     continue;
                 }
-                let report = self.lonely(&name, file);
+                let report = self.lonely(&name, file, named);
                 self.out.reports.push(report);
             }
         }
@@ -361,8 +386,13 @@ impl<'t> Loading<'t> {
     }
 
     /// What is said of an override without a job.
-    fn lonely(&self, name: &Name, file: &TreeFile) -> Report {
-        let names = self.out.jobs.iter().map(|described| described.job.name.as_str());
+    fn lonely(&self, name: &Name, file: &TreeFile, named: &[(Name, &TreeFile)]) -> Report {
+        let is_job = |name: &Name| {
+            let mut none = self.out.refused.iter().map(|refused| &refused.name);
+            let mut masked = self.out.masked.iter().map(|masked| &masked.name);
+            !none.any(|none| none == name) && !masked.any(|masked| masked == name)
+        };
+        let names = named.iter().map(|(name, _)| name).filter(|name| is_job(name)).map(Name::as_str);
         let report =
             Report::warning("override-without-job", format!("there is no job `{name}` to lay this over"))
                 .in_file(&file.path);

@@ -123,7 +123,8 @@ impl Order {
 }
 
 /// Whether a job says anything that gives an edge.
-pub(crate) fn says_order(job: &Job) -> bool {
+#[must_use]
+pub fn says_order(job: &Job) -> bool {
     let says = !job.requires.is_empty() || !job.needs.is_empty() || !job.before.is_empty();
     says || starting_target(job).is_some()
 }

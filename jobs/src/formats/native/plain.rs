@@ -63,16 +63,18 @@ impl<'s> Reader<'s> {
     /// Passes bytes as long as they are like this, and gives them.
     fn run(&mut self, is_like_this: impl Fn(u8) -> bool) -> Option<&'s str> {
         let start = self.at;
-        while self.peek().is_some_and(&is_like_this) {
-            self.step();
-        }
+        let rest = self.source.as_bytes().get(start..)?;
+        let length = rest.iter().position(|byte| !is_like_this(*byte)).unwrap_or(rest.len());
+        self.at = start.saturating_add(length);
         self.source.get(start..self.at)
     }
 
     /// Passes blanks and comments to the end of their line. A comment without such an end is no plain form.
     fn pass_blanks(&mut self) -> Option<()> {
         loop {
-            self.run(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
+            while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+                self.step();
+            }
             if !self.take(b'/') {
                 return Some(());
             }

@@ -4,6 +4,7 @@
 
 mod observe;
 mod proc;
+mod zombies;
 
 use std::{
     env,
@@ -13,6 +14,8 @@ use std::{
         unix::net::{SocketAddr, UnixDatagram, UnixStream},
     },
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use nix::sys::socket::{MsgFlags, accept, recv, send};
@@ -22,12 +25,13 @@ fn main() -> ExitCode {
     let done = match words.next().as_deref() {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
+        Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo` or `vm-guest idle PATH COUNT`",
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT` or `vm-guest zombies MOST COMMAND`",
         )),
     };
     match done {
@@ -70,4 +74,14 @@ fn echo() -> io::Result<()> {
         }
         nix::unistd::close(connection)?;
     }
+}
+
+fn say(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
+/// Leaves the processor to what is looked at.
+#[allow(clippy::disallowed_methods, reason = "it is no part of what must never block")]
+fn pause(duration: Duration) {
+    thread::sleep(duration);
 }

@@ -9,7 +9,6 @@ use std::{
     io::{self, Write as _},
     os::unix::process::CommandExt as _,
     process::{Command, Stdio},
-    thread,
     time::Duration,
 };
 
@@ -19,7 +18,7 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::proc;
+use crate::{pause as sleep, proc};
 
 const MARKS: &str = "/bench/marks";
 
@@ -121,6 +120,7 @@ fn memory() -> io::Result<()> {
             say(&format!("memory.{}-kB", key.to_lowercase()), size);
         }
     }
+    say("memory.heap-kB", proc::heap("1"));
     let (count, size) = proc::everybody()?;
     say("memory.processes", count);
     say("memory.all-pss-kB", size);
@@ -223,12 +223,6 @@ fn now() -> io::Result<u64> {
 
 fn ms(nanoseconds: u64) -> String {
     format!("{}.{:03}", nanoseconds / 1_000_000, nanoseconds / 1000 % 1000)
-}
-
-/// The observer leaves the processor to what it measures.
-#[allow(clippy::disallowed_methods, reason = "it is no part of what must never block")]
-fn sleep(duration: Duration) {
-    thread::sleep(duration);
 }
 
 fn say(key: &str, value: impl std::fmt::Display) {

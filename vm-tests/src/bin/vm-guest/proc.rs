@@ -35,6 +35,22 @@ pub fn memory(process: &str) -> Vec<(String, u64)> {
     lines.map(|(key, rest)| (key.to_owned(), number(rest.trim().strip_suffix(" kB")))).collect()
 }
 
+/// How many kB of a process's own stand in its heap, and in what it has mapped without a name.
+pub fn heap(process: &str) -> u64 {
+    let (mut is_heap, mut size) = (false, 0_u64);
+    for line in read(&Path::new("/proc").join(process).join("smaps")).lines() {
+        let mut words = line.split_whitespace();
+        let first = words.next().unwrap_or_default();
+        if !first.ends_with(':') {
+            // "start-end rights offset device inode name"
+            is_heap = words.nth(4).is_none_or(|name| name == "[heap]");
+        } else if is_heap && first == "Anonymous:" {
+            size = size.saturating_add(number(words.next()));
+        }
+    }
+    size
+}
+
 /// All processes but the bench's own that are not the kernel's: how many, and their PSS in kB.
 pub fn everybody() -> io::Result<(u64, u64)> {
     let (mut count, mut size) = (0_u64, 0_u64);
