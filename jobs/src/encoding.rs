@@ -2,17 +2,17 @@
 //!
 //! A file says five things of the fifty that it could. A thousand jobs are handed over before the first one starts,
 //! and are in each state that is saved, so it counts what is not written and not read. A job, and how it makes its
-//! processes, is a number that tells which fields follow, and these. Only [`postcard`] reads it; for people the same fields
-//! are written with their names.
+//! processes, is a number that tells which fields follow, and these. That is for [`postcard`]; where people can read it, the
+//! same fields stand with their names.
 //!
 //! What many jobs are handed over with is here, and not where that is done, because this crate is compiled for speed.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use postcard::{Error, ser_flavors::Flavor};
 use serde::{
     Deserialize, Serialize,
-    de::{Error as _, SeqAccess},
+    de::{Error as _, MapAccess, SeqAccess},
 };
 
 use crate::{Engine, Job, Work, WorkId};
@@ -20,6 +20,17 @@ use crate::{Engine, Job, Work, WorkId};
 /// The next element of a row that must have one.
 pub(crate) fn next<'d, T: Deserialize<'d>, A: SeqAccess<'d>>(row: &mut A) -> Result<T, A::Error> {
     row.next_element()?.ok_or_else(|| A::Error::custom("cut off"))
+}
+
+/// The next entry of a map, which must be of this name.
+pub(crate) fn entry<'d, T: Deserialize<'d>, A: MapAccess<'d>>(
+    map: &mut A,
+    name: &str,
+) -> Result<T, A::Error> {
+    match map.next_key::<String>()? {
+        Some(key) if key == name => map.next_value(),
+        Some(_) | None => Err(A::Error::custom(alloc::format!("expected `{name}`"))),
+    }
 }
 
 /// Has a type written as its `$always` fields, which fields follow, and these. `$usual` makes the value whose fields
@@ -94,6 +105,21 @@ macro_rules! differences {
                         }
                         Ok(value)
                     }
+
+                    fn visit_map<A: serde::de::MapAccess<'d>>(self, mut map: A) -> Result<$type, A::Error> {
+                        $(let $always = $crate::encoding::entry(&mut map, stringify!($always))?;)*
+                        let mut value: $type = $usual($($always),*);
+                        while let Some(key) = map.next_key::<alloc::string::String>()? {
+                            match key.as_str() {
+                                $(stringify!($field) => value.$field = map.next_value()?,)*
+                                _ => return Err(serde::de::Error::custom("no such field")),
+                            }
+                        }
+                        Ok(value)
+                    }
+                }
+                if deserializer.is_human_readable() {
+                    return deserializer.deserialize_map(Row);
                 }
                 const MOST: usize = [$(stringify!($always),)* "told", $(stringify!($field),)*].len();
                 deserializer.deserialize_tuple(MOST, Row)
@@ -235,6 +261,10 @@ mod tests {
             include_str!("../tests/data/full.ron"),
         ] {
             let described = described(text);
+            let shown = serde_json::to_string(&described.job).unwrap();
+            assert_eq!(serde_json::from_str::<Job>(&shown).unwrap(), described.job, "{shown}");
+            let shown = serde_json::to_string(&described.work).unwrap();
+            assert_eq!(serde_json::from_str::<Work>(&shown).unwrap(), described.work, "{shown}");
             let (mut job, mut work) = (Vec::new(), Vec::new());
             put_job(&described.job, &mut job).unwrap();
             job.push(7);

@@ -82,10 +82,8 @@ complete -F _onsetctl_or_job -o bashdefault -o default onsetctl
             let lines: Vec<String> = text.lines().map(completed).collect();
             lines.join("\n").replacen("_onsetctl() {", &format!("{function}_onsetctl() {{"), 1) + "\n"
         }
-        // These have what the table says.
-        Shell::Elvish | Shell::PowerShell => text.to_owned(),
-        // There may be more of them one day.
-        _ => text.to_owned(),
+        // Other shells have what the table says.
+        Shell::Elvish | Shell::PowerShell | _ => text.to_owned(),
     }
 }
 

@@ -288,7 +288,9 @@ fn of(kept: Vec<Kept>, are_meant: impl Fn(Label) -> bool) -> (Vec<Kept>, Vec<Kep
 /// descriptor stays kept.
 fn works(kept: Vec<Kept>, (index, end): (Index, u32)) -> io::Result<(Works, Option<Kept>)> {
     match kept.into_iter().find(|kept| kept.label().place == end) {
-        Some(kept) => Ok((Works::new(File::from(kept.as_fd().try_clone_to_owned()?), index, end), Some(kept))),
+        Some(kept) => {
+            Ok((Works::new(File::from(kept.as_fd().try_clone_to_owned()?), index, end), Some(kept)))
+        }
         None => Ok((Works::new(memory::memfd(c"works")?, Index::new(), 0), None)),
     }
 }

@@ -92,8 +92,7 @@ impl Keys {
                     shell.report(Input::Event { event, origin: Origin::World, reply: None });
                 }
             }
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Ok(0) | Err(_) => {
                 if let Some((device, at)) = self.0.remove(&number) {
                     shell.poll.remove(&device, at);

@@ -326,6 +326,56 @@ fn header_end(start: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("onset-{name}-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_file_is_read_whole_whatever_its_length() {
+        let folder = folder("lengths");
+        let mut reader = Reader::default();
+        let longest = usize::try_from(MAX_FILE).unwrap();
+        for length in [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE, longest, longest + 1] {
+            let path = folder.join(length.to_string());
+            fs::write(&path, "x".repeat(length)).unwrap();
+            for (is_regular, reach) in [(true, Reach::Whole), (false, Reach::Whole), (true, Reach::Header)] {
+                let wanted = Wanted { is_regular, reach, mode: !is_regular };
+                let content = reader.read(Path::new("/"), &path, "shown".into(), wanted);
+                match content {
+                    Content::Text(source) => assert_eq!(source.text.len(), length),
+                    Content::Unreadable(report) => {
+                        assert_eq!((report.code, length), ("too-long", longest + 1));
+                    }
+                    Content::Masked => panic!("{length}"),
+                }
+            }
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_place_is_found_through_links_on_the_way() {
+        let root = folder("places");
+        fs::create_dir_all(root.join("real/jobs")).unwrap();
+        fs::create_dir_all(root.join("etc")).unwrap();
+        std::os::unix::fs::symlink("/real", root.join("etc/onset")).unwrap();
+        let mut finder = Finder::new(&root).unwrap();
+        for (path, found) in [
+            ("etc/onset/jobs", Some("real/jobs")),
+            ("etc/onset/hooks", None),
+            ("etc/onset", Some("real")),
+            ("usr/lib/onset/jobs", None),
+            ("usr/lib/onset/hooks", None),
+            ("etc/onset/jobs/deep", None),
+        ] {
+            let place = finder.find(path).map(|place| place.path).ok();
+            assert_eq!(place, found.map(|found| root.join(found)), "{path}");
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+
     #[test]
     fn a_header_ends_at_a_blank_line() {
         for (text, end) in [

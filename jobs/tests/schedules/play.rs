@@ -188,7 +188,7 @@ impl Play {
                 self.step(vec![input])
             }
             83..97 => self.let_time_go(random),
-            _ => self.write_down(random),
+            _ => self.write_down(),
         }
     }
 
@@ -240,18 +240,9 @@ impl Play {
     }
 
     /// A twin that is read back from what was written down takes the place of the last one.
-    fn write_down(&mut self, random: &mut Random) -> Result<(), String> {
-        let twin = match random.chance(50) {
-            true => {
-                let text = serde_json::to_string(&self.engine).map_err(|it| format!("not json: {it}"))?;
-                serde_json::from_str(&text).map_err(|it| format!("not read back from json: {it}"))?
-            }
-            false => {
-                let bytes =
-                    postcard::to_allocvec(&self.engine).map_err(|it| format!("not postcard: {it}"))?;
-                postcard::from_bytes(&bytes).map_err(|it| format!("not read back from postcard: {it}"))?
-            }
-        };
+    fn write_down(&mut self) -> Result<(), String> {
+        let bytes = postcard::to_allocvec(&self.engine).map_err(|it| format!("not postcard: {it}"))?;
+        let twin = postcard::from_bytes(&bytes).map_err(|it| format!("not read back from postcard: {it}"))?;
         self.twins.truncate(1);
         self.twins.push(("read back", twin));
         Ok(())
