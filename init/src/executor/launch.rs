@@ -301,6 +301,8 @@ impl Executor {
     /// A status pipe has something to say.
     pub(super) fn status(&mut self, shell: &mut Shell<'_>, place: u32) {
         self.hear_status(shell, place, None);
+        // What has become free with it.
+        self.hold_back();
     }
 
     /// Hears how a set-up went, of a child that perhaps has ended by now.

@@ -221,12 +221,7 @@ impl Executor {
         if self.queue.is_empty() {
             self.drop_spare_rooms();
         }
-        let start = if self.has_room(now) { self.queue.pop_front() } else { None };
-        let Some(start) = start else {
-            // What has become free is for us before clients get it.
-            self.hold_back();
-            return None;
-        };
+        let start = if self.has_room(now) { self.queue.pop_front() } else { None }?;
         if let Some(body) = self.lives.get_mut(&start.life.number) {
             body.in_line = body.in_line.saturating_sub(1);
         }
@@ -277,6 +272,7 @@ impl Executor {
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.ask_for_lost(shell);
+        self.hold_back();
         let now = shell.now;
         let due: Vec<u64> =
             self.due.iter().filter(|(_, time)| **time <= now).map(|(life, _)| *life).collect();
