@@ -119,6 +119,7 @@ fn a_hook_has_a_group_of_its_own(machine: &mut Machine) {
     assert_eq!(machine.groups().len(), 2);
     machine.with(|executor, shell| executor.kill_hook(shell, life, ProcessKind::PostStart));
     assert_eq!(machine.exited(life, ProcessKind::PostStart).0, Exit::Signal(Signal::KILL));
+    machine.until_so("only main is left", || crate::machine::others() == 1);
     machine.signal(life, "TERM");
     assert_eq!(machine.main_exited(life), (Exit::Signal(Signal::TERM), false));
     machine.forget(life);
