@@ -2,6 +2,7 @@
 //! bench. It is static and goes under one name, `vm-guest WORD`.
 #![forbid(unsafe_code)]
 
+mod apart;
 mod observe;
 mod proc;
 mod zombies;
@@ -25,13 +26,15 @@ fn main() -> ExitCode {
     let done = match words.next().as_deref() {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
+        Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT` or `vm-guest zombies MOST COMMAND`",
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
+             `vm-guest apart GROUP COMMAND`",
         )),
     };
     match done {
