@@ -31,6 +31,11 @@ fn a_flood_without_newlines_is_split_and_grows_nobody() {
     let mut machine = Machine::new(true);
     machine.start_keeper(Stdio::null());
     machine.with(|logs, shell| logs.writable(shell));
+    // What a flood writes before there is a keeper may be thrown away.
+    let (first, mut child) = machine.start("first", &["/bin/echo", "first"]);
+    machine.until("the keeper is at work", |machine| !machine.log("first").is_empty());
+    child.wait().unwrap();
+    machine.forget(first);
     let script = format!("head -c {FLOOD} /dev/zero | tr '\\0' x");
     let before = peak(std::process::id());
     let (life, mut child) = machine.start("flood", &["/bin/sh", "-c", &script]);

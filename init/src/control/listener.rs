@@ -16,7 +16,10 @@ use std::{
 use core::time::Duration;
 
 use events::{Time, control::ABSTRACT};
-use nix::sys::socket::{MsgFlags, send};
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::socket::{MsgFlags, send},
+};
 
 use super::{
     client::{Client, is_short},
@@ -157,15 +160,19 @@ impl Listener {
                     self.spare = socket.as_fd().try_clone_to_owned().ok();
                 }
                 Ok((stream, _)) => numbers.extend(let_in(shell, clients, stream)),
-                Err(error) if is_short(&error) => match clients.idlest() {
+                // The kernel says this also if nobody waits.
+                Err(error) if is_short(&error) && !has_waiting(socket) => break,
+                Err(error) if is_short(&error) => {
                     // Whoever comes has something to ask, and who has asked nothing for longest has not.
-                    Some(goes) => clients.remove(shell, goes),
-                    None if self.spare.take().is_some() => {}
-                    None => {
-                        self.pause(shell);
-                        break;
+                    match clients.idlest().filter(|goes| !numbers.contains(goes)) {
+                        Some(goes) => clients.remove(shell, goes),
+                        None if self.spare.take().is_some() => {}
+                        None => {
+                            self.pause(shell);
+                            break;
+                        }
                     }
-                },
+                }
                 // Nobody is left, or whoever it was is gone.
                 Err(_) => break,
             }
@@ -207,6 +214,12 @@ impl Listener {
             self.resume(shell);
         }
     }
+}
+
+/// Whether somebody waits to be let in.
+fn has_waiting(socket: &UnixListener) -> bool {
+    let mut sockets = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    poll(&mut sockets, PollTimeout::ZERO).is_ok_and(|count| count > 0)
 }
 
 fn is_roots(stream: &UnixStream) -> bool {
