@@ -3,7 +3,10 @@
 //! A process that leaves the session, the group and its environment behind is not found. Nothing better is to be
 //! had without cgroups.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 /// What `/proc/PID/stat` says of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +54,40 @@ pub fn marker(job: &str, instance: &str, number: u64) -> String {
     super::tree::group_name(job, instance, number).replacen('@', "/", 1)
 }
 
-/// The living processes that carry a mark, or are in a session or group that one of `leaders` began. Those that
-/// are known to be another's are not looked at.
+/// The living processes that carry a mark, or are in a session or group that one of `leaders` began, and all that
+/// these have made: who is just executing a program shows no mark. Those that are known to be another's are not
+/// looked at.
 #[must_use]
 pub fn processes(marker: &str, leaders: &[i32], is_known: &dyn Fn(i32) -> bool) -> Vec<i32> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let pids = pids.filter(|pid| *pid != own && !is_known(*pid));
-    pids.filter(|pid| is_of(*pid, marker, leaders)).collect()
+    let living = pids.filter_map(|pid| Some((pid, Stat::of(pid).filter(|stat| !stat.is_dead())?)));
+    let living: Vec<(i32, Stat)> = living.collect();
+    let is_of = |(pid, stat): &(i32, Stat)| {
+        leaders.contains(&stat.session) || leaders.contains(&stat.group) || is_marked(*pid, marker)
+    };
+    let mut found: Vec<i32> = living.iter().filter(|process| is_of(process)).map(|(pid, _)| *pid).collect();
+    with_descendants(&mut found, &living);
+    found
 }
 
-fn is_of(pid: i32, marker: &str, leaders: &[i32]) -> bool {
-    let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { return false };
-    leaders.contains(&stat.session) || leaders.contains(&stat.group) || is_marked(pid, marker)
+/// Adds to `found` whoever descends from one of them.
+fn with_descendants(found: &mut Vec<i32>, living: &[(i32, Stat)]) {
+    let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
+    for (pid, stat) in living {
+        children.entry(stat.parent).or_default().push(*pid);
+    }
+    let mut known: BTreeSet<i32> = found.iter().copied().collect();
+    let mut open = found.clone();
+    while let Some(parent) = open.pop() {
+        // Each parent's are taken once, so this ends.
+        for child in children.remove(&parent).into_iter().flatten().filter(|child| known.insert(*child)) {
+            found.push(child);
+            open.push(child);
+        }
+    }
 }
 
 /// Whether a process carries a mark.
@@ -108,6 +131,17 @@ mod tests {
         assert_eq!(Stat::read(text), Some(expected));
         assert!(!expected.is_dead());
         assert_eq!(Stat::read("nonsense"), None);
+    }
+
+    #[test]
+    fn whoever_descends_from_one_that_was_found_belongs_to_it() {
+        let process = |pid, parent| (pid, Stat { state: b'S', parent, group: pid, session: pid });
+        let living =
+            [process(9, 1), process(8, 7), process(7, 5), process(5, 1), process(6, 5), process(3, 9)];
+        let mut found = vec![5, 6];
+        with_descendants(&mut found, &living);
+        found.sort_unstable();
+        assert_eq!(found, [5, 6, 7, 8]);
     }
 
     #[test]
