@@ -40,6 +40,7 @@ macro_rules! differences {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::{SerializeMap as _, SerializeTuple as _};
+                const { assert!([$(stringify!($field)),*].len() <= 32, "one bit for each field") };
                 let Self { $($always,)* $($field,)* } = self;
                 let usual: Self = $usual($($always.clone()),*);
                 if serializer.is_human_readable() {

@@ -215,13 +215,19 @@ impl Executor {
         self.queue.push_back(start);
     }
 
+    /// Whether somebody is in line, and one more may be set up now: what makes room need not be what is waited for.
+    #[must_use]
+    pub fn has_next(&self, now: Time) -> bool {
+        !self.queue.is_empty() && self.has_room(now)
+    }
+
     /// The next one in line, if one more may be set up now: the caller sees to it that it is made.
     #[must_use]
     pub fn next(&mut self, now: Time) -> Option<Start> {
         if self.queue.is_empty() {
             self.drop_spare_rooms();
         }
-        let start = if self.has_room(now) { self.queue.pop_front() } else { None }?;
+        let start = if self.has_next(now) { self.queue.pop_front() } else { None }?;
         if let Some(body) = self.lives.get_mut(&start.life.number) {
             body.in_line = body.in_line.saturating_sub(1);
         }

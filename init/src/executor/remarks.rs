@@ -59,12 +59,9 @@ pub fn all_held() -> Vec<String> {
 /// memory) is not looked at.
 #[must_use]
 pub fn held(pid: i32) -> Option<String> {
-    let stat = Stat::of(pid).filter(|stat| !stat.is_dead())?;
+    Stat::of(pid).filter(|stat| stat.state == b'D')?;
     let read = |what: &str| fs::read_to_string(format!("/proc/{pid}/{what}")).unwrap_or_default();
     let (name, at) = (read("comm"), read("wchan"));
-    if stat.state != b'D' {
-        return None;
-    }
     let name: String = name.trim_end().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     let at = if matches!(at.as_str(), "" | "0") { "an unknown place".into() } else { format!("`{at}`") };
     Some(format!("the kernel holds process {pid} ({name}) in {at}"))

@@ -116,7 +116,10 @@ impl Machine {
     pub async fn run(mut self) -> io::Result<Infallible> {
         loop {
             self.arm()?;
-            let is_busy = self.again || self.children || !self.core.bus.is_empty();
+            let is_busy = self.again
+                || self.children
+                || !self.core.bus.is_empty()
+                || self.executor.has_next(self.core.now);
             let mut ready = if is_busy { self.core.poll.look() } else { self.rest().await? };
             self.core.now = clock::now();
             ready.sort_unstable_by_key(|(token, _)| *token);
