@@ -215,7 +215,8 @@ impl Flavor for Pieces<'_> {
     }
 }
 
-fn put(value: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), Error> {
+/// Adds a value at the end of `bytes`.
+pub fn put(value: &impl Serialize, bytes: &mut Vec<u8>) -> Result<(), Error> {
     postcard::serialize_with_flavor(value, AtEnd(bytes))
 }
 

@@ -31,7 +31,7 @@ mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
-pub use check::{check, check_loops};
+pub use check::{LOOP_CODES, check, check_loops};
 pub use engine::{
     Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
 };

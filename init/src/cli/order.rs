@@ -124,10 +124,9 @@ fn remarks(loaded: &Loaded, order: &Order) -> String {
     let errors = loaded.generation.reports.iter().filter(|report| report.severity == Severity::Error);
     let loops = match order.loops.is_empty() && order.tangled.is_empty() {
         true => Vec::new(),
-        false => jobs::check(&loaded.generation, order),
+        false => jobs::check_loops(&loaded.generation),
     };
-    let loops = loops.iter().filter(|report| ["loop", "hard-loop", "tangle"].contains(&report.code));
-    text.push_str(&loaded.text(errors.chain(loops), colours(&io::stderr())));
+    text.push_str(&loaded.text(errors.chain(&loops), colours(&io::stderr())));
     let mut unknown: BTreeMap<&str, usize> = BTreeMap::new();
     for name in order.unknown.iter().filter(|unknown| unknown.kind != EdgeKind::Before) {
         let count = unknown.entry(&name.name).or_default();

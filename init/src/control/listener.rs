@@ -68,11 +68,14 @@ pub struct Listener {
 impl Listener {
     /// Listens at `path`, or under an abstract name.
     pub fn new(shell: &mut Shell<'_>, path: &Path) -> Self {
-        let place = Place::Nowhere(String::new());
-        let mut listener =
-            Self { path: path.into(), place, socket: None, kept: None, short: None, spare: None };
+        let mut listener = Self::closed(path);
         listener.open(shell);
         listener
+    }
+
+    fn closed(path: &Path) -> Self {
+        let place = Place::Nowhere(String::new());
+        Self { path: path.into(), place, socket: None, kept: None, short: None, spare: None }
     }
 
     /// Goes on with the socket that an earlier image has kept; anew if there is none.
@@ -84,14 +87,7 @@ impl Listener {
         let socket = UnixListener::from(socket);
         let is_path = socket.local_addr().is_ok_and(|address| address.as_pathname().is_some());
         let place = if is_path { Place::Path(path.into()) } else { Place::Abstract(String::new()) };
-        let mut listener = Self {
-            path: path.into(),
-            place: place.clone(),
-            socket: None,
-            kept: None,
-            short: None,
-            spare: None,
-        };
+        let mut listener = Self::closed(path);
         listener.register(shell, Ok((socket, place)));
         listener
     }

@@ -18,9 +18,6 @@ use crate::{
     logs::Level,
 };
 
-/// Remarks on jobs that wait for each other.
-const RINGS: [&str; 3] = ["loop", "hard-loop", "tangle"];
-
 /// After how long it is said who holds the boot up, if `onset.settle=` says nothing else.
 const SETTLE: Duration = Duration::from_secs(600);
 
@@ -109,7 +106,7 @@ impl Machine {
         for remark in &generation.remarks {
             let level = if remark.is_error { Level::Error } else { Level::Warning };
             // What else is doubted in files is for `onsetctl check`; that an order cannot be kept is for everybody.
-            if remark.is_error || RINGS.contains(&remark.code.as_str()) {
+            if remark.is_error || jobs::LOOP_CODES.contains(&remark.code.as_str()) {
                 self.say(level, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
             }
         }

@@ -12,7 +12,7 @@ const PIECE: usize = 16 << 10;
 
 /// Adds `value` at the end of `bytes`.
 pub fn append(value: &impl Serialize, bytes: &mut Vec<u8>) -> io::Result<()> {
-    postcard::serialize_with_flavor(value, InMemory(bytes)).map_err(io::Error::other)
+    jobs::encoding::put(value, bytes).map_err(io::Error::other)
 }
 
 /// The value in these bytes, if they hold nothing else.
@@ -42,26 +42,6 @@ pub fn write(
         (Some(failure), _) => Err(failure),
         (None, Err(error)) => Err(io::Error::other(error)),
         (None, Ok(())) => Ok((pieces.written, pieces.sum.sum())),
-    }
-}
-
-struct InMemory<'b>(&'b mut Vec<u8>);
-
-impl Flavor for InMemory<'_> {
-    type Output = ();
-
-    fn try_extend(&mut self, data: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(data);
-        Ok(())
-    }
-
-    fn try_push(&mut self, data: u8) -> postcard::Result<()> {
-        self.0.push(data);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
     }
 }
 

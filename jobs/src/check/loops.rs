@@ -5,6 +5,8 @@ use alloc::{format, string::String, vec, vec::Vec};
 use super::{View, place_of, report};
 use crate::{Edge, EdgeKind, Loop, Order, Place, Report, Severity, formats::Role};
 
+/// The codes of what is said here.
+pub const LOOP_CODES: [&str; 3] = ["loop", "hard-loop", "tangle"];
 /// The most edges of one loop that are shown each with its place.
 const MAX_SHOWN: usize = 8;
 

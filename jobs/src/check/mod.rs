@@ -14,6 +14,8 @@ mod starts;
 #[cfg(test)]
 mod tests;
 
+pub use loops::LOOP_CODES;
+
 use alloc::{borrow::ToOwned as _, string::String, vec::Vec};
 
 use ::events::Name;
