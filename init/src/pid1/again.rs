@@ -33,6 +33,7 @@ use crate::{
     loader::Loader,
     logs::{self, Level, Logs},
     shutdown::OldRoot,
+    sources::{Past, Sources},
     store::{
         Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe,
         Watchdog,
@@ -70,6 +71,7 @@ impl Machine {
             works: (index.clone(), end),
             own: self.own.iter().map(|(pid, own)| (pid.as_raw(), *own)).collect(),
             purpose: self.purpose.clone(),
+            sources: self.sources.records(),
             is_loading: self.loader.is_at_work() || self.has_new_root,
             ending: self.end.as_ref().map(crate::shutdown::End::kind),
         };
@@ -186,7 +188,14 @@ impl Machine {
         let path = Path::new(events::control::PATH);
         let control = Control::resume(&mut core.shell(), path, rest.control, socket);
         let loader = Loader::new(core.options.root.clone());
-        let mut machine = Self::assemble(core, store, engine, works, executor, logs, control, loader)?;
+        let waiting = if is_unheard { rest.waiting } else { Vec::new() };
+        let sources = Sources::new(
+            &mut core.shell(),
+            &Past { engine: &engine, waiting: &waiting, records: rest.sources },
+        );
+        waiting.into_iter().for_each(|input| core.shell().report(input));
+        let mut machine =
+            Self::assemble(core, store, engine, works, executor, logs, control, loader, sources)?;
         machine.boot = rest.boot;
         machine.purpose = rest.purpose;
         machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
@@ -194,9 +203,6 @@ impl Machine {
         let is_whole = works_kept.is_some();
         machine.works_kept = works_kept;
         machine.executor.set_variables(machine.control.environment());
-        if is_unheard {
-            rest.waiting.into_iter().for_each(|input| machine.core.shell().report(input));
-        }
         if let Some(skipped) = skipped {
             machine.say(Level::Error, &format!("left out, since it brought PID 1 down: {:?}", skipped.input));
         }
@@ -259,7 +265,10 @@ impl Machine {
         control.only_what_is_safe(&why);
         let works = Works::new(memory::memfd(c"works")?, Index::new(), 0);
         let loader = Loader::new(core.options.root.clone());
-        let mut machine = Self::assemble(core, store, Engine::new(), works, executor, logs, control, loader)?;
+        let engine = Engine::new();
+        let sources = Sources::new(&mut core.shell(), &Past::none(&engine));
+        let mut machine =
+            Self::assemble(core, store, engine, works, executor, logs, control, loader, sources)?;
         machine.boot = Boot::over();
         machine.spare = kept;
         machine.go_on_feeding(for_watchdog);

@@ -21,7 +21,7 @@ use crate::{
     executor::Executor,
     loader::Loader,
     logs::{Level, Logs},
-    sources::{Kernel, Keys},
+    sources::{Past, Sources},
     store::{Label, Store, Watchdog, faults},
     sys::{
         memory,
@@ -58,7 +58,10 @@ impl Machine {
         for remark in std::mem::take(&mut core.options.remarks) {
             logs.say(core.now, Level::Warning, &remark);
         }
-        let mut machine = Self::assemble(core, store, Engine::new(), works, executor, logs, control, loader)?;
+        let engine = Engine::new();
+        let sources = Sources::new(&mut core.shell(), &Past::none(&engine));
+        let mut machine =
+            Self::assemble(core, store, engine, works, executor, logs, control, loader, sources)?;
         machine.first_words();
         Ok(machine)
     }
@@ -102,24 +105,19 @@ impl Machine {
         logs: Logs,
         control: Control,
         loader: Loader,
+        sources: Sources,
     ) -> io::Result<Self> {
         let boot = Boot::new(core.options.settle);
         let signals = Signals::new()?;
         let deadline = Deadline::new()?;
         let image = Image::of_this_process()?;
         let files = Files::new(&core.options.root).ok();
-        let kernel = if core.options.container { None } else { Kernel::new().ok() };
-        // Behind the kernel's messages: what comes in between is told by these.
-        let keys = if core.options.container { None } else { Some(Keys::new(&mut core.shell())) };
         // They stay for as long as we do.
         let mut wait = |fd, token| core.poll.add(fd, Interest::Read, token).map(std::mem::forget);
         wait(signals.as_fd(), Token::Signals)?;
         wait(deadline.as_fd(), Token::Deadline)?;
         if let Some(files) = &files {
             wait(files.as_fd(), Token::Files)?;
-        }
-        if let Some(kernel) = &kernel {
-            wait(kernel.as_fd(), Token::Kernel)?;
         }
         Ok(Self {
             core,
@@ -132,8 +130,7 @@ impl Machine {
             store,
             loader,
             files,
-            kernel,
-            keys,
+            sources,
             signals,
             deadline,
             image,

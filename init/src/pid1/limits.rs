@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{control::Limit, executor::Executor, loader};
+use crate::{control::Limit, executor::Executor, loader, sources::Sources};
 
 /// All of them.
 #[must_use]
-pub fn all(executor: &Executor, settle: Duration) -> Vec<Limit> {
+pub fn all(executor: &Executor, sources: &Sources, settle: Duration) -> Vec<Limit> {
     let limit = |name, value: u64, used: Option<usize>, what| Limit {
         name,
         value,
@@ -14,7 +14,7 @@ pub fn all(executor: &Executor, settle: Duration) -> Vec<Limit> {
         what,
     };
     let millis = |length: std::time::Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-    vec![
+    let mut limits = vec![
         limit(
             "starts-at-once",
             executor_at_once(),
@@ -29,7 +29,9 @@ pub fn all(executor: &Executor, settle: Duration) -> Vec<Limit> {
             "that the loader may be at one file, twice",
         ),
         limit("settle-ms", millis(settle), None, "until it is said who holds the boot up"),
-    ]
+    ];
+    limits.extend(sources.limits());
+    limits
 }
 
 fn executor_at_once() -> u64 {

@@ -29,7 +29,7 @@ use crate::{
     loader::Loader,
     logs::{Level, Logs},
     shutdown::End,
-    sources::{Kernel, Keys},
+    sources::Sources,
     store::{Kept, Store, Watchdog},
     sys::{
         alloc, memory,
@@ -74,8 +74,7 @@ pub struct Machine {
     pub(super) store: Store,
     pub(super) loader: Loader,
     pub(super) files: Option<Files>,
-    pub(super) kernel: Option<Kernel>,
-    pub(super) keys: Option<Keys>,
+    pub(super) sources: Sources,
     pub(super) signals: Signals,
     pub(super) deadline: Deadline,
     pub(super) image: Image,
@@ -194,7 +193,6 @@ impl Machine {
             }
             Token::Signals => self.hear_signals(),
             Token::Deadline => self.deadline.clear(),
-            Token::Calendar | Token::Socket(_) => {}
             Token::Listener | Token::Client(_) => self.hear_people(token, ready),
             Token::Keeper | Token::Output(_) => self.logs.ready(&mut self.core.shell(), token, ready),
             Token::Files => {
@@ -202,19 +200,10 @@ impl Machine {
                     files.ready(self.core.now);
                 }
             }
-            Token::Kernel => {
-                let come = self.kernel.as_ref().map(|kernel| kernel.ready(&mut self.core.shell()));
-                let come = come.unwrap_or_default();
-                if let Some(keys) = self.keys.as_mut().filter(|_| come.input) {
-                    keys.look(&mut self.core.shell());
-                }
-                if come.watchdog {
+            Token::Source(part) => {
+                self.sources.ready(&mut self.core.shell(), part, ready);
+                if self.sources.take_watchdog() {
                     self.start_watchdog();
-                }
-            }
-            Token::Keys(number) => {
-                if let Some(keys) = &mut self.keys {
-                    keys.ready(&mut self.core.shell(), number);
                 }
             }
         }
@@ -235,6 +224,9 @@ impl Machine {
         if self.loader.deadline().is_some_and(|at| at <= now) {
             self.loader.tick(now);
         }
+        if self.sources.deadline().is_some_and(|at| at <= now) {
+            self.sources.tick(&mut self.core.shell());
+        }
         self.feed_watchdog();
         if alloc::is_short() && alloc::is_relieved() {
             self.say(Level::Info, "there is memory again");
@@ -254,6 +246,7 @@ impl Machine {
             self.logs.deadline(),
             self.control.deadline(),
             self.loader.deadline(),
+            self.sources.deadline(),
             self.boot.deadline(),
             self.patience.deadline(),
             self.watchdog.as_ref().map(Watchdog::deadline),

@@ -20,7 +20,8 @@ macro_rules! with_views {
     ($machine:ident, $views:ident => $call:expr) => {{
         let life_of_pid = |pid: i32| $machine.executor.life_of_pid(pid);
         let remarks = |job: &str, instance: &str| $machine.executor.remarks(job, instance);
-        let limits = || $crate::pid1::limits::all(&$machine.executor, $machine.boot.limit());
+        let limits =
+            || $crate::pid1::limits::all(&$machine.executor, &$machine.sources, $machine.boot.limit());
         let decoding = |uid: Option<u32>| match uid {
             Some(uid) => $machine.store.decoding($crate::pid1::people::CONTROL, uid),
             None => $machine.store.decoded(),

@@ -30,8 +30,8 @@ impl Machine {
             Action::KillAll { life } => self.executor.kill_all(&mut self.core.shell(), life),
             Action::Leave { life } => self.executor.leave(&mut self.core.shell(), life),
             Action::Forget { life } => self.forget(life),
-            // Nothing is watched yet but what a job is ready by: files, sockets and timers are sources of their own.
-            Action::Watch(_) | Action::Unwatch(_) => {}
+            Action::Watch(pattern) => self.sources.watch(&mut self.core.shell(), &pattern),
+            Action::Unwatch(pattern) => self.sources.unwatch(&mut self.core.shell(), &pattern),
             Action::Wake(at) => self.wake = at,
             Action::Again => self.again = true,
             Action::Reply(reply, outcome) => {
@@ -43,6 +43,7 @@ impl Machine {
                     self.logs.writable(&mut self.core.shell());
                 }
                 let mut shell = self.core.shell();
+                self.sources.told(&mut shell, &event);
                 with_views!(self, views => self.control.tell(&mut shell, &event, &views));
                 if self.core.options.debug {
                     self.say(Level::Debug, &format!("event {event}"));

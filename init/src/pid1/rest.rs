@@ -4,7 +4,7 @@ use jobs::{Input, Shutdown};
 use serde::{Deserialize, Serialize};
 
 use super::{booting::Boot, hearing::Own, options::Options, purpose::Purpose, works::Index};
-use crate::{control, executor, logs};
+use crate::{control, executor, logs, sources};
 
 /// What is saved beside the engine.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub(super) struct Rest {
     pub works: (Index, u32),
     pub own: Vec<(i32, Own)>,
     pub purpose: Option<Purpose>,
+    pub sources: sources::Records,
     pub is_loading: bool,
     pub ending: Option<Shutdown>,
     /// What had come in for the next turn, if the exec was planned. As soon as a turn is in the journal, it is of it.

@@ -18,7 +18,16 @@ pub struct Shell<'s> {
     pub options: &'s Options,
 }
 
+/// How many inputs wait at most before the world is not listened to.
+const WORLD: usize = 2048;
+
 impl Shell<'_> {
+    /// How many inputs a source may add now. It reads no more than that: the rest waits in the kernel.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        WORLD.saturating_sub(self.bus.len())
+    }
+
     /// Puts a report of our own on the bus. These are bounded by what we began, so there is always room.
     pub fn report(&mut self, input: Input) {
         // The bus keeps room for reports: outside inputs are refused long before it is full.

@@ -1,5 +1,7 @@
 //! Which part of PID 1 a descriptor belongs to, and who is heard first.
 
+use crate::sources::Part;
+
 /// A descriptor that the loop waits for.
 ///
 /// The order of the variants is the order within a turn: what a process says of itself before its end, ends
@@ -20,8 +22,6 @@ pub enum Token {
     Inotify,
     /// The next deadline (`CLOCK_BOOTTIME`).
     Deadline,
-    /// The next point of the calendar, or the clock was set (`CLOCK_REALTIME`).
-    Calendar,
     /// Somebody wants to talk to us.
     Listener,
     /// Somebody talks to us.
@@ -32,10 +32,6 @@ pub enum Token {
     Output(u32),
     /// A job file has changed.
     Files,
-    /// The kernel tells of a device.
-    Kernel,
-    /// A key for the machine was pressed, on the input device of this number.
-    Keys(u32),
-    /// A connection to a job's socket.
-    Socket(u32),
+    /// Something has happened in the world.
+    Source(Part),
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd as _, OwnedFd},
 };
 
 use events::uevent;
@@ -15,7 +15,11 @@ use nix::{
     },
 };
 
-use crate::pid1::shell::Shell;
+use super::Part;
+use crate::{
+    pid1::{shell::Shell, token::Token},
+    sys::poll::Interest,
+};
 
 /// The kernel's multicast group; those of udevd are others.
 const KERNEL_GROUP: u32 = 1;
@@ -46,13 +50,15 @@ pub struct Kernel(OwnedFd);
 
 impl Kernel {
     /// Hears from now on what the kernel says.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(shell: &mut Shell<'_>) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let protocol = SockProtocol::NetlinkKObjectUEvent;
         let fd = socket(AddressFamily::Netlink, SockType::Datagram, flags, protocol)?;
         // Without the right to a large buffer the usual one must do.
         let _ = setsockopt(&fd, RcvBufForce, &BUFFER);
         bind(fd.as_raw_fd(), &NetlinkAddr::new(0, KERNEL_GROUP))?;
+        // For as long as we are there.
+        shell.poll.add(&fd, Interest::Read, Token::Source(Part::Kernel)).map(std::mem::forget)?;
         Ok(Self(fd))
     }
 
@@ -61,7 +67,7 @@ impl Kernel {
     pub fn ready(&self, shell: &mut Shell<'_>) -> Come {
         let mut bytes = [0; MESSAGE];
         let mut come = Come::default();
-        for _ in 0..TURN {
+        for _ in 0..TURN.min(shell.room()) {
             let (length, sender) = match recvfrom::<NetlinkAddr>(self.0.as_raw_fd(), &mut bytes) {
                 Ok(message) => message,
                 Err(Errno::EINTR) => continue,
@@ -83,11 +89,5 @@ impl Kernel {
             }
         }
         come
-    }
-}
-
-impl AsFd for Kernel {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }

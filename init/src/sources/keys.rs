@@ -15,6 +15,7 @@ use events::{Event, Name};
 use jobs::{Input, Origin};
 use nix::sys::reboot::set_cad_enabled;
 
+use super::Part;
 use crate::{
     pid1::{shell::Shell, token::Token},
     sys::{
@@ -73,7 +74,7 @@ impl Keys {
             let keys = fs::read_to_string(entry.path().join("device/capabilities/key"));
             if has(&keys.unwrap_or_default(), POWER)
                 && let Ok(device) = open(&name)
-                && let Ok(at) = shell.poll.add(&device, Interest::Read, Token::Keys(number))
+                && let Ok(at) = shell.poll.add(&device, Interest::Read, Token::Source(Part::Keys(number)))
             {
                 self.0.insert(number, (device, at));
             }

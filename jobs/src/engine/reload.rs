@@ -206,7 +206,9 @@ impl Engine {
         }
     }
 
-    fn watched(&self) -> HashSet<Pattern> {
+    /// What conditions wait for that nobody tells who is not asked to ([`Action::Watch`]).
+    #[must_use]
+    pub fn watched(&self) -> HashSet<Pattern> {
         let conditions = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).flat_map(|slot| {
             [&slot.job.start_on, &slot.job.stop_on, &slot.job.holds_while].into_iter().flatten()
         });
