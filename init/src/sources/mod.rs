@@ -9,7 +9,7 @@ mod kernel;
 mod keys;
 pub mod known;
 
-use events::{Event, Pattern, Time};
+use events::{Args, Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,9 @@ impl Sources {
     pub const fn records(&self) -> Records {
         Records {}
     }
+
+    /// Devices as udev's database knows them, from a process that can read it.
+    pub fn devices_enumerated(&mut self, _shell: &mut Shell<'_>, _devices: &[Args]) {}
 
     /// Their bounds, and how far they are used.
     #[must_use]
