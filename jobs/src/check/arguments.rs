@@ -27,7 +27,20 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
                 reports.push(report(Severity::Warning, code, message, places).help(help));
             }
         }
+        strange_sockets(described, reports);
         instance_variables(described, reports);
+    }
+}
+
+/// Events that say no socket that could be listened to.
+fn strange_sockets(described: &Described, reports: &mut Vec<Report>) {
+    let leaves = described.job.start_on.iter().flat_map(|condition| condition.leaves()).enumerate();
+    let faults = leaves.filter_map(|(at, leaf)| Some((at, crate::socket::fault_of(&leaf.pattern)?)));
+    for (at, fault) in faults.take(MAX_TOLD) {
+        let places = vec![place_of_leaf(described, Role::StartOn, at, None, "never happens so")];
+        let message = format!("nothing is listened to for this event: {fault}");
+        let help = "write `socket PROTO=inet PORT=7` or `socket PROTO=unix PATH=/run/food.sock`";
+        reports.push(report(Severity::Warning, "bad-socket", message, places).help(help));
     }
 }
 
