@@ -8,12 +8,13 @@
 mod kernel;
 mod keys;
 pub mod known;
+pub mod sockets;
 
 use events::{Args, Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys};
+use self::{kernel::Kernel, keys::Keys, sockets::Sockets};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -23,6 +24,8 @@ pub enum Part {
     Kernel,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// Somebody has connected to a socket of a job's, at this place.
+    Socket(u32),
 }
 
 /// What an image before this one has left to the sources.
@@ -38,20 +41,25 @@ pub struct Past<'p> {
 impl<'p> Past<'p> {
     /// There was none.
     #[must_use]
-    pub const fn none(engine: &'p Engine) -> Self {
-        Self { engine, waiting: &[], records: Records {} }
+    pub fn none(engine: &'p Engine) -> Self {
+        Self { engine, waiting: &[], records: Records::default() }
     }
 }
 
 /// What sources save for the image after them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Records {}
+pub struct Records {
+    /// Of connections that were accepted for jobs.
+    pub sockets: sockets::Records,
+}
 
 /// All of them.
 #[derive(Debug)]
 pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
+    /// Sockets that jobs have.
+    pub sockets: Sockets,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -64,6 +72,7 @@ impl Sources {
             kernel: if is_machine { Kernel::new(shell).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            sockets: Sockets::new(past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -85,17 +94,20 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Socket(place) => self.sockets.heard(shell, place),
         }
     }
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Time> {
-        None
+    pub fn deadline(&self) -> Option<Time> {
+        [self.sockets.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, _shell: &mut Shell<'_>) {}
+    pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.sockets.tick(shell);
+    }
 
     /// A condition waits for what this pattern names.
     pub fn watch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
@@ -104,7 +116,9 @@ impl Sources {
     pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+    pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.sockets.told(shell, event);
+    }
 
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
@@ -113,8 +127,8 @@ impl Sources {
 
     /// What the image after this one needs.
     #[must_use]
-    pub const fn records(&self) -> Records {
-        Records {}
+    pub fn records(&self) -> Records {
+        Records { sockets: self.sockets.records() }
     }
 
     /// Devices as udev's database knows them, from a process that can read it.
@@ -122,7 +136,7 @@ impl Sources {
 
     /// Their bounds, and how far they are used.
     #[must_use]
-    pub const fn limits(&self) -> Vec<Limit> {
-        Vec::new()
+    pub fn limits(&self) -> Vec<Limit> {
+        self.sockets.limits()
     }
 }
