@@ -191,7 +191,7 @@ bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instr
 
 .PHONY: bench-events
 bench-events: setup-vm ## Measure how long events take, and how many there may be, beside the least (writes docs/results)
-	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
 	@cargo build --quiet --locked -p vm-tests --bin bench-events
 	@$(call result,bench-events,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-events)
 
