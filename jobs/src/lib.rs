@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod action;
+mod asked;
 mod cause;
 mod check;
 pub mod encoding;
@@ -31,10 +32,12 @@ mod state;
 mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
+pub use asked::{answer, asked, is_for};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
 pub use check::{LOOP_CODES, check, check_loops};
 pub use engine::{
-    Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
+    Asked, Counters, Engine, MAX_ALARMS, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text,
+    refusal_text,
 };
 pub use environment::environment;
 pub use graph::{Edge as GraphEdge, Gate, Graph, Hit, JobId, Node as GraphNode, Sort};
