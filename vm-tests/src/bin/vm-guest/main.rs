@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod devices;
+mod forge;
 mod observe;
 mod proc;
 mod zombies;
@@ -28,13 +30,15 @@ fn main() -> ExitCode {
         Some("echo") => echo(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
+        Some("devices") => devices::compare(),
+        Some("forge") => forge::run(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
-             `vm-guest apart GROUP COMMAND`",
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
+             `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
         )),
     };
     match done {
