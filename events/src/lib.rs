@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod args;
 mod bus;
+pub mod calendar;
 mod condition;
 pub mod control;
 mod event;
@@ -31,6 +32,7 @@ mod text;
 mod time;
 mod udevd;
 mod uevent;
+pub mod vocabulary;
 
 pub use args::{Args, MAX_ARGS};
 pub use bus::{Bus, BusFull, Fold};

@@ -8,14 +8,16 @@
 mod devices;
 mod keys;
 pub mod known;
+pub mod sockets;
 
-use events::{Event, Pattern, Time};
+use events::{Args, Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
 use self::{
     devices::{Come, Devices},
     keys::Keys,
+    sockets::Sockets,
 };
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
@@ -28,6 +30,8 @@ pub enum Part {
     Udevd,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// Somebody has connected to a socket of a job's, at this place.
+    Socket(u32),
 }
 
 /// What an image before this one has left to the sources.
@@ -43,20 +47,25 @@ pub struct Past<'p> {
 impl<'p> Past<'p> {
     /// There was none.
     #[must_use]
-    pub const fn none(engine: &'p Engine) -> Self {
-        Self { engine, waiting: &[], records: Records {} }
+    pub fn none(engine: &'p Engine) -> Self {
+        Self { engine, waiting: &[], records: Records::default() }
     }
 }
 
 /// What sources save for the image after them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Records {}
+pub struct Records {
+    /// Of connections that were accepted for jobs.
+    pub sockets: sockets::Records,
+}
 
 /// All of them.
 #[derive(Debug)]
 pub struct Sources {
     devices: Option<Devices>,
     keys: Option<Keys>,
+    /// Sockets that jobs have.
+    pub sockets: Sockets,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -69,6 +78,7 @@ impl Sources {
             devices: if is_machine { Devices::new(shell, past).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            sockets: Sockets::new(past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -92,6 +102,7 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Socket(place) => self.sockets.heard(shell, place),
         }
     }
 
@@ -126,13 +137,15 @@ impl Sources {
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.devices.as_ref().and_then(Devices::deadline)
+        let devices = self.devices.as_ref().and_then(Devices::deadline);
+        [devices, self.sockets.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         let come = self.devices.as_mut().map(|devices| devices.tick(shell));
         self.have_come(shell, come);
+        self.sockets.tick(shell);
     }
 
     /// A condition waits for what this pattern names.
@@ -142,7 +155,9 @@ impl Sources {
     pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+    pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.sockets.told(shell, event);
+    }
 
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
@@ -151,13 +166,20 @@ impl Sources {
 
     /// What the image after this one needs.
     #[must_use]
-    pub const fn records(&self) -> Records {
-        Records {}
+    pub fn records(&self) -> Records {
+        Records { sockets: self.sockets.records() }
+    }
+
+    /// Devices as udev's database knows them, from a process that can read it.
+    pub fn devices_enumerated(&mut self, shell: &mut Shell<'_>, listed: &[Args]) {
+        if let Some(devices) = &mut self.devices {
+            devices.enumerated(shell, listed);
+        }
     }
 
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        self.devices.iter().flat_map(Devices::limits).collect()
+        self.devices.iter().flat_map(Devices::limits).chain(self.sockets.limits()).collect()
     }
 }

@@ -139,7 +139,10 @@ fn a_time_is_one_that_comes() {
         "calendar AT='*-*-01 06:00'",
         "timer EVERY=1h30m",
         "timer AFTER=30s",
+        "timer AFTER=30s FROM=boot",
         "timer EVERY=$PERIOD",
+        "calendar AT=daily TZ=Europe/Vienna JITTER=10m CATCH_UP=yes",
+        "calendar CATCH_UP=yes",
     ] {
         check(&[("a", &format!("(start_on: \"{text}\", env: {{\"PERIOD\": \"5m\"}})"))], &[]);
     }
@@ -154,11 +157,19 @@ fn a_time_is_one_that_comes() {
         ("timer EVERY=10", "bad-time"),
         ("timer AFTER=soon", "bad-time"),
         ("timer AT=03:00", "time-argument"),
+        ("timer EVERY=$TIME", "time-argument"),
+        ("timer EVERY=0s", "bad-time"),
+        ("timer AFTER=30s FROM=end", "bad-time"),
+        ("calendar AT=02-30", "bad-time"),
+        ("calendar AT=daily TZ=../x", "bad-time"),
+        ("calendar AT=daily CATCH_UP=maybe", "bad-time"),
     ] {
         let name = text.split(' ').next().unwrap();
         check(&[("a", &format!("(start_on: \"{text}\")"))], &[(code, name)]);
     }
     check_help(&[("a", "(start_on: \"calendar ATT=03:00\")")], "did you mean `AT`?");
+    let stops = "(start_on: \"startup\", stop_on: \"timer AFTER=30s\")";
+    check(&[("a", stops)], &[("time-argument", "timer")]);
 }
 
 #[test]
@@ -353,6 +364,45 @@ fn a_long_ring_of_starts_is_found_in_linear_time() {
         .collect();
     let files: Vec<(&str, &str)> = names.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     check(&files, &[("never-starts", "j1")]);
+}
+
+#[test]
+fn arguments_that_the_world_does_not_give_are_told() {
+    let never = [
+        ("power-button KEY=1", "it has no arguments"),
+        ("shutdown KND=reboot", "did you mean `KIND`?"),
+        ("oom-kill NAME=web", "it has `JOB`, `INSTANCE`"),
+    ];
+    for (event, help) in never {
+        let job = format!("(start_on: \"{event}\")");
+        check(&[("a", &job)], &[("never-starts", event.split(' ').next().unwrap())]);
+        check_help(&[("a", &job)], help);
+    }
+    // These may have arguments that only the kernel knows of.
+    let open = [("net-device-up IFCAE=eth0", "IFACE"), ("block-device-added DEVTPYE=disk", "DEVTYPE")];
+    for (event, meant) in open {
+        let job = format!("(start_on: \"{event}\")");
+        check(&[("a", &job)], &[("unknown-key", event.split(' ').next().unwrap())]);
+        check_help(&[("a", &job)], &format!("did you mean `{meant}`?"));
+    }
+    check(&[("a", "(start_on: \"net-device-added ID_BUS=usb or net-device-up METHOD=dhcp\")")], &[]);
+    // Who emits it himself knows what he says with it.
+    let own = ("b", "(start_on: \"startup\", exec: \"onsetctl emit net-device-up IFCAE=x\")");
+    check(&[("a", "(start_on: \"net-device-up IFCAE=eth0\")"), own], &[]);
+}
+
+#[test]
+fn arguments_of_facts_that_hold_never_are_told() {
+    for (fact, help) in [
+        ("link IFCAE=eth0", "did you mean `IFACE`?"),
+        ("mode NAME=test", "it has `MODE`"),
+        ("running JBO=b", "did you mean `JOB`?"),
+    ] {
+        let files = [("a", &*format!("(while: \"{fact}\")")), ("b", X)];
+        check(&files, &[("unknown-key", fact.split(' ').next().unwrap())]);
+        check_help(&files, help);
+    }
+    check(&[("a", "(while: \"device ID_BUS=usb and carp VHID=1@eth0 ROLE=master\")")], &[]);
 }
 
 #[test]

@@ -351,7 +351,7 @@ fn what_udevd_does_not_deal_with_is_told_in_the_end() {
         play.look();
         play.card(3);
         play.now += 31_000;
-        play.act(|devices, shell| drop(devices.tick(shell)));
+        play.act(Devices::tick);
         play.told(&["+ifindex-3", "net-device-added"]);
     });
 }
@@ -375,5 +375,22 @@ fn what_udevd_owes_when_it_goes_is_told() {
         assert!(play.devices.as_ref().unwrap().is_behind());
         play.look();
         play.told(&["+ifindex-3", "net-device-added"]);
+    });
+}
+
+#[test]
+fn what_libudev_lists_is_taken_as_far_as_it_is_there() {
+    play("listed", |play| {
+        play.card(3);
+        play.card_says("add", 3);
+        play.told(&["+ifindex-3", "net-device-added"]);
+        let listed = |number: u32| {
+            let words = format!("DEVPATH={CARD} SUBSYSTEM=net INTERFACE=eth0 IFINDEX={number} ID_BUS=pci");
+            Args::parse(words.split(' ')).unwrap()
+        };
+        play.act(|devices, shell| devices.enumerated(shell, &[listed(2), listed(3), Args::new()]));
+        play.told(&["+ifindex-3", "net-device-changed"]);
+        play.act(|devices, shell| devices.enumerated(shell, &[listed(3)]));
+        play.told(&[]);
     });
 }
