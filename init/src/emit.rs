@@ -230,9 +230,9 @@ fn judge(answer: &[u8]) -> u8 {
     let Some(error) = member("error").and_then(Json::as_text) else { return DONE };
     let error = error.rsplit('.').next().unwrap_or(error);
     let reason = match member("parameters") {
-        Some(Json::Object(parameters)) => ["reason", "message", "parameter"]
-            .iter()
-            .find_map(|name| parameters.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_text())),
+        Some(Json::Object(parameters)) => ["reason", "message", "parameter"].iter().find_map(|name| {
+            parameters.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.as_text())
+        }),
         Some(_) | None => None,
     };
     let text = match (error, reason) {
@@ -268,7 +268,10 @@ mod tests {
         check("--wait lease", "\"args\":[],\"wait\":true");
         check("lease --wait", "\"wait\":true");
         check("-n lease", "\"wait\":false");
-        check("--set online --keep --id 7 IFACE=e", "SetFact\",\"parameters\":{\"name\":\"online\",\"args\":[\"IFACE=e\"],\"keep\":true,\"id\":\"7\"}");
+        check(
+            "--set online --keep --id 7 IFACE=e",
+            "SetFact\",\"parameters\":{\"name\":\"online\",\"args\":[\"IFACE=e\"],\"keep\":true,\"id\":\"7\"}",
+        );
         check("--unset online", "UnsetFact\",\"parameters\":{\"name\":\"online\",\"args\":[]}");
         check("-- --odd", "\"event\":\"--odd\"");
         check("a K=-x", "[\"K=-x\"]");

@@ -384,7 +384,11 @@ fn of_pattern(pattern: &Pattern) -> Result<(Socket, Address), String> {
             "ADDR" => &mut addr,
             "PATH" | "SOCKET_PATH" => &mut path,
             "TYPE" => &mut kind,
-            _ => return Err(format!("there is no `{key}`: PROTO, PORT, ADDR, PATH and TYPE say what to listen to")),
+            _ => {
+                return Err(format!(
+                    "there is no `{key}`: PROTO, PORT, ADDR, PATH and TYPE say what to listen to"
+                ));
+            }
         };
         *place = Some(text.as_str());
     }
@@ -454,8 +458,22 @@ mod tests {
         check("unix:@a", "Stream named a");
         check("unix-datagram:/run/a", "Datagram /run/a");
         for none in [
-            "tcp:0", "tcp:80000", "tcp:localhost:80", "tcp:", "tcp", "", "tcp:::1:80", "tcp4:[::1]:80",
-            "tcp6:127.0.0.1:80", "unix:", "unix:@", "unix:run/a", "unix:/run/", "tpc:80", "tcp:[::1]", "tcp:127.0.0.1:0",
+            "tcp:0",
+            "tcp:80000",
+            "tcp:localhost:80",
+            "tcp:",
+            "tcp",
+            "",
+            "tcp:::1:80",
+            "tcp4:[::1]:80",
+            "tcp6:127.0.0.1:80",
+            "unix:",
+            "unix:@",
+            "unix:run/a",
+            "unix:/run/",
+            "tpc:80",
+            "tcp:[::1]",
+            "tcp:127.0.0.1:0",
         ] {
             check(none, "none");
         }
@@ -514,10 +532,7 @@ mod tests {
         check(
             "socket PROTO=inet PORT=8",
             &["tcp:7"],
-            &[
-                "tcp:7 JOB=toy PROTO=inet6 ADDR=:: PORT=7",
-                "tcp4:8 PROTO=inet PORT=8 ADDR=0.0.0.0",
-            ],
+            &["tcp:7 JOB=toy PROTO=inet6 ADDR=:: PORT=7", "tcp4:8 PROTO=inet PORT=8 ADDR=0.0.0.0"],
         );
     }
 

@@ -317,7 +317,9 @@ pub fn events() -> [Workload; 2] {
         let all = first.into_iter().chain([plugs.as_str(), storm.as_str()]).chain(more.iter().copied());
         all.map(String::from).collect::<Vec<_>>()
     };
-    let start = format!("(task: true, start_on: \"net-device-added INTERFACE=plug*\", exec: \"/bench/mark {PING}\")\n");
+    let start = format!(
+        "(task: true, start_on: \"net-device-added INTERFACE=plug*\", exec: \"/bench/mark {PING}\")\n"
+    );
     let mut onset = Workload::of_onset("onset", load(0), steps(&[&format!("emits {EMITS}")]));
     onset.jobs.push(("plugged".into(), start));
     let mut floor = Workload::of_onset("floor", Vec::new(), steps(&[]));

@@ -335,7 +335,8 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
         words.push(format!("LISTEN_PID={DIGITS}"));
         words.push(format!("LISTEN_FDNAMES={}", names.join(":")));
         if job.format == Format::Upstart {
-            let places: Vec<String> = (FIRST_SOCKET..).take(listeners.len()).map(|fd| fd.to_string()).collect();
+            let places: Vec<String> =
+                (FIRST_SOCKET..).take(listeners.len()).map(|fd| fd.to_string()).collect();
             words.push(format!("UPSTART_FDS={}", places.join(" ")));
         }
     }

@@ -90,7 +90,9 @@ pub(super) fn kind_of(kind: FileKind, name: &str) -> FileKind {
 pub(super) fn kind_by_ending(name: &str) -> Option<FileKind> {
     match name.rsplit_once('.') {
         Some((_, "ron")) => Some(kind_of(FileKind::Native, name)),
-        Some((_, "conf")) if !matches!(name, "insserv.conf" | "rc.conf" | "inetd.conf") => Some(FileKind::Upstart),
+        Some((_, "conf")) if !matches!(name, "insserv.conf" | "rc.conf" | "inetd.conf") => {
+            Some(FileKind::Upstart)
+        }
         Some((_, "override")) => Some(FileKind::UpstartOverride),
         _ => match name {
             "insserv.conf" => Some(FileKind::Insserv),

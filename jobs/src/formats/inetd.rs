@@ -173,7 +173,11 @@ impl<'s> Line<'s> {
         let protocol = protocol.split(',').next().unwrap_or_default();
         let name = format!("{PREFIX}{}/{protocol}", service.trim_start_matches('/'));
         Name::new(&name).map_err(|_| {
-            self.fault(0, format!("`{name}` cannot be the name of a job"), "a name has 1 to 255 bytes and no blank")
+            self.fault(
+                0,
+                format!("`{name}` cannot be the name of a job"),
+                "a name has 1 to 255 bytes and no blank",
+            )
         })
     }
 
@@ -221,7 +225,8 @@ impl<'s> Line<'s> {
             let Some(port) = self.services.port(service, protocol.is_datagram) else {
                 let message = format!("nobody knows the port of service `{service}`");
                 let nearest = self.services.nearest(service, protocol.is_datagram);
-                let help = nearest.map_or_else(|| String::from(PORT), |meant| format!("did you mean `{meant}`?"));
+                let help =
+                    nearest.map_or_else(|| String::from(PORT), |meant| format!("did you mean `{meant}`?"));
                 return Err(self.fault(0, message, &help));
             };
             match host {
@@ -337,7 +342,8 @@ const PAIRS: &str = "it is `stream tcp`, `dgram udp`, with 4, 6 or 46 behind it,
 mod tests {
     use super::*;
 
-    const SERVICES: &str = "echo 7/tcp\necho 7/udp # both\ntftp 69/udp trivial\nfinger\t79/tcp fingerd\nbad x/tcp\n";
+    const SERVICES: &str =
+        "echo 7/tcp\necho 7/udp # both\ntftp 69/udp trivial\nfinger\t79/tcp fingerd\nbad x/tcp\n";
 
     fn services() -> Services {
         let mut services = Services::default();
@@ -354,15 +360,15 @@ mod tests {
     fn check(line: &str, expected: &str) {
         let lines = lines(line);
         assert_eq!(lines.reports, []);
-        let [(name, Reading { described: Some(Described { job, work, .. }), reports })] = &lines.jobs[..] else {
+        let [(name, Reading { described: Some(Described { job, work, .. }), reports })] = &lines.jobs[..]
+        else {
             panic!("{line}: {lines:?}");
         };
         assert!(reports.is_empty());
         let how = match work.on_connection {
-            OnConnection::Each(it) => format!(
-                "each {} {} {} {}",
-                it.most, it.per_source, it.per_minute, it.per_source_per_minute
-            ),
+            OnConnection::Each(it) => {
+                format!("each {} {} {} {}", it.most, it.per_source, it.per_minute, it.per_source_per_minute)
+            }
             OnConnection::Nothing | OnConnection::Start | OnConnection::Stdin => {
                 format!("{:?}", work.on_connection)
             }
@@ -394,9 +400,18 @@ mod tests {
             "127.0.0.1:echo stream tcp nowait/9/8/7 daemon.tty/class /x x",
             "inetd:127.0.0.1:echo/tcp tcp4:127.0.0.1:7 each 9 7 1024 8 daemon tty /x [\"x\"]",
         );
-        check("[::1]:7 stream tcp46 wait nobody /x x", "inetd:[::1]:7/tcp46 tcp:[::1]:7 Stdin nobody - /x [\"x\"]");
-        check("/run/x.sock stream unix wait nobody /x", "inetd:run/x.sock/unix unix:/run/x.sock Stdin nobody - /x [\"x\"]");
-        check("echo stream tcp,rcvbuf=1 nowait.0 a /x", "inetd:echo/tcp tcp4:7 each 64 16 1000000 120 a - /x [\"x\"]");
+        check(
+            "[::1]:7 stream tcp46 wait nobody /x x",
+            "inetd:[::1]:7/tcp46 tcp:[::1]:7 Stdin nobody - /x [\"x\"]",
+        );
+        check(
+            "/run/x.sock stream unix wait nobody /x",
+            "inetd:run/x.sock/unix unix:/run/x.sock Stdin nobody - /x [\"x\"]",
+        );
+        check(
+            "echo stream tcp,rcvbuf=1 nowait.0 a /x",
+            "inetd:echo/tcp tcp4:7 each 64 16 1000000 120 a - /x [\"x\"]",
+        );
     }
 
     #[test]

@@ -50,17 +50,29 @@ fn measure() -> Result<String> {
         let _ = writeln!(io::stderr(), "bench-events: {}", machine.name);
         read.push(machine.measure(&kernel, "")?);
     }
-    let [onset, floor] = read.as_slice() else { return Err(Failure::new("two machines were to be measured")) };
-    let mut text = String::from("| reading | **Onset** | floor | ratio | aim | |\n| --- | ---: | ---: | ---: | ---: | --- |\n");
+    let [onset, floor] = read.as_slice() else {
+        return Err(Failure::new("two machines were to be measured"));
+    };
+    let mut text = String::from(
+        "| reading | **Onset** | floor | ratio | aim | |\n| --- | ---: | ---: | ---: | ---: | --- |\n",
+    );
     for (what, key) in [
-        ("from the kernel's event to the job's first instruction, median of 200 plugs, µs", "plugs.median-us"),
+        (
+            "from the kernel's event to the job's first instruction, median of 200 plugs, µs",
+            "plugs.median-us",
+        ),
         ("the same, 99th of 100, µs", "plugs.p99-us"),
     ] {
         let (value, least) = (number(onset, key)?, number(floor, key)?);
         let ratio = value / least;
-        let verdict =
-            if ratio <= AIM { "reached".into() } else { format!("missed by {:.0} %", (ratio / AIM - 1.0) * 100.0) };
-        text.push_str(&format!("| {what} | **{value:.0}** | {least:.0} | {ratio:.2} | {AIM} | {verdict} |\n"));
+        let verdict = if ratio <= AIM {
+            "reached".into()
+        } else {
+            format!("missed by {:.0} %", (ratio / AIM - 1.0) * 100.0)
+        };
+        text.push_str(&format!(
+            "| {what} | **{value:.0}** | {least:.0} | {ratio:.2} | {AIM} | {verdict} |\n"
+        ));
     }
     for (what, key) in [
         ("plugs that started nothing", "plugs.failed"),

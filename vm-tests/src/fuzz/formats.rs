@@ -122,7 +122,7 @@ pub(super) fn inetd(input: &[u8]) {
     for (name, reading) in &found.jobs {
         check(reading, &[&lines]);
         assert_eq!(reading.described.is_none(), !reading.reports.is_empty(), "{name}");
-        for jobs::formats::Described { job, work, .. } in &reading.described {
+        if let Some(jobs::formats::Described { job, work, .. }) = &reading.described {
             assert!(job.name == *name && jobs::awaits_connections(job));
             let listeners = jobs::listeners(job, work);
             assert!(listeners.len() == 1 && listeners.iter().all(Result::is_ok), "{listeners:?}");
@@ -139,7 +139,8 @@ pub(super) fn socket(input: &[u8]) {
         job.start_on = Some(condition.clone());
         for listener in jobs::listeners(&job, &jobs::Work::default()).into_iter().flatten() {
             assert!(jobs::Address::parse(&listener.socket.listen).is_some(), "{listener:?}");
-            let event = events::Event { name: events::Name::constant(jobs::SOCKET_EVENT), args: listener.args };
+            let event =
+                events::Event { name: events::Name::constant(jobs::SOCKET_EVENT), args: listener.args };
             let is_meant = condition.leaves().any(|leaf| leaf.pattern.matches(&event, &|_| None));
             assert!(is_meant, "{event} starts nothing: {text}");
         }

@@ -114,7 +114,8 @@ impl Tally {
     pub fn add(&mut self, source: Source) {
         if self.sources.len() >= SOURCES && !self.sources.contains_key(&source) {
             let quiet = self.sources.iter().filter(|(_, (count, _))| *count == 0);
-            if let Some(source) = quiet.min_by_key(|(_, (_, minute))| minute.since).map(|(source, _)| *source) {
+            if let Some(source) = quiet.min_by_key(|(_, (_, minute))| minute.since).map(|(source, _)| *source)
+            {
                 self.sources.remove(&source);
             }
         }
@@ -222,7 +223,16 @@ mod tests {
     #[test]
     fn there_are_never_more_at_once_than_may_be() {
         check(
-            &[("+", 1, 0), ("+", 1, 0), ("+", 1, 0), ("+", 2, 0), ("+", 3, 0), ("+", 4, 0), ("-", 1, 0), ("+", 1, 0)],
+            &[
+                ("+", 1, 0),
+                ("+", 1, 0),
+                ("+", 1, 0),
+                ("+", 2, 0),
+                ("+", 3, 0),
+                ("+", 4, 0),
+                ("-", 1, 0),
+                ("+", 1, 0),
+            ],
             &["come", "come", "10.0.0.1 has 2 already", "come", "come", "there are 4 already", "come"],
         );
     }

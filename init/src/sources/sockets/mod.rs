@@ -27,8 +27,8 @@ use std::{
 
 use events::{Event, Name, Text, Time, Value};
 use jobs::{
-    CONNECTION, Engine, Format, Input, Job, Listener, OnConnection, Origin, ProcessKind, SOCKET_EVENT, SOCKET_JOB,
-    StartMode, Work, awaits_connections, listeners,
+    CONNECTION, Engine, Format, Input, Job, Listener, OnConnection, Origin, ProcessKind, SOCKET_EVENT,
+    SOCKET_JOB, StartMode, Work, awaits_connections, listeners,
 };
 use serde::{Deserialize, Serialize};
 
@@ -152,8 +152,12 @@ impl Sockets {
             wanted.insert(id);
             self.want(shell, engine, id, &job, &piece.work);
         }
-        let stale: Vec<u64> =
-            self.owners.iter().filter(|(id, owner)| owner.is_awaited && !wanted.contains(id)).map(|(id, _)| *id).collect();
+        let stale: Vec<u64> = self
+            .owners
+            .iter()
+            .filter(|(id, owner)| owner.is_awaited && !wanted.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
         for id in stale {
             if let Some(owner) = self.owners.get_mut(&id)
                 && !owner.is_each()
@@ -182,8 +186,7 @@ impl Sockets {
     /// Of what was accepted since an image before has saved its records, the instances know that live. Who has
     /// connected in a turn that is lost is hung up on.
     fn find_unsaved(&mut self, engine: &Engine) {
-        let unsaved: Vec<Kept> =
-            self.found.extract_if(.., |kept| kept.label().role == ACCEPTED).collect();
+        let unsaved: Vec<Kept> = self.found.extract_if(.., |kept| kept.label().role == ACCEPTED).collect();
         for kept in unsaved {
             let Label { place, number, .. } = kept.label();
             let owner = self.owners.iter().find(|(id, owner)| owner.is_each() && low(**id) == place);
@@ -277,8 +280,10 @@ impl Sockets {
         for _ in 0..ACCEPTS.min(shell.room()) {
             let Some(owner) = self.owners.get_mut(&id) else { return };
             let OnConnection::Each(limits) = owner.on_connection else { return };
-            let Some((kept, args)) =
-                owner.doors.get(door).and_then(|door| Some((door.kept.as_ref()?, door.listener.args.clone())))
+            let Some((kept, args)) = owner
+                .doors
+                .get(door)
+                .and_then(|door| Some((door.kept.as_ref()?, door.listener.args.clone())))
             else {
                 return;
             };
@@ -373,7 +378,10 @@ impl Sockets {
                 let copy = first.as_fd().try_clone_to_owned();
                 Some(copy.map_err(|error| Unmade::by("socket", &error))?)
             }
-            (OnConnection::Nothing | OnConnection::Start | OnConnection::Each(_) | OnConnection::Stdin, _) => None,
+            (
+                OnConnection::Nothing | OnConnection::Start | OnConnection::Each(_) | OnConnection::Stdin,
+                _,
+            ) => None,
         };
         let listeners = if standard.is_some() { Vec::new() } else { given };
         Ok(Given { listeners, standard, takes_errors })
@@ -383,7 +391,8 @@ impl Sockets {
     fn connection(&self, instance: &Text) -> Result<OwnedFd, Unmade> {
         let number = instance.parse::<u64>().ok();
         let connection = number.and_then(|number| self.connections.get(&number)?.fd.as_ref());
-        let gone = || Unmade::Fault(format!("socket: there is no connection {instance}: who connects starts it"));
+        let gone =
+            || Unmade::Fault(format!("socket: there is no connection {instance}: who connects starts it"));
         let copy = connection.ok_or_else(gone)?.as_fd().try_clone_to_owned();
         copy.map_err(|error| Unmade::by("socket", &error))
     }
@@ -406,7 +415,9 @@ impl Sockets {
             "net-address-added" | "mounted" | "filesystem" => {
                 let now = shell.now;
                 let owners = self.owners.values_mut().filter(|owner| owner.is_awaited);
-                for (_, _, at) in owners.flat_map(|owner| &mut owner.doors).filter_map(|door| door.fault.as_mut()) {
+                for (_, _, at) in
+                    owners.flat_map(|owner| &mut owner.doors).filter_map(|door| door.fault.as_mut())
+                {
                     *at = now;
                     self.due = Some(now);
                 }
@@ -548,7 +559,12 @@ impl Sockets {
         };
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         vec![
-            limit("sockets-of-one-job", count(jobs::MAX_SOCKETS), None, "sockets of one job; the others are not opened"),
+            limit(
+                "sockets-of-one-job",
+                count(jobs::MAX_SOCKETS),
+                None,
+                "sockets of one job; the others are not opened",
+            ),
             limit(
                 "connections",
                 count(CONNECTIONS),

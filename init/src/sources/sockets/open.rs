@@ -18,8 +18,8 @@ use nix::{
     libc,
     sys::{
         socket::{
-            AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind, getsockname, setsockopt,
-            socket, sockopt,
+            AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, UnixAddr, bind, getsockname,
+            setsockopt, socket, sockopt,
         },
         stat::{Mode, fstat, umask},
     },
@@ -76,7 +76,9 @@ fn net(transport: Transport, family: Family, at: SocketAddr) -> io::Result<Owned
     };
     match bound(transport, family, at) {
         // A kernel without IPv6, or one that has it switched off.
-        Err(error) if family == Family::Any && at.ip().is_unspecified() && at.is_ipv6() && has_none(&error) => {
+        Err(error)
+            if family == Family::Any && at.ip().is_unspecified() && at.is_ipv6() && has_none(&error) =>
+        {
             bound(transport, Family::V4, SocketAddr::from((Ipv4Addr::UNSPECIFIED, at.port())))
         }
         bound => bound,

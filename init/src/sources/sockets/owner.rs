@@ -192,7 +192,10 @@ impl Owner {
                     if tries == 0 && self.is_awaited {
                         say(
                             true,
-                            format!("{} cannot listen to {listen}: {why}; it is tried again until it can", self.job),
+                            format!(
+                                "{} cannot listen to {listen}: {why}; it is tried again until it can",
+                                self.job
+                            ),
                         );
                     }
                     let wait = doubled(RETRY, tries, LONGEST_RETRY);
@@ -353,7 +356,15 @@ mod tests {
         }
         assert_eq!(
             pauses,
-            [(20, 10_000), (20, 20_000), (20, 40_000), (20, 80_000), (20, 160_000), (20, 300_000), (20, 300_000)]
+            [
+                (20, 10_000),
+                (20, 20_000),
+                (20, 40_000),
+                (20, 80_000),
+                (20, 160_000),
+                (20, 300_000),
+                (20, 300_000)
+            ]
         );
         // After a time in which it did well, it begins anew.
         assert_eq!(owner.count_start(Time(now)), None);

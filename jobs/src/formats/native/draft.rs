@@ -118,7 +118,16 @@ impl<'s> Node<'s> {
 impl<'s> Draft<'s> {
     /// A draft of `job`, about which `mentions` are known.
     pub fn new(job: Job, work: Work, mentions: Vec<Mention>, file: File<'s>) -> Self {
-        Self { job, work, mentions, reports: Vec::new(), said: Vec::new(), file, connections: None, field: "" }
+        Self {
+            job,
+            work,
+            mentions,
+            reports: Vec::new(),
+            said: Vec::new(),
+            file,
+            connections: None,
+            field: "",
+        }
     }
 
     /// Turns to a field: what is read next is of it.

@@ -128,7 +128,9 @@ pub(super) fn check(draft: &mut Draft<'_>) {
         && let Some(said) = draft.said("connections")
     {
         let message = "`connections` limits those that are accepted, and none is";
-        draft.push(at(Report::warning("connections-of-nothing", message), &said).help("add `on_connection: each`"));
+        draft.push(
+            at(Report::warning("connections-of-nothing", message), &said).help("add `on_connection: each`"),
+        );
     }
     let Some(said) = draft.said("on_connection") else { return };
     let on_connection = draft.work.on_connection;

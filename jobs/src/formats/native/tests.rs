@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Again, Command, Connections, Exit, Limit, OnConnection, ProcessKind, Ready, Resource, Severity, Signal, StartMode,
+    Again, Command, Connections, Exit, Limit, OnConnection, ProcessKind, Ready, Resource, Severity, Signal,
+    StartMode,
     formats::{Mention, Role},
 };
 

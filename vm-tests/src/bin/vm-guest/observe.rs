@@ -79,14 +79,12 @@ pub fn observe() -> io::Result<()> {
             ),
             ["time", name, command @ ..] => time(name, command),
             ["run", command @ ..] => run(command).map(drop),
-            ["plugs", count, id] => events::plugs(
-                count.parse().map_err(io::Error::other)?,
-                id.parse().map_err(io::Error::other)?,
-            ),
-            ["storm", count, id] => events::storm(
-                count.parse().map_err(io::Error::other)?,
-                id.parse().map_err(io::Error::other)?,
-            ),
+            ["plugs", count, id] => {
+                events::plugs(count.parse().map_err(io::Error::other)?, id.parse().map_err(io::Error::other)?)
+            }
+            ["storm", count, id] => {
+                events::storm(count.parse().map_err(io::Error::other)?, id.parse().map_err(io::Error::other)?)
+            }
             ["emits", count] => events::emits(count.parse().map_err(io::Error::other)?),
             ["end", command @ ..] => end(command),
             _ => Err(io::Error::other("is no step")),

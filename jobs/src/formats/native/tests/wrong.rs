@@ -170,7 +170,12 @@ fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
         ("( exec: \"a\", cgroup: (memory: 5) )", "unknown-word", "memory", "limit of a cgroup"),
         ("( exec: \"a\", cgroup: (cpu_max: \"50\") )", "bad-size", "\"50\"", "\"50%\""),
         ("( exec: \"a\", on_connection: start )", "bad-socket", "start", "add `sockets"),
-        ("( exec: \"a\", sockets: \"tcp:7\", on_connection: strat )", "unknown-word", "strat", "did you mean `start`?"),
+        (
+            "( exec: \"a\", sockets: \"tcp:7\", on_connection: strat )",
+            "unknown-word",
+            "strat",
+            "did you mean `start`?",
+        ),
         (
             "( exec: \"a\", sockets: \"udp:7\", on_connection: each )",
             "bad-socket",
@@ -183,7 +188,12 @@ fn a_field_that_is_wrong_is_cited_with_what_was_meant() {
             "stdin",
             "hands over all of them",
         ),
-        ("( exec: \"a\", sockets: \"tcp:7\", on_connection: each, respawn: true )", "bad-socket", "each", "drop `respawn`"),
+        (
+            "( exec: \"a\", sockets: \"tcp:7\", on_connection: each, respawn: true )",
+            "bad-socket",
+            "each",
+            "drop `respawn`",
+        ),
         (
             "( exec: \"a\", sockets: \"tcp:7\", instance: \"$A\", on_connection: start )",
             "bad-socket",
