@@ -8,12 +8,14 @@
 mod kernel;
 mod keys;
 pub mod known;
+mod mounts;
+mod paths;
 
 use events::{Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys};
+use self::{kernel::Kernel, keys::Keys, known::Known, mounts::Mounts, paths::Paths};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -23,6 +25,19 @@ pub enum Part {
     Kernel,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// Something was mounted or unmounted: before files are looked at there.
+    Mounts,
+    /// Something has happened in a folder.
+    Paths,
+}
+
+/// Something that could not be done, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What.
+    pub text: String,
+    /// On behalf of the conditions that name this.
+    pub about: Option<Pattern>,
 }
 
 /// What an image before this one has left to the sources.
@@ -38,20 +53,27 @@ pub struct Past<'p> {
 impl<'p> Past<'p> {
     /// There was none.
     #[must_use]
-    pub const fn none(engine: &'p Engine) -> Self {
-        Self { engine, waiting: &[], records: Records {} }
+    pub fn none(engine: &'p Engine) -> Self {
+        Self { engine, waiting: &[], records: Records::default() }
     }
 }
 
 /// What sources save for the image after them.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Records {}
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub struct Records {
+    /// Of mounts.
+    pub mounts: mounts::Records,
+    /// Of files.
+    pub paths: paths::Records,
+}
 
 /// All of them.
 #[derive(Debug)]
 pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
+    mounts: Mounts,
+    paths: Paths,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -64,9 +86,13 @@ impl Sources {
             kernel: if is_machine { Kernel::new(shell).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            mounts: Mounts::new(shell, past),
+            paths: Paths::new(shell, past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
+        sources.pass_mounts_on();
+        sources.paths.begin(shell.now);
         sources
     }
 
@@ -80,6 +106,11 @@ impl Sources {
                 }
                 self.has_watchdog |= come.watchdog;
             }
+            Part::Mounts => {
+                self.mounts.ready(shell);
+                self.pass_mounts_on();
+            }
+            Part::Paths => self.paths.ready(shell),
             Part::Keys(number) => {
                 if let Some(keys) = &mut self.keys {
                     keys.ready(shell, number);
@@ -90,21 +121,49 @@ impl Sources {
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Time> {
-        None
+    pub fn deadline(&self) -> Option<Time> {
+        if self.mounts.is_busy() { Some(Time(1)) } else { self.paths.deadline() }
+    }
+
+    /// Files are looked at again where something was mounted.
+    fn pass_mounts_on(&mut self) {
+        if let Some(moved) = self.mounts.take_moved() {
+            self.paths.mounts_changed(&moved.points, moved.far);
+        }
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, _shell: &mut Shell<'_>) {}
+    pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        if self.mounts.is_busy() {
+            self.mounts.work(shell);
+            self.pass_mounts_on();
+        }
+        if self.paths.deadline().is_some_and(|at| at <= shell.now) {
+            self.paths.tick(shell);
+        }
+    }
 
     /// A condition waits for what this pattern names.
-    pub fn watch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn watch(&mut self, _shell: &mut Shell<'_>, pattern: &Pattern) {
+        if Paths::is_meant(&pattern.name) {
+            self.paths.watch(pattern);
+        }
+    }
 
     /// No condition does any longer.
-    pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn unwatch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if Paths::is_meant(&pattern.name) {
+            self.paths.unwatch(shell, pattern);
+        }
+    }
 
     /// An event is being worked off, whoever sent it.
     pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+
+    /// The first jobs are loaded: what was there before them is told to those who wait for it.
+    pub fn loaded(&mut self, shell: &mut Shell<'_>) {
+        self.mounts.started(shell);
+    }
 
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
@@ -113,13 +172,22 @@ impl Sources {
 
     /// What the image after this one needs.
     #[must_use]
-    pub const fn records(&self) -> Records {
-        Records {}
+    pub fn records(&self) -> Records {
+        Records { mounts: self.mounts.records(), paths: self.paths.records() }
+    }
+
+    /// What could not be done, since the last call.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        let mut warnings = self.mounts.take_warnings();
+        warnings.append(&mut self.paths.take_warnings());
+        warnings
     }
 
     /// Their bounds, and how far they are used.
     #[must_use]
-    pub const fn limits(&self) -> Vec<Limit> {
-        Vec::new()
+    pub fn limits(&self) -> Vec<Limit> {
+        let mut limits = self.mounts.limits();
+        limits.append(&mut self.paths.limits());
+        limits
     }
 }

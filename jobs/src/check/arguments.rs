@@ -68,7 +68,7 @@ fn strange_time(pattern: &Pattern) -> Option<(&'static str, String, String)> {
             Some(("bad-time", format!("{fault}"), String::from(form)))
         }
         // What a variable or a `*` stands for is not known here.
-        Want::Literal(_) | Want::Glob(_) | Want::Template(_) => None,
+        Want::Literal(_) | Want::Glob(_) | Want::Template(_) | Want::Setting(_) => None,
     })
 }
 

@@ -48,8 +48,8 @@ pub(super) const EVENTS: &[&str] = &[
     "static-network-up",
     "deconfiguring-networking",
     // File systems.
-    "mounting",
     "mounted",
+    "remounted",
     "unmounted",
     "virtual-filesystems",
     "local-filesystems",
@@ -60,7 +60,7 @@ pub(super) const EVENTS: &[&str] = &[
     "timer",
     "calendar",
     "file",
-    "path",
+    "file-changed",
     "socket",
     // Levels of hook folders.
     "import",

@@ -16,7 +16,7 @@ use super::{
 use crate::{Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort};
 
 /// Events whose patterns tell a source what to watch.
-const WATCHED: [&str; 5] = ["file", "socket", "timer", "calendar", "path"];
+const WATCHED: [&str; 6] = ["file", "file-changed", "socket", "timer", "calendar", "path"];
 
 impl Engine {
     pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
@@ -209,11 +209,19 @@ impl Engine {
     /// What conditions wait for that nobody tells who is not asked to ([`Action::Watch`]).
     #[must_use]
     pub fn watched(&self) -> HashSet<Pattern> {
-        let conditions = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).flat_map(|slot| {
-            [&slot.job.start_on, &slot.job.stop_on, &slot.job.holds_while].into_iter().flatten()
-        });
-        let patterns = conditions.flat_map(|condition| condition.leaves()).map(|leaf| &leaf.pattern);
-        patterns.filter(|pattern| WATCHED.contains(&pattern.name.as_str())).cloned().collect()
+        self.saved.slots.iter().flatten().filter(|slot| !slot.gone).flat_map(|slot| watched_by(&slot.job)).collect()
+    }
+
+    /// The jobs on whose behalf a pattern is watched, by name.
+    #[must_use]
+    pub fn who_waits_for(&self, pattern: &Pattern) -> Vec<Name> {
+        let jobs = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job);
+        let mut names: Vec<Name> = jobs
+            .filter(|job| watched_by(job).any(|watched| watched == *pattern))
+            .map(|job| job.name.clone())
+            .collect();
+        names.sort();
+        names
     }
 
     fn tell_watches(&mut self, before: &HashSet<Pattern>) {
@@ -226,4 +234,19 @@ impl Engine {
         self.out.extend(gone.into_iter().cloned().map(Action::Unwatch));
         self.out.extend(new.into_iter().cloned().map(Action::Watch));
     }
+}
+
+/// What a source is asked to watch on behalf of a job.
+fn watched_by(job: &Job) -> impl Iterator<Item = Pattern> {
+    // Variables of `start_on` have no value, but a default counts.
+    let start = job.start_on.iter().flat_map(|condition| condition.leaves());
+    let start = start.filter(|leaf| is_watched(&leaf.pattern));
+    let start = start.filter_map(|leaf| leaf.pattern.expanded(&|_| None).map(|it| it.into_owned()));
+    let others = [&job.stop_on, &job.holds_while].into_iter().flatten().flat_map(|condition| condition.leaves());
+    let conditions = start.chain(others.map(|leaf| &leaf.pattern).filter(|pattern| is_watched(pattern)).cloned());
+    conditions.chain(job.changes())
+}
+
+fn is_watched(pattern: &Pattern) -> bool {
+    WATCHED.contains(&pattern.name.as_str())
 }

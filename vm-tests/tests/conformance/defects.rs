@@ -98,6 +98,19 @@ pub fn check(case: &Case, patience: u64) -> Checked {
                 expect("w", &play.list().get("w").map(String::as_str), &Some("start/running"))
             })
         }
+        "df-026" => {
+            play.run(&["/bin/sh", "-c", "mkdir /run/drop && chmod 777 /run/drop"]);
+            let file = text(&steps[0]["run"][1]);
+            play.until(|play| {
+                let started = play.events().iter().any(|event| event.starts_with("started JOB=t INSTANCE=/run/drop/n"));
+                if started {
+                    return expect("init", &play.initctl(&["version"]).status, &0);
+                }
+                // Touched again until the folder is watched.
+                play.run(&["/bin/busybox", "setuidgid", "nobody", "touch", &file]);
+                Err(format!("{:?}", play.events()))
+            })
+        }
         other => Err(format!("{other} has no check")),
     }
 }

@@ -31,15 +31,12 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("pid1-012", "a command that waits outlives a re-execution (df-025)"),
 ];
 
-/// Events of sources that do not exist yet: sockets, files, and the socket for messages of programs.
+/// Events of sources that do not exist yet: sockets, and the socket for messages of programs.
 const LATER: &[(&str, &str)] = &[
     ("pid1-020", "a socket that a job waits for is a source of the next release"),
     ("pid1-021", "a socket that a job waits for is a source of the next release"),
-    ("pid1-024", "a file that a job waits for is a source of the next release"),
-    ("pid1-025", "a file that a job waits for is a source of the next release"),
     ("pid1-026", "events over a socket of their own are a source of the next release"),
     ("df-017", "a socket that a job waits for is a source of the next release"),
-    ("df-026", "a file that a job waits for is a source of the next release"),
 ];
 
 /// Cases whose limit is too long to wait for: they are played on a virtual clock by jobs/tests/conformance.rs.
