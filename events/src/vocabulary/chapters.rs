@@ -1,0 +1,202 @@
+//! The table: chapter by chapter, in the order of `docs/events.md`.
+
+use super::{Chapter, Teller, Word};
+
+/// All of them.
+pub const CHAPTERS: &[Chapter] =
+    &[JOBS, MACHINE, KEYS, PRESSURE, DEVICES, NETWORK, TIME, FILES, MOUNTS, SOCKETS, BY_HAND, UPSTART];
+
+const OF_A_START: &[&str] = &["JOB", "INSTANCE"];
+const OF_AN_END: &[&str] = &["JOB", "INSTANCE", "RESULT", "PROCESS", "EXIT_STATUS", "EXIT_SIGNAL"];
+
+const JOBS: Chapter = Chapter {
+    title: "Jobs",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("starting", OF_A_START, "a job is about to start, and waits for those that this starts"),
+        Word::open("started", OF_A_START, "a job is up; of a task: it has begun"),
+        Word::open("stopping", OF_AN_END, "a job is about to stop, and waits for those that this starts"),
+        Word::open("stopped", OF_AN_END, "a job is down"),
+        Word::open("*/failed", &[], "a job has failed that the event before the `/` had started or stopped"),
+        Word::new(
+            "oom-kill",
+            &["JOB", "INSTANCE"],
+            "the kernel has killed a job's main process for want of memory",
+        ),
+    ],
+    facts: &[
+        Word::new("running", &["JOB", "INSTANCE"], "an instance of the job is up"),
+        Word::new("provided", &["NAME"], "one who provides the name is up"),
+    ],
+};
+
+const MACHINE: Chapter = Chapter {
+    title: "The machine",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("startup", &[], "the job files have been read for the first time, and nothing has run yet"),
+        Word::new("settled", &["PENDING"], "all has started that starts by itself: the boot is over"),
+        Word::new("mode", &["MODE", "PREVIOUS"], "the machine's mode has changed"),
+        Word::open(
+            "runlevel",
+            &["RUNLEVEL", "PREVLEVEL", "INIT_HALT"],
+            "a run level was asked for, or the machine goes down",
+        ),
+        Word::new("shutdown", &["KIND"], "the machine goes down, and nothing has been stopped yet"),
+    ],
+    facts: &[Word::new("mode", &["MODE"], "the machine is in this mode")],
+};
+
+const KEYS: Chapter = Chapter {
+    title: "Keys and signals",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("control-alt-delete", &[], "control, alt and delete were pressed together"),
+        Word::new("keyboard-request", &[], "alt and arrow-up were pressed on a console"),
+        Word::new("power-status-changed", &[], "whoever looks after the power supply has sent SIGPWR"),
+        Word::new("power-button", &[], "the power button was pressed"),
+    ],
+    facts: &[],
+};
+
+const PRESSURE: Chapter = Chapter { title: "Pressure", teller: Teller::Onset, events: &[], facts: &[] };
+
+/// What the kernel tells of every device.
+const OF_A_DEVICE: &[&str] = &[
+    "KERNEL",
+    "DEVPATH",
+    "ACTION",
+    "SUBSYSTEM",
+    "DEVNAME",
+    "DEVTYPE",
+    "MAJOR",
+    "MINOR",
+    "INTERFACE",
+    "IFINDEX",
+    "SEQNUM",
+];
+
+const DEVICES: Chapter = Chapter {
+    title: "Devices",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("*-device-added", OF_A_DEVICE, "a device has come"),
+        Word::open("*-device-removed", OF_A_DEVICE, "a device has gone"),
+        Word::open("*-device-changed", OF_A_DEVICE, "something about a device has changed"),
+        // Written out to be guessed and completed.
+        Word::open("block-device-added", OF_A_DEVICE, "a disk or a part of one has come"),
+        Word::open("block-device-removed", OF_A_DEVICE, "a disk or a part of one has gone"),
+        Word::open("usb-device-added", OF_A_DEVICE, "something on the USB has come"),
+        Word::open("usb-device-removed", OF_A_DEVICE, "something on the USB has gone"),
+    ],
+    facts: &[Word::open("device", OF_A_DEVICE, "the device is there")],
+};
+
+const NETWORK: Chapter = Chapter {
+    title: "Network",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("net-device-added", OF_A_DEVICE, "a network card has come"),
+        Word::open("net-device-removed", OF_A_DEVICE, "a network card has gone"),
+        Word::open("net-device-changed", OF_A_DEVICE, "something about a network card has changed"),
+        Word::open("net-device-up", &["IFACE"], "a network card has been set up"),
+        Word::open("net-device-down", &["IFACE"], "a network card has been set down"),
+        Word::open("net-address-added", &["IFACE", "FAMILY", "ADDRESS"], "an address can be used"),
+        Word::open("net-address-removed", &["IFACE", "FAMILY", "ADDRESS"], "an address has gone"),
+        Word::open("net-default-route-up", &["FAMILY", "IFACE", "GATEWAY"], "there is a default route"),
+        Word::open("net-default-route-down", &["FAMILY", "IFACE", "GATEWAY"], "a default route has gone"),
+        Word::open("link-up", &["IFACE"], "a cable, or what stands for it, is connected"),
+        Word::open("link-down", &["IFACE"], "a cable, or what stands for it, is connected no longer"),
+    ],
+    facts: &[
+        Word::open("link", &["IFACE"], "the link is up"),
+        Word::open("address", &["IFACE", "FAMILY", "ADDRESS"], "the address is set"),
+        Word::open("route", &["FAMILY", "IFACE", "GATEWAY"], "there is this default route"),
+        Word::open("network", &[], "the machine is online"),
+    ],
+};
+
+const TIME: Chapter = Chapter {
+    title: "Time",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("timer", &["EVERY", "AFTER"], "the time has passed that a condition names"),
+        Word::open("calendar", &["AT"], "the time has come that a condition names"),
+    ],
+    facts: &[],
+};
+
+/// What is told of a file. `SETTLE` is for conditions only.
+const OF_A_FILE: &[&str] = &["FILE", "EVENT", "MATCH", "ESCAPED", "SETTLE"];
+/// What is told of a mount.
+const OF_A_MOUNT: &[&str] = &["MOUNTPOINT", "DEVICE", "TYPE", "OPTIONS", "ROOT", "ESCAPED"];
+
+const FILES: Chapter = Chapter {
+    title: "Files",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("file", OF_A_FILE, "a file has come, changed or gone that a condition names"),
+        Word::new("file-changed", OF_A_FILE, "the same, of files that `reload_on` and `restart_on` name"),
+    ],
+    facts: &[Word::new("path", &["PATH", "MATCH", "ESCAPED"], "a file is there that a condition names")],
+};
+
+const MOUNTS: Chapter = Chapter {
+    title: "Mounts",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("mounted", OF_A_MOUNT, "a file system was mounted, or is at `startup`"),
+        Word::new("remounted", OF_A_MOUNT, "a file system has other options"),
+        Word::new("unmounted", OF_A_MOUNT, "a file system was unmounted"),
+        Word::open("virtual-filesystems", &[], "what the kernel keeps in memory is mounted"),
+        Word::open("local-filesystems", &[], "what is on disks of this machine is mounted"),
+        Word::open("remote-filesystems", &[], "what is on other machines is mounted"),
+        Word::open("all-swaps", &[], "all swap space is in use"),
+        Word::open("filesystem", &[], "all file systems are mounted that the boot waits for"),
+    ],
+    facts: &[Word::new("mount", OF_A_MOUNT, "the file system is mounted")],
+};
+
+const SOCKETS: Chapter = Chapter {
+    title: "Sockets",
+    teller: Teller::Onset,
+    events: &[Word::open(
+        "socket",
+        &["PROTO", "PORT", "ADDR", "PATH"],
+        "somebody connects to what a condition names",
+    )],
+    facts: &[],
+};
+
+const BY_HAND: Chapter = Chapter {
+    title: "By hand",
+    teller: Teller::People,
+    events: &[
+        Word::open(
+            "carp",
+            &["VHID", "ROLE"],
+            "another machine takes over from this one, or this one from another",
+        ),
+        Word::open("newwanip", &["IFACE"], "the address of an uplink is another one"),
+        Word::open("config", &[], "the configuration is about to be read"),
+        Word::open("early", &[], "the boot has begun"),
+        Word::open("start", &[], "the boot is at its end"),
+        Word::open("stop", &[], "the machine is about to go down"),
+        Word::open("import", &[], "a configuration is brought in"),
+        Word::open("monitor", &[], "something that is watched has changed"),
+        Word::open("update", &[], "the system is about to be updated"),
+        Word::open("upgrade", &[], "the system is about to be upgraded"),
+        Word::open("backup", &[], "a backup is due"),
+    ],
+    facts: &[Word::open("carp", &["VHID", "ROLE"], "this machine has the role")],
+};
+
+const UPSTART: Chapter = Chapter {
+    title: "From Upstart's jobs",
+    teller: Teller::People,
+    events: &[
+        Word::open("static-network-up", &[], "all network cards are up that the boot waits for"),
+        Word::open("deconfiguring-networking", &[], "the network is about to be taken down"),
+    ],
+    facts: &[],
+};
