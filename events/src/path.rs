@@ -151,6 +151,12 @@ impl PathPattern {
             .collect()
     }
 
+    /// Whether what may come next is this very name and nothing else.
+    #[must_use]
+    pub fn is_named(&self, reached: Reached, name: &[u8]) -> bool {
+        self.names(reached).is_some_and(|names| names.iter().any(|known| known.as_bytes() == name))
+    }
+
     /// The parts that may come next, each with its bit.
     fn open(&self, reached: Reached) -> impl Iterator<Item = (u64, &Part)> {
         let bits = (0..u64::BITS).map(|place| 1_u64.wrapping_shl(place));

@@ -185,7 +185,7 @@ fn a_changed_configuration_file_reloads_or_restarts_what_runs() {
     machine.until_sh("grep again /tmp/reader").unwrap();
     sh(&machine, "echo 2 >/etc/.other && mv /etc/.other /etc/other.conf");
     machine.until_sh("test $(wc -l </tmp/other) -eq 2").unwrap();
-    let log = machine.ctl(&["log"]).unwrap().out;
+    let log = machine.ctl(&["log", "onset"]).unwrap().out;
     assert!(log.contains("restarts: /etc/other.conf has changed"), "{log}");
     assert!(log.contains("reloads: /etc/reader/sites"), "{log}");
     // Only what runs.
@@ -199,7 +199,7 @@ fn a_changed_configuration_file_reloads_or_restarts_what_runs() {
 fn what_cannot_be_watched_is_said_with_the_job() {
     let mut machine = machine(&[("lost", "(start_on: \"file FILE=etc/x\", exec: \"true\", task: true)")]);
     let found = machine.until("a warning", |machine| {
-        let log = machine.ctl(&["log"])?.out;
+        let log = machine.ctl(&["log", "onset"])?.out;
         Ok(log.lines().find(|line| line.contains("etc/x")).map(String::from))
     });
     let found = found.unwrap();
@@ -220,7 +220,7 @@ fn mounts_are_told_as_they_come_change_and_go() {
     ]);
     // What was mounted before is told when the jobs are there.
     machine.until_sh("test -e /tmp/early").unwrap();
-    sh(&machine, "mkdir '/mnt two' /mnt && mount -t tmpfs none '/mnt two'");
+    sh(&machine, "mkdir -p '/mnt two' /mnt && mount -t tmpfs none '/mnt two'");
     until_told(&mut machine, &["mounted tmpfs /mnt two"]);
     machine.until_sh("onsetctl status while | grep running").unwrap();
     sh(&machine, "mkdir '/mnt two/sub' && mount -o bind '/mnt two/sub' /mnt");

@@ -253,7 +253,7 @@ impl Mounts {
 fn listen(shell: &mut Shell<'_>) -> io::Result<File> {
     let table = File::open(TABLE)?;
     // For as long as we are there.
-    shell.poll.add(&table, Interest::Urgent, Token::Source(Part::Mounts)).map(std::mem::forget)?;
+    shell.poll.add(&table, Interest::Anew, Token::Source(Part::Mounts)).map(std::mem::forget)?;
     Ok(table)
 }
 

@@ -144,10 +144,10 @@ impl Paths {
     fn enter(&mut self, shell: &mut Shell<'_>, path: Vec<u8>, looks: &mut usize) {
         let reached = self.how_far(&path);
         // A link is a way only for who has named it: folders that lie in themselves have no end.
-        let (parent, _) = parted(&path);
+        let (parent, name) = parted(&path);
         let is_named = {
             let mut wanted = self.folders.reached(parent, &self.wanted);
-            wanted.any(|(wanted, reached)| wanted.pattern.names(reached).is_some())
+            wanted.any(|(wanted, reached)| wanted.pattern.is_named(reached, name))
         };
         let opened = sight::Folder::open(&path, &self.far, is_named);
         let (folder, reached) = match (opened, reached) {

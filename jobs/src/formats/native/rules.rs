@@ -182,6 +182,10 @@ fn bind_it(variable: &str) -> String {
 /// for alone (`IFACE=$CARD`).
 fn bound_by(pattern: &Pattern) -> BTreeSet<&str> {
     let mut bound = BTreeSet::new();
+    if pattern.name == "path" {
+        // Each is told with what it came to.
+        bound.insert("MATCH");
+    }
     for wanted in pattern.matches.iter() {
         if let MatchKey::Named(key) = &wanted.key {
             bound.insert(key.as_str());
