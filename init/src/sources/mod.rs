@@ -10,12 +10,15 @@ mod keys;
 pub mod known;
 mod mounts;
 mod paths;
+pub mod sockets;
 
-use events::{Event, Pattern, Time};
+use events::{Args, Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys, known::Known, mounts::Mounts, paths::Paths};
+use self::{
+    kernel::Kernel, keys::Keys, known::Known, mounts::Mounts, paths::Paths, sockets::Sockets,
+};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -29,6 +32,8 @@ pub enum Part {
     Mounts,
     /// Something has happened in a folder.
     Paths,
+    /// Somebody has connected to a socket of a job's, at this place.
+    Socket(u32),
 }
 
 /// Something that could not be done, for people.
@@ -59,8 +64,10 @@ impl<'p> Past<'p> {
 }
 
 /// What sources save for the image after them.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Records {
+    /// Of connections that were accepted for jobs.
+    pub sockets: sockets::Records,
     /// Of mounts.
     pub mounts: mounts::Records,
     /// Of files.
@@ -74,6 +81,8 @@ pub struct Sources {
     keys: Option<Keys>,
     mounts: Mounts,
     paths: Paths,
+    /// Sockets that jobs have.
+    pub sockets: Sockets,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -88,6 +97,7 @@ impl Sources {
             keys: is_machine.then(|| Keys::new(shell)),
             mounts: Mounts::new(shell, past),
             paths: Paths::new(shell, past),
+            sockets: Sockets::new(past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -116,13 +126,17 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Socket(place) => self.sockets.heard(shell, place),
         }
     }
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        if self.mounts.is_busy() { Some(Time(1)) } else { self.paths.deadline() }
+        if self.mounts.is_busy() {
+            return Some(Time(1));
+        }
+        [self.sockets.deadline(), self.paths.deadline()].into_iter().flatten().min()
     }
 
     /// Files are looked at again where something was mounted.
@@ -134,6 +148,7 @@ impl Sources {
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.sockets.tick(shell);
         if self.mounts.is_busy() {
             self.mounts.work(shell);
             self.pass_mounts_on();
@@ -158,7 +173,9 @@ impl Sources {
     }
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+    pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.sockets.told(shell, event);
+    }
 
     /// The first jobs are loaded: what was there before them is told to those who wait for it.
     pub fn loaded(&mut self, shell: &mut Shell<'_>) {
@@ -173,7 +190,11 @@ impl Sources {
     /// What the image after this one needs.
     #[must_use]
     pub fn records(&self) -> Records {
-        Records { mounts: self.mounts.records(), paths: self.paths.records() }
+        Records {
+            sockets: self.sockets.records(),
+            mounts: self.mounts.records(),
+            paths: self.paths.records(),
+        }
     }
 
     /// What could not be done, since the last call.
@@ -183,11 +204,12 @@ impl Sources {
         warnings
     }
 
+    /// Devices as udev's database knows them, from a process that can read it.
+    pub fn devices_enumerated(&mut self, _shell: &mut Shell<'_>, _devices: &[Args]) {}
+
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        let mut limits = self.mounts.limits();
-        limits.append(&mut self.paths.limits());
-        limits
+        [self.sockets.limits(), self.mounts.limits(), self.paths.limits()].concat()
     }
 }

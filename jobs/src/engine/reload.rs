@@ -6,17 +6,17 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use events::{Name, Pattern};
+use events::{Name, Pattern, calendar::Timer};
 use hashbrown::HashSet;
 
 use super::{
     Engine, Todo,
     model::{Slot, Tree},
 };
-use crate::{Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort};
-
-/// Events whose patterns tell a source what to watch.
-const WATCHED: [&str; 6] = ["file", "file-changed", "socket", "timer", "calendar", "path"];
+use crate::{
+    Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort,
+    asked::{asked, asked_by, asks},
+};
 
 impl Engine {
     pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
@@ -43,6 +43,7 @@ impl Engine {
         self.saved.slots.shrink_to_fit();
         self.find_cycles();
         self.tell_watches(&watched_before);
+        self.set_alarms();
         self.tell_all_up();
         let cause = self.saved.causes.add(self.saved.now, Happening::Reload, CauseId::NONE);
         changed.sort_by_cached_key(|id| self.slot(*id).map(|slot| slot.job.name.clone()));
@@ -57,7 +58,7 @@ impl Engine {
         }
     }
 
-    fn ids(&self) -> Vec<JobId> {
+    pub(super) fn ids(&self) -> Vec<JobId> {
         (0..self.saved.slots.len()).filter_map(|place| u32::try_from(place).ok()).map(JobId).collect()
     }
 
@@ -168,8 +169,11 @@ impl Engine {
         };
         let Some(condition) = &instance.job.stop_on else { return };
         let value_of = |name: &str| instance.value_of(name);
-        let leaves =
-            condition.leaves().map(|leaf| leaf.pattern.expanded(&value_of).map(|it| it.into_owned()));
+        let leaves = condition.leaves().map(|leaf| match asks(&leaf.pattern) {
+            true => asked(&leaf.pattern, &instance.job)
+                .or_else(|| leaf.pattern.expanded(&value_of).map(|it| it.into_owned())),
+            false => leaf.pattern.expanded(&value_of).map(|it| it.into_owned()),
+        });
         self.graph.add_gate(Gate::Stop(place), Sort::Event, leaves);
     }
 
@@ -209,7 +213,10 @@ impl Engine {
     /// What conditions wait for that nobody tells who is not asked to ([`Action::Watch`]).
     #[must_use]
     pub fn watched(&self) -> HashSet<Pattern> {
-        self.saved.slots.iter().flatten().filter(|slot| !slot.gone).flat_map(|slot| watched_by(&slot.job)).collect()
+        let jobs = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job);
+        let patterns = jobs.flat_map(|job| watched_by(job));
+        // Timers are the engine's own.
+        patterns.filter(|pattern| pattern.name != Timer::EVENT).collect()
     }
 
     /// The jobs on whose behalf a pattern is watched, by name.
@@ -238,15 +245,10 @@ impl Engine {
 
 /// What a source is asked to watch on behalf of a job.
 fn watched_by(job: &Job) -> impl Iterator<Item = Pattern> {
-    // Variables of `start_on` have no value, but a default counts.
-    let start = job.start_on.iter().flat_map(|condition| condition.leaves());
-    let start = start.filter(|leaf| is_watched(&leaf.pattern));
-    let start = start.filter_map(|leaf| leaf.pattern.expanded(&|_| None).map(|it| it.into_owned()));
-    let others = [&job.stop_on, &job.holds_while].into_iter().flatten().flat_map(|condition| condition.leaves());
-    let conditions = start.chain(others.map(|leaf| &leaf.pattern).filter(|pattern| is_watched(pattern)).cloned());
-    conditions.chain(job.changes())
-}
-
-fn is_watched(pattern: &Pattern) -> bool {
-    WATCHED.contains(&pattern.name.as_str())
+    let facts = job.holds_while.iter().flat_map(|condition| condition.leaves());
+    let facts = facts.map(|leaf| &leaf.pattern).filter(|pattern| asks(pattern));
+    // An instance has values for variables that its job has none for: the source looks for whatever they may be.
+    let stops = job.stop_on.iter().flat_map(|condition| condition.leaves()).map(|leaf| &leaf.pattern);
+    let stops = stops.filter(|pattern| pattern.name == "file" && asked(pattern, job).is_none());
+    asked_by(job).chain(facts.cloned()).chain(stops.cloned()).chain(job.changes())
 }

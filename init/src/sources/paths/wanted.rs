@@ -136,9 +136,9 @@ impl Wanted {
         let (written, matched, is_escaped) = self.told(path);
         let mut args = Args::with_room(4);
         args.push(self.sort.key(), written);
-        args.extend_with(EVENT, Value::new(turn.name()).ok());
-        args.extend_with(MATCH, matched);
-        args.extend_with(ESCAPED, is_escaped.then(|| Value::from(&Name::constant("yes"))));
+        args.push_some(EVENT, Value::new(turn.name()).ok());
+        args.push_some(MATCH, matched);
+        args.push_some(ESCAPED, is_escaped.then(|| Value::from(&Name::constant("yes"))));
         Event { name: self.sort.name(), args }
     }
 
@@ -148,7 +148,7 @@ impl Wanted {
         let mut args = Args::with_room(3);
         args.push(self.sort.key(), written);
         args.push(MATCH, Value::escaped(path).0);
-        args.extend_with(ESCAPED, is_escaped.then(|| Value::from(&Name::constant("yes"))));
+        args.push_some(ESCAPED, is_escaped.then(|| Value::from(&Name::constant("yes"))));
         args
     }
 
@@ -164,12 +164,12 @@ impl Wanted {
 }
 
 /// What is told only sometimes.
-trait ExtendWith {
-    fn extend_with(&mut self, key: Key, value: Option<Value>);
+trait PushSome {
+    fn push_some(&mut self, key: Key, value: Option<Value>);
 }
 
-impl ExtendWith for Args {
-    fn extend_with(&mut self, key: Key, value: Option<Value>) {
+impl PushSome for Args {
+    fn push_some(&mut self, key: Key, value: Option<Value>) {
         if let Some(value) = value {
             self.push(key, value);
         }
