@@ -186,8 +186,7 @@ impl Sockets {
     /// Of what was accepted since an image before has saved its records, the instances know that live. Who has
     /// connected in a turn that is lost is hung up on.
     fn find_unsaved(&mut self, engine: &Engine) {
-        let unsaved: Vec<Kept> =
-            self.found.extract_if(.., |kept| kept.label().role == ACCEPTED).collect();
+        let unsaved: Vec<Kept> = self.found.extract_if(.., |kept| kept.label().role == ACCEPTED).collect();
         for kept in unsaved {
             let Label { place, number, .. } = kept.label();
             let owner = self.owners.iter().find(|(id, owner)| owner.is_each() && low(**id) == place);
