@@ -5,6 +5,7 @@
 //! that is not so. All devices are looked at once in a boot, after a udevd has come or gone, and whenever the kernel had
 //! no room for a message.
 
+mod enumerated;
 mod folder;
 mod look;
 mod socket;
