@@ -172,7 +172,10 @@ impl Paths {
             self.wanted.iter().filter(|(_, wanted)| wanted.asks.is_empty()).map(|(id, _)| *id).collect();
         for id in gone {
             let Some(wanted) = self.wanted.remove(&id) else { continue };
-            let facts = self.facts.iter().filter(|(identity, _)| wanted.sort == Sort::Path && wanted.is_of(&identity.0));
+            let facts = self
+                .facts
+                .iter()
+                .filter(|(identity, _)| wanted.sort == Sort::Path && wanted.is_of(&identity.0));
             let facts: Vec<_> = facts.map(|(identity, _)| identity.clone()).collect();
             for identity in facts {
                 self.facts.is_gone(shell, &identity);
@@ -183,7 +186,8 @@ impl Paths {
             self.changes.clear();
         } else {
             let wanted = &self.wanted;
-            let is_meant = |path: &[u8]| wanted.values().any(|wanted| wanted.pattern.fits(wanted.reached(path)));
+            let is_meant =
+                |path: &[u8]| wanted.values().any(|wanted| wanted.pattern.fits(wanted.reached(path)));
             self.files.retain(|path, _| is_meant(path));
             self.changes.retain(|path, _| is_meant(path));
         }
@@ -331,10 +335,25 @@ impl Paths {
             what,
         };
         vec![
-            limit("path-patterns", PATTERNS, self.wanted.len(), "paths that conditions name; more are not watched"),
+            limit(
+                "path-patterns",
+                PATTERNS,
+                self.wanted.len(),
+                "paths that conditions name; more are not watched",
+            ),
             limit("path-folders", FOLDERS, self.folders.len(), "folders that are watched; more are not"),
-            limit("path-files", FILES, self.files.len(), "files whose changes are told; of more they are not"),
-            limit("path-changes", CHANGES, self.changes.len(), "paths to look at; past it, all are looked at"),
+            limit(
+                "path-files",
+                FILES,
+                self.files.len(),
+                "files whose changes are told; of more they are not",
+            ),
+            limit(
+                "path-changes",
+                CHANGES,
+                self.changes.len(),
+                "paths to look at; past it, all are looked at",
+            ),
             Limit {
                 name: "path-overflows",
                 value: u64::MAX,
