@@ -4,6 +4,7 @@
 //! `make fuzz` plays all of them under libFuzzer; `tests/hostile_input.rs` plays the seeds, and what is one
 //! small change away from them, with every `make test`.
 
+mod devices;
 mod formats;
 
 use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
@@ -35,6 +36,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rcd", run: formats::rcd },
     Target { name: "socket", run: formats::socket },
     Target { name: "template", run: template },
+    Target { name: "udev-record", run: devices::record },
+    Target { name: "uevent", run: devices::uevent },
     Target { name: "upstart", run: formats::upstart },
     Target { name: "value", run: value },
 ];

@@ -129,6 +129,7 @@ impl Machine {
             self.reap();
             self.tick();
             self.step();
+            self.let_devices_come();
             self.look_whether_settled();
             self.say_who_is_waited_for();
             self.start_keeper();

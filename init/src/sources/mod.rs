@@ -5,7 +5,7 @@
 //! reads no more than there is room for ([`Shell::room`]); the rest waits in the kernel. What it has told it knows by
 //! [`Known`], and when it has lost track it looks at everything again.
 
-mod kernel;
+mod devices;
 mod keys;
 pub mod known;
 mod mounts;
@@ -17,15 +17,22 @@ use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    kernel::Kernel, keys::Keys, known::Known, mounts::Mounts, paths::Paths, sockets::Sockets,
+    devices::{Come, Devices},
+    keys::Keys,
+    known::Known,
+    mounts::Mounts,
+    paths::Paths,
+    sockets::Sockets,
 };
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// The kernel tells of a device.
-    Kernel,
+    /// The kernel or udevd tells of a device.
+    Devices,
+    /// udevd's process has ended.
+    Udevd,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
     /// Something was mounted or unmounted: before files are looked at there.
@@ -77,7 +84,7 @@ pub struct Records {
 /// All of them.
 #[derive(Debug)]
 pub struct Sources {
-    kernel: Option<Kernel>,
+    devices: Option<Devices>,
     keys: Option<Keys>,
     mounts: Mounts,
     paths: Paths,
@@ -92,7 +99,7 @@ impl Sources {
     pub fn new(shell: &mut Shell<'_>, past: &Past<'_>) -> Self {
         let is_machine = !shell.options.container;
         let mut sources = Self {
-            kernel: if is_machine { Kernel::new(shell).ok() } else { None },
+            devices: if is_machine { Devices::new(shell, past).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
             mounts: Mounts::new(shell, past),
@@ -109,12 +116,14 @@ impl Sources {
     /// Something has happened.
     pub fn ready(&mut self, shell: &mut Shell<'_>, part: Part, _ready: Ready) {
         match part {
-            Part::Kernel => {
-                let come = self.kernel.as_ref().map(|kernel| kernel.ready(shell)).unwrap_or_default();
-                if let Some(keys) = self.keys.as_mut().filter(|_| come.input) {
-                    keys.look(shell);
+            Part::Devices => {
+                let come = self.devices.as_mut().map(|devices| devices.ready(shell));
+                self.have_come(shell, come);
+            }
+            Part::Udevd => {
+                if let Some(devices) = &mut self.devices {
+                    devices.udevd_ended(shell);
                 }
-                self.has_watchdog |= come.watchdog;
             }
             Part::Mounts => {
                 self.mounts.ready(shell);
@@ -130,13 +139,42 @@ impl Sources {
         }
     }
 
+    /// What is there now that others here wait for.
+    fn have_come(&mut self, shell: &mut Shell<'_>, come: Option<Come>) {
+        let come = come.unwrap_or_default();
+        if let Some(keys) = self.keys.as_mut().filter(|_| come.input) {
+            keys.look(shell);
+        }
+        self.has_watchdog |= come.watchdog;
+    }
+
+    /// Whether devices are not told of before it is known that no job brings udev ([`release`](Self::release)).
+    #[must_use]
+    pub fn awaits_udev(&self) -> bool {
+        self.devices.as_ref().is_some_and(Devices::is_held)
+    }
+
+    /// No job that provides `udev` is under way.
+    pub fn release(&mut self, shell: &mut Shell<'_>) {
+        if let Some(devices) = &mut self.devices {
+            devices.release(shell);
+        }
+    }
+
+    /// Whether something that is there may not have been told yet: a boot has not settled before.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.devices.as_ref().is_some_and(Devices::is_behind)
+    }
+
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         if self.mounts.is_busy() {
             return Some(Time(1));
         }
-        [self.sockets.deadline(), self.paths.deadline()].into_iter().flatten().min()
+        let devices = self.devices.as_ref().and_then(Devices::deadline);
+        [devices, self.sockets.deadline(), self.paths.deadline()].into_iter().flatten().min()
     }
 
     /// Files are looked at again where something was mounted.
@@ -148,6 +186,8 @@ impl Sources {
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        let come = self.devices.as_mut().map(|devices| devices.tick(shell));
+        self.have_come(shell, come);
         self.sockets.tick(shell);
         if self.mounts.is_busy() {
             self.mounts.work(shell);
@@ -205,11 +245,17 @@ impl Sources {
     }
 
     /// Devices as udev's database knows them, from a process that can read it.
-    pub fn devices_enumerated(&mut self, _shell: &mut Shell<'_>, _devices: &[Args]) {}
+    pub fn devices_enumerated(&mut self, shell: &mut Shell<'_>, listed: &[Args]) {
+        if let Some(devices) = &mut self.devices {
+            devices.enumerated(shell, listed);
+        }
+    }
 
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        [self.sockets.limits(), self.mounts.limits(), self.paths.limits()].concat()
+        let devices = self.devices.iter().flat_map(Devices::limits);
+        let others = [self.sockets.limits(), self.mounts.limits(), self.paths.limits()];
+        devices.chain(others.into_iter().flatten()).collect()
     }
 }
