@@ -108,7 +108,7 @@ impl Sources {
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
-        sources.pass_mounts_on();
+        sources.pass_mounts_on(shell.now);
         sources.paths.begin(shell.now);
         sources
     }
@@ -127,7 +127,7 @@ impl Sources {
             }
             Part::Mounts => {
                 self.mounts.ready(shell);
-                self.pass_mounts_on();
+                self.pass_mounts_on(shell.now);
             }
             Part::Paths => self.paths.ready(shell),
             Part::Keys(number) => {
@@ -178,9 +178,9 @@ impl Sources {
     }
 
     /// Files are looked at again where something was mounted.
-    fn pass_mounts_on(&mut self) {
+    fn pass_mounts_on(&mut self, now: Time) {
         if let Some(moved) = self.mounts.take_moved() {
-            self.paths.mounts_changed(&moved.points, moved.far);
+            self.paths.mounts_changed(now, &moved.points, moved.far);
         }
     }
 
@@ -191,7 +191,7 @@ impl Sources {
         self.sockets.tick(shell);
         if self.mounts.is_busy() {
             self.mounts.work(shell);
-            self.pass_mounts_on();
+            self.pass_mounts_on(shell.now);
         }
         if self.paths.deadline().is_some_and(|at| at <= shell.now) {
             self.paths.tick(shell);
