@@ -28,6 +28,7 @@ const fn is_about_jobs(request: &Request) -> bool {
         | Request::SetFact { .. }
         | Request::UnsetFact(_)
         | Request::Facts(_)
+        | Request::Timers
         | Request::Why(_)
         | Request::Show(_)
         | Request::ReloadConfiguration

@@ -181,7 +181,8 @@ impl Machine {
 
     /// Says what the executor has to say that no job is to blame for.
     pub(super) fn pass_on_warnings(&mut self) {
-        for warning in self.executor.take_warnings() {
+        let warnings = self.executor.take_warnings().into_iter().chain(self.sources.take_warnings());
+        for warning in warnings.collect::<Vec<_>>() {
             self.say(Level::Warning, &warning);
         }
     }

@@ -8,12 +8,14 @@
 mod kernel;
 mod keys;
 pub mod known;
+mod time;
 
-use events::{Event, Pattern, Time};
-use jobs::{Engine, Input};
+use events::{Event, Pattern, Time, calendar::Appointment};
+use jobs::{Engine, Input, MAX_ALARMS};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys};
+pub use self::time::{Due, zones::Zones};
+use self::{kernel::Kernel, keys::Keys, time::Times};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -23,6 +25,10 @@ pub enum Part {
     Kernel,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// The clock on the wall has come to what is due, or was set.
+    Wall,
+    /// The machine's time zone may be another.
+    Zone,
 }
 
 /// What an image before this one has left to the sources.
@@ -38,20 +44,23 @@ pub struct Past<'p> {
 impl<'p> Past<'p> {
     /// There was none.
     #[must_use]
-    pub const fn none(engine: &'p Engine) -> Self {
-        Self { engine, waiting: &[], records: Records {} }
+    pub fn none(engine: &'p Engine) -> Self {
+        Self { engine, waiting: &[], records: Records::default() }
     }
 }
 
 /// What sources save for the image after them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Records {}
+pub struct Records {
+    time: time::Records,
+}
 
 /// All of them.
 #[derive(Debug)]
 pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
+    times: Times,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -64,9 +73,11 @@ impl Sources {
             kernel: if is_machine { Kernel::new(shell).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            times: Times::new(shell, past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
+        sources.times.go_on(shell, past);
         sources
     }
 
@@ -85,6 +96,8 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Wall => self.times.ready(shell),
+            Part::Zone => self.times.zone_changed(shell),
         }
     }
 
@@ -98,13 +111,34 @@ impl Sources {
     pub fn tick(&mut self, _shell: &mut Shell<'_>) {}
 
     /// A condition waits for what this pattern names.
-    pub fn watch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn watch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if pattern.name == Appointment::EVENT {
+            self.times.watch(shell, pattern);
+        }
+    }
 
     /// No condition does any longer.
-    pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn unwatch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if pattern.name == Appointment::EVENT {
+            self.times.unwatch(shell, pattern);
+        }
+    }
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+    pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.times.told(shell, event);
+    }
+
+    /// When calendars are due.
+    #[must_use]
+    pub fn calendars(&self) -> Vec<Due> {
+        self.times.due()
+    }
+
+    /// What people should know that no job is to blame for.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        self.times.take_warnings()
+    }
 
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
@@ -113,13 +147,19 @@ impl Sources {
 
     /// What the image after this one needs.
     #[must_use]
-    pub const fn records(&self) -> Records {
-        Records {}
+    pub fn records(&self) -> Records {
+        Records { time: self.times.records() }
     }
 
     /// Their bounds, and how far they are used.
     #[must_use]
-    pub const fn limits(&self) -> Vec<Limit> {
-        Vec::new()
+    pub fn limits(&self) -> Vec<Limit> {
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        vec![Limit {
+            name: "times",
+            value: count(MAX_ALARMS),
+            used: Some(count(self.times.len())),
+            what: "times on the wall that jobs ask for; with timers, so many more are not kept",
+        }]
     }
 }
