@@ -27,6 +27,7 @@ mod order;
 mod process;
 mod report;
 pub mod simulate;
+mod socket;
 mod state;
 mod work;
 
@@ -51,5 +52,9 @@ pub(crate) use order::job_named;
 pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order, says_order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
+pub use socket::{
+    ADDRESS_KINDS, Address, CONNECTION, Connections, Family, Listener, MAX_SOCKETS, NoSocket, OnConnection,
+    SOCKET_EVENT, SOCKET_JOB, Socket, Transport, awaits_connections, listeners, own_sockets,
+};
 pub use state::{Cue, Ending, Failure, Goal, Hook, Main, Next, Phase, Pid, State};
-pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work, WorkId};
+pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Work, WorkId};

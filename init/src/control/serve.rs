@@ -179,6 +179,7 @@ impl Control {
                 pushed(shell, Input::Ended { name: fact.name, identity: fact.identity })
             }
             Request::SetMode(mode) => pushed(shell, Input::Mode { mode, origin: caller.origin() }),
+            Request::EnumerateDevices(devices) => Step::AnswerAndOrder(json!({}), Order::Devices(devices)),
             Request::GetMode => {
                 Step::Answer(Ok(json!({ "mode": views.engine.mode().map(|mode| mode.as_str()) })))
             }
@@ -384,6 +385,10 @@ impl Caller<'_> {
             Ok((job, instance)) => Ok((job.name.as_str().into(), instance)),
             Err(Outcome::UnknownJob) => Err(outcome::unknown_job(&job)),
             Err(Outcome::UnknownInstance(instance)) => Err(outcome::unknown_instance(&job, &instance)),
+            // Whose instances are connections: nobody knows their numbers by heart.
+            Err(Outcome::MissingVariable(name)) if *name == *jobs::CONNECTION => {
+                Ok((job.as_str().into(), Text::default()))
+            }
             Err(Outcome::MissingVariable(name)) => Err(outcome::missing_variable(&job, &name, self.views)),
             Err(
                 other @ (Outcome::Done

@@ -11,7 +11,7 @@ use super::{
     draft::Draft,
     life,
     raw::{Node, Shape},
-    setup,
+    setup, sockets,
 };
 use crate::{Again, Kind, Need, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role};
 
@@ -68,7 +68,8 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("normal_exit", life::normal_exit),
     entry("kill", life::kill),
     entry("main", |draft, node| draft.job.is_purpose = draft.truth(node)),
-    entry("reload_on", setup::reload_on),
+    entry("reload_on", |draft, node| draft.job.reload_on = setup::files(draft, node)),
+    entry("restart_on", |draft, node| draft.job.restart_on = setup::files(draft, node)),
     entry("watchdog", |draft, node| draft.work.watchdog = draft.some_delay(node)),
     entry("console", setup::console),
     entry("chdir", |draft, node| draft.work.chdir = draft.path(node)),
@@ -84,7 +85,9 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("oom", setup::oom),
     entry("limits", setup::limits),
     entry("cgroup", setup::cgroup),
-    entry("sockets", setup::sockets),
+    entry("sockets", sockets::sockets),
+    entry("on_connection", sockets::on_connection),
+    entry("connections", sockets::connections),
 ];
 
 fn kind(draft: &mut Draft<'_>, node: &Node<'_>) {

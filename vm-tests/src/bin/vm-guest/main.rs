@@ -3,7 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod devices;
+mod events;
+mod forge;
 mod observe;
+mod peer;
 mod proc;
 mod zombies;
 
@@ -26,15 +30,22 @@ fn main() -> ExitCode {
     let done = match words.next().as_deref() {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
+        Some("talk") => peer::talk(&words.collect::<Vec<_>>()),
+        Some("send") => peer::send(&words.collect::<Vec<_>>()),
+        Some("flood") => peer::flood(&words.collect::<Vec<_>>()),
+        Some("answer") => peer::answer(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
+        Some("devices") => devices::compare(),
+        Some("forge") => forge::run(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
-             `vm-guest apart GROUP COMMAND`",
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
+             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
+             `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
         )),
     };
     match done {
