@@ -119,12 +119,8 @@ impl Sources {
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
-<<<<<<< HEAD
-        sources.pass_mounts_on(shell.now);
-=======
         sources.times.go_on(shell, past);
-        sources.pass_mounts_on();
->>>>>>> time
+        sources.pass_mounts_on(shell.now);
         sources.paths.begin(shell.now);
         sources
     }
