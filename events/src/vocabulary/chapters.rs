@@ -61,13 +61,13 @@ const KEYS: Chapter = Chapter {
 
 const PRESSURE: Chapter = Chapter { title: "Pressure", teller: Teller::Onset, events: &[], facts: &[] };
 
-/// What the kernel tells of every device.
+/// What every message about a device tells, and some of what it tells of many.
 const OF_A_DEVICE: &[&str] = &[
     "KERNEL",
     "DEVPATH",
-    "ACTION",
-    "SUBSYSTEM",
     "DEVNAME",
+    "SUBSYSTEM",
+    "ACTION",
     "DEVTYPE",
     "MAJOR",
     "MINOR",
@@ -76,6 +76,10 @@ const OF_A_DEVICE: &[&str] = &[
     "SEQNUM",
 ];
 
+/// What of that lasts.
+const OF_DEVICES: &[&str] =
+    &["KERNEL", "DEVPATH", "DEVNAME", "SUBSYSTEM", "DEVTYPE", "MAJOR", "MINOR", "INTERFACE", "IFINDEX"];
+
 const DEVICES: Chapter = Chapter {
     title: "Devices",
     teller: Teller::Onset,
@@ -83,13 +87,18 @@ const DEVICES: Chapter = Chapter {
         Word::open("*-device-added", OF_A_DEVICE, "a device has come"),
         Word::open("*-device-removed", OF_A_DEVICE, "a device has gone"),
         Word::open("*-device-changed", OF_A_DEVICE, "something about a device has changed"),
+        Word::open("*-device-move", OF_A_DEVICE, "a device has another name or place"),
+        Word::open("*-device-bind", OF_A_DEVICE, "a driver has taken over a device"),
+        Word::open("*-device-unbind", OF_A_DEVICE, "a driver has let go of a device"),
+        Word::open("*-device-online", OF_A_DEVICE, "a device can be used again"),
+        Word::open("*-device-offline", OF_A_DEVICE, "a device cannot be used for now"),
         // Written out to be guessed and completed.
         Word::open("block-device-added", OF_A_DEVICE, "a disk or a part of one has come"),
         Word::open("block-device-removed", OF_A_DEVICE, "a disk or a part of one has gone"),
         Word::open("usb-device-added", OF_A_DEVICE, "something on the USB has come"),
         Word::open("usb-device-removed", OF_A_DEVICE, "something on the USB has gone"),
     ],
-    facts: &[Word::open("device", OF_A_DEVICE, "the device is there")],
+    facts: &[Word::open("device", OF_DEVICES, "the device is there")],
 };
 
 const NETWORK: Chapter = Chapter {

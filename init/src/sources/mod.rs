@@ -171,17 +171,15 @@ impl Sources {
     }
 
     /// Devices as udev's database knows them, from a process that can read it.
-    pub fn devices_enumerated(&mut self, shell: &mut Shell<'_>, devices: &[Args]) {
-        if let Some(known) = &mut self.devices {
-            known.enumerated(shell, devices);
+    pub fn devices_enumerated(&mut self, shell: &mut Shell<'_>, listed: &[Args]) {
+        if let Some(devices) = &mut self.devices {
+            devices.enumerated(shell, listed);
         }
     }
 
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        let mut limits = self.sockets.limits();
-        limits.extend(self.devices.iter().flat_map(Devices::limits));
-        limits
+        self.devices.iter().flat_map(Devices::limits).chain(self.sockets.limits()).collect()
     }
 }

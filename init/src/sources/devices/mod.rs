@@ -5,7 +5,6 @@
 //! that is not so. All devices are looked at once in a boot, after a udevd has come or gone, and whenever the kernel had
 //! no room for a message.
 
-mod enumerated;
 mod folder;
 mod look;
 mod socket;
@@ -16,7 +15,7 @@ mod udevd;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use events::{Args, Identity, Text, Time, Uevent, Value, device_event};
+use events::{Args, Identity, Text, Time, Uevent, Value, device_event, lasting};
 
 use self::{
     folder::{Folders, Found, identity},
@@ -168,6 +167,23 @@ impl Devices {
             }
         }
         come
+    }
+
+    /// Somebody of root's has asked libudev of these devices. What is there counts, and what is known besides stays.
+    pub fn enumerated(&mut self, shell: &mut Shell<'_>, listed: &[Args]) {
+        for args in if self.is_held { &[] } else { listed } {
+            let (Some(path), Some(subsystem)) = (args.get("DEVPATH"), args.get("SUBSYSTEM")) else {
+                continue;
+            };
+            let Some(found) = self.folders.describe(path, subsystem, true) else { continue };
+            if identity(args).is_some_and(|said| said != found.identity) {
+                continue;
+            }
+            let both = args.iter().chain(found.args.iter()).map(|(key, value)| (key.clone(), value.clone()));
+            let args = lasting(path, subsystem, both);
+            self.asked.remove(path);
+            self.see(shell, &Found { args, ..found });
+        }
     }
 
     /// udevd's process has ended.
