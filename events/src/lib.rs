@@ -26,6 +26,8 @@ pub mod control;
 mod event;
 mod fact;
 mod glob;
+mod mountinfo;
+mod path;
 mod pattern;
 mod template;
 mod text;
@@ -42,6 +44,8 @@ pub use condition::{
 pub use event::{Event, EventError};
 pub use fact::{Fact, Identity};
 pub use glob::glob_matches;
+pub use mountinfo::{Mount, mountinfo};
+pub use path::{MAX_PARTS, MAX_PATH, PathPattern, PathPatternError, Reached};
 pub use pattern::{Match, MatchKey, Pattern, Want};
 pub use template::{Piece, Template, TemplateError};
 pub use text::{Key, Name, TextError, Value};

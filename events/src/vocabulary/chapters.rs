@@ -136,6 +136,11 @@ const TIME: Chapter = Chapter {
             "the time has come that a condition names",
         ),
         Word::new(
+            "calendar-ask",
+            &[],
+            "there are times that catch up: who knows when they came last tells it",
+        ),
+        Word::new(
             "calendar-last",
             &["AT", "TZ", "JITTER", "CATCH_UP", "JOB", "TIME"],
             "when a time that catches up had come last, before this boot",
@@ -144,30 +149,35 @@ const TIME: Chapter = Chapter {
     facts: &[],
 };
 
+/// What is told of a file. `SETTLE` is for conditions only.
+const OF_A_FILE: &[&str] = &["FILE", "EVENT", "MATCH", "ESCAPED", "SETTLE"];
+/// What is told of a mount.
+const OF_A_MOUNT: &[&str] = &["MOUNTPOINT", "DEVICE", "TYPE", "OPTIONS", "ROOT", "ESCAPED"];
+
 const FILES: Chapter = Chapter {
     title: "Files",
     teller: Teller::Onset,
     events: &[
-        Word::open("file", &["FILE", "EVENT"], "a file has changed that a condition names"),
-        Word::open("path", &["FILE"], "a file is there that a condition names"),
+        Word::new("file", OF_A_FILE, "a file has come, changed or gone that a condition names"),
+        Word::new("file-changed", OF_A_FILE, "the same, of files that `reload_on` and `restart_on` name"),
     ],
-    facts: &[Word::open("path", &["FILE"], "the file is there")],
+    facts: &[Word::new("path", &["PATH", "MATCH", "ESCAPED"], "a file is there that a condition names")],
 };
 
 const MOUNTS: Chapter = Chapter {
     title: "Mounts",
     teller: Teller::Onset,
     events: &[
-        Word::open("mounting", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system is about to be mounted"),
-        Word::open("mounted", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system was mounted"),
-        Word::open("unmounted", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system was unmounted"),
+        Word::new("mounted", OF_A_MOUNT, "a file system was mounted, or is at `startup`"),
+        Word::new("remounted", OF_A_MOUNT, "a file system has other options"),
+        Word::new("unmounted", OF_A_MOUNT, "a file system was unmounted"),
         Word::open("virtual-filesystems", &[], "what the kernel keeps in memory is mounted"),
         Word::open("local-filesystems", &[], "what is on disks of this machine is mounted"),
         Word::open("remote-filesystems", &[], "what is on other machines is mounted"),
         Word::open("all-swaps", &[], "all swap space is in use"),
         Word::open("filesystem", &[], "all file systems are mounted that the boot waits for"),
     ],
-    facts: &[Word::open("mount", &["MOUNTPOINT", "DEVICE", "TYPE"], "the file system is mounted")],
+    facts: &[Word::new("mount", OF_A_MOUNT, "the file system is mounted")],
 };
 
 const SOCKETS: Chapter = Chapter {

@@ -168,6 +168,7 @@ impl Machine {
                 self.emit(Event::new(Name::constant("startup")));
             }
         }
+        self.sources.loaded(&mut self.core.shell());
         for event in self.core.options.events.clone() {
             self.emit(event);
         }

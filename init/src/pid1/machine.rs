@@ -200,6 +200,12 @@ impl Machine {
         for (level, text) in self.sources.sockets.take_said() {
             self.say(level, &text);
         }
+        for warning in self.sources.take_warnings() {
+            let jobs = warning.about.as_ref().map(|pattern| self.engine.who_waits_for(pattern));
+            let jobs: Vec<String> = jobs.iter().flatten().map(|job| format!("`{job}`")).collect();
+            let whose = if jobs.is_empty() { String::new() } else { format!("job {}: ", jobs.join(", ")) };
+            self.say(Level::Warning, &format!("{whose}{}", warning.text));
+        }
     }
 
     fn hear(&mut self, token: Token, ready: Ready) {

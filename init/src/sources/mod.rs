@@ -8,16 +8,24 @@
 mod devices;
 mod keys;
 pub mod known;
+mod mounts;
+mod paths;
 pub mod sockets;
+mod time;
 
-use events::{Args, Event, Pattern, Time};
-use jobs::{Engine, Input};
+use events::{Args, Event, Pattern, Time, calendar::Appointment};
+use jobs::{Engine, Input, MAX_ALARMS};
 use serde::{Deserialize, Serialize};
 
+pub use self::time::{Due, zones::Zones};
 use self::{
     devices::{Come, Devices},
     keys::Keys,
+    known::Known,
+    mounts::Mounts,
+    paths::Paths,
     sockets::Sockets,
+    time::Times,
 };
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
@@ -30,8 +38,25 @@ pub enum Part {
     Udevd,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// Something was mounted or unmounted: before files are looked at there.
+    Mounts,
+    /// Something has happened in a folder.
+    Paths,
     /// Somebody has connected to a socket of a job's, at this place.
     Socket(u32),
+    /// The clock on the wall has come to what is due, or was set.
+    Wall,
+    /// The machine's time zone may be another.
+    Zone,
+}
+
+/// Something that could not be done, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What.
+    pub text: String,
+    /// On behalf of the conditions that name this.
+    pub about: Option<Pattern>,
 }
 
 /// What an image before this one has left to the sources.
@@ -57,6 +82,12 @@ impl<'p> Past<'p> {
 pub struct Records {
     /// Of connections that were accepted for jobs.
     pub sockets: sockets::Records,
+    /// Of mounts.
+    pub mounts: mounts::Records,
+    /// Of files.
+    pub paths: paths::Records,
+    /// Of times on the wall.
+    pub time: time::Records,
 }
 
 /// All of them.
@@ -64,8 +95,11 @@ pub struct Records {
 pub struct Sources {
     devices: Option<Devices>,
     keys: Option<Keys>,
+    mounts: Mounts,
+    paths: Paths,
     /// Sockets that jobs have.
     pub sockets: Sockets,
+    times: Times,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -78,10 +112,16 @@ impl Sources {
             devices: if is_machine { Devices::new(shell, past).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            mounts: Mounts::new(shell, past),
+            paths: Paths::new(shell, past),
             sockets: Sockets::new(past),
+            times: Times::new(shell, past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
+        sources.times.go_on(shell, past);
+        sources.pass_mounts_on(shell.now);
+        sources.paths.begin(shell.now);
         sources
     }
 
@@ -97,12 +137,19 @@ impl Sources {
                     devices.udevd_ended(shell);
                 }
             }
+            Part::Mounts => {
+                self.mounts.ready(shell);
+                self.pass_mounts_on(shell.now);
+            }
+            Part::Paths => self.paths.ready(shell),
             Part::Keys(number) => {
                 if let Some(keys) = &mut self.keys {
                     keys.ready(shell, number);
                 }
             }
             Part::Socket(place) => self.sockets.heard(shell, place),
+            Part::Wall => self.times.ready(shell),
+            Part::Zone => self.times.zone_changed(shell),
         }
     }
 
@@ -137,8 +184,18 @@ impl Sources {
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
+        if self.mounts.is_busy() {
+            return Some(Time(1));
+        }
         let devices = self.devices.as_ref().and_then(Devices::deadline);
-        [devices, self.sockets.deadline()].into_iter().flatten().min()
+        [devices, self.sockets.deadline(), self.paths.deadline()].into_iter().flatten().min()
+    }
+
+    /// Files are looked at again where something was mounted.
+    fn pass_mounts_on(&mut self, now: Time) {
+        if let Some(moved) = self.mounts.take_moved() {
+            self.paths.mounts_changed(now, &moved.points, moved.far);
+        }
     }
 
     /// Does what is due.
@@ -146,17 +203,50 @@ impl Sources {
         let come = self.devices.as_mut().map(|devices| devices.tick(shell));
         self.have_come(shell, come);
         self.sockets.tick(shell);
+        if self.mounts.is_busy() {
+            self.mounts.work(shell);
+            self.pass_mounts_on(shell.now);
+        }
+        if self.paths.deadline().is_some_and(|at| at <= shell.now) {
+            self.paths.tick(shell);
+        }
     }
 
     /// A condition waits for what this pattern names.
-    pub fn watch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn watch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if pattern.name == Appointment::EVENT {
+            self.times.watch(shell, pattern);
+        }
+        if Paths::is_meant(&pattern.name) {
+            self.paths.watch(pattern);
+        }
+    }
 
     /// No condition does any longer.
-    pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn unwatch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if pattern.name == Appointment::EVENT {
+            self.times.unwatch(shell, pattern);
+        }
+        if Paths::is_meant(&pattern.name) {
+            self.paths.unwatch(shell, pattern);
+        }
+    }
 
     /// An event is being worked off, whoever sent it.
     pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.times.told(shell, event);
         self.sockets.told(shell, event);
+    }
+
+    /// When calendars are due.
+    #[must_use]
+    pub fn calendars(&self) -> Vec<Due> {
+        self.times.due()
+    }
+
+    /// The first jobs are loaded: what was there before them is told to those who wait for it.
+    pub fn loaded(&mut self, shell: &mut Shell<'_>) {
+        self.mounts.started(shell);
     }
 
     /// Whether a watchdog has come since this was asked last.
@@ -167,7 +257,21 @@ impl Sources {
     /// What the image after this one needs.
     #[must_use]
     pub fn records(&self) -> Records {
-        Records { sockets: self.sockets.records() }
+        Records {
+            sockets: self.sockets.records(),
+            mounts: self.mounts.records(),
+            paths: self.paths.records(),
+            time: self.times.records(),
+        }
+    }
+
+    /// What could not be done, since the last call.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        let mut warnings = self.mounts.take_warnings();
+        warnings.append(&mut self.paths.take_warnings());
+        let texts = self.times.take_warnings().into_iter();
+        warnings.extend(texts.map(|text| Warning { text, about: None }));
+        warnings
     }
 
     /// Devices as udev's database knows them, from a process that can read it.
@@ -180,6 +284,15 @@ impl Sources {
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        self.devices.iter().flat_map(Devices::limits).chain(self.sockets.limits()).collect()
+        let devices = self.devices.iter().flat_map(Devices::limits);
+        let others = [self.sockets.limits(), self.mounts.limits(), self.paths.limits()];
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let times = Limit {
+            name: "times",
+            value: count(MAX_ALARMS),
+            used: Some(count(self.times.len())),
+            what: "times on the wall that jobs ask for; with timers, so many more are not kept",
+        };
+        devices.chain(others.into_iter().flatten()).chain([times]).collect()
     }
 }
