@@ -26,6 +26,7 @@ mod event;
 mod fact;
 mod glob;
 mod pattern;
+pub mod rtnetlink;
 mod template;
 mod text;
 mod time;
