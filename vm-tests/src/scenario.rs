@@ -49,6 +49,10 @@ enum Act {
     Type(String),
     /// Plugs a network card in.
     PlugCard(String),
+    /// Plugs a network card in that is connected to something that gives out addresses.
+    PlugUplink(String),
+    /// Pulls the cable out of a card, or puts it back.
+    SetLink(String, bool),
     /// Plugs a disk in.
     PlugDisk(String),
     /// Pulls out what was plugged in.
@@ -149,8 +153,14 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "type" => Act::Type(rest.to_owned()),
         "plug" => match rest.split_once(' ') {
             Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
+            Some(("uplink", id)) => Act::PlugUplink(id.trim().to_owned()),
             Some(("disk", id)) => Act::PlugDisk(id.trim().to_owned()),
-            _ => return Err("it is `plug nic NAME` or `plug disk NAME`".into()),
+            _ => return Err("it is `plug nic NAME`, `plug uplink NAME` or `plug disk NAME`".into()),
+        },
+        "cable" => match rest.split_once(' ') {
+            Some((id, "in")) => Act::SetLink(id.to_owned(), true),
+            Some((id, "out")) => Act::SetLink(id.to_owned(), false),
+            _ => return Err("it is `cable NAME in` or `cable NAME out`".into()),
         },
         "unplug" => Act::Unplug(text()?),
         "powerdown" => Act::PushPower,
@@ -243,6 +253,8 @@ impl Player {
             Act::WaitSerial(text) => self.machine()?.until_console(text, limit),
             Act::Type(text) => self.machine()?.type_in(format!("{text}\n").as_bytes()),
             Act::PlugCard(id) => self.machine()?.plug_card(id),
+            Act::PlugUplink(id) => self.machine()?.plug_uplink(id),
+            Act::SetLink(id, up) => self.machine()?.set_link(id, *up),
             Act::PlugDisk(id) => self.machine()?.plug_disk(id),
             Act::Unplug(id) => self.machine()?.unplug(id),
             Act::PushPower => self.machine()?.push_power(),
@@ -383,7 +395,8 @@ mod tests {
             ("  = a", 1, "nothing stands before it"),
             ("boot\n = a", 2, "only a command can be expected to give something"),
             ("guest true\n ? a", 2, "`? a` begins with none of `=` `*` `-` `!`"),
-            ("plug lamp", 1, "it is `plug nic NAME` or `plug disk NAME`"),
+            ("plug lamp", 1, "it is `plug nic NAME`, `plug uplink NAME` or `plug disk NAME`"),
+            ("cable eth0", 1, "it is `cable NAME in` or `cable NAME out`"),
             ("guest", 1, "`guest` wants more"),
         ] {
             assert_eq!(steps(text), Err((line, why.to_owned())), "{text}");

@@ -8,12 +8,13 @@
 mod kernel;
 mod keys;
 pub mod known;
+mod network;
 
 use events::{Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys};
+use self::{kernel::Kernel, keys::Keys, network::Network};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -23,6 +24,8 @@ pub enum Part {
     Kernel,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// The kernel tells of links, addresses and routes.
+    Network,
 }
 
 /// What an image before this one has left to the sources.
@@ -52,6 +55,7 @@ pub struct Records {}
 pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
+    network: Network,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -64,6 +68,7 @@ impl Sources {
             kernel: if is_machine { Kernel::new(shell).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            network: Network::new(shell, past, !is_machine),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -85,17 +90,20 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Network => self.network.ready(shell),
         }
     }
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Time> {
-        None
+    pub fn deadline(&self) -> Option<Time> {
+        self.network.deadline()
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, _shell: &mut Shell<'_>) {}
+    pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.network.tick(shell);
+    }
 
     /// A condition waits for what this pattern names.
     pub fn watch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
@@ -104,7 +112,9 @@ impl Sources {
     pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+    pub fn told(&mut self, shell: &mut Shell<'_>, _event: &Event) {
+        self.network.told(shell);
+    }
 
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
@@ -119,7 +129,7 @@ impl Sources {
 
     /// Their bounds, and how far they are used.
     #[must_use]
-    pub const fn limits(&self) -> Vec<Limit> {
-        Vec::new()
+    pub fn limits(&self) -> Vec<Limit> {
+        self.network.limits()
     }
 }

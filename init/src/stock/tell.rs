@@ -45,6 +45,14 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
     }
 }
 
+/// Begins a fact: `NAME KEY=VALUE...`. It ends with the job that this runs in.
+pub fn set(task: &mut Task, words: &[String]) {
+    match words.split_first() {
+        Some((name, args)) => call(task, "SetFact", &json!({ "name": name, "args": args })),
+        None => task.misused("set: the fact's name is missing"),
+    }
+}
+
 /// A line for the log, and through the kernel for the console, even a quiet one.
 pub fn console(what: impl Display) {
     let line = format!("<3>onset: {what}\n");

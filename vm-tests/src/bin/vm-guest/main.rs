@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod link;
 mod observe;
 mod proc;
 mod zombies;
@@ -27,13 +28,14 @@ fn main() -> ExitCode {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
+        Some("link") => link::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
              `vm-guest apart GROUP COMMAND`",
         )),
     };
