@@ -31,6 +31,7 @@ mod template;
 mod text;
 mod time;
 mod uevent;
+pub mod vocabulary;
 
 pub use args::{Args, MAX_ARGS};
 pub use bus::{Bus, BusFull, Fold};

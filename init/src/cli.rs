@@ -10,6 +10,7 @@ mod connection;
 mod emit;
 mod exit;
 mod graph;
+mod known;
 mod log;
 mod machine;
 mod order;

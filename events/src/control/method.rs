@@ -1,7 +1,9 @@
 //! The table of methods: what each is called, who may call it, and how its parameters are read.
 
+use alloc::{format, string::String};
+
 use super::{Call, Fault, Fields, Going, INTERFACE, LogLevel, Request, SERVICE, Target, Wish};
-use crate::{Event, Fact, Identity, Name};
+use crate::{Event, Fact, Identity, Name, vocabulary::is_own_fact};
 
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +38,6 @@ pub struct Method {
     pub answers: Answers,
     read: fn(&mut Fields) -> Result<Request, Fault>,
 }
-
-/// Facts that the engine alone sets: they follow from how jobs are.
-const OWN_FACTS: [&str; 2] = ["running", "mode"];
 
 impl Method {
     /// The method of this full name.
@@ -154,8 +153,8 @@ fn act(wish: Wish, fields: &mut Fields) -> Result<Request, Fault> {
 
 fn fact(fields: &mut Fields) -> Result<Fact, Fault> {
     let name = fields.name("name")?;
-    if OWN_FACTS.contains(&name.as_str()) {
-        return Err(Fault::parameter("name", "is a fact that follows from how jobs are"));
+    if is_own_fact(&name) {
+        return Err(Fault::parameter("name", own_fact(&name)));
     }
     let fact = Fact::named(name, fields.args("args")?);
     Ok(match fields.instance("id")? {
@@ -164,9 +163,19 @@ fn fact(fields: &mut Fields) -> Result<Fact, Fault> {
     })
 }
 
+/// Why a fact is not anybody's to set.
+fn own_fact(name: &str) -> String {
+    let instead = match name {
+        "mode" => "change it with SetMode (`onsetctl mode NAME`)",
+        "running" | "provided" => "it follows from how jobs are",
+        _ => "it follows from how the world is",
+    };
+    format!("`{name}` is a fact that only Onset tells of: {instead}")
+}
+
 #[cfg(test)]
 mod tests {
-    use alloc::{collections::BTreeSet, format, string::String, string::ToString as _, vec::Vec};
+    use alloc::{collections::BTreeSet, string::ToString as _, vec::Vec};
 
     use super::{super::*, *};
 
@@ -220,11 +229,16 @@ mod tests {
             "parameter `kind`: `off` is none of poweroff, reboot, halt, kexec",
         );
         refused("SwitchRoot", r#"{"root":"/a/../b"}"#, "parameter `root`: has an empty part, `.` or `..`");
-        refused(
-            "SetFact",
-            r#"{"name":"running"}"#,
-            "parameter `name`: is a fact that follows from how jobs are",
-        );
+        for (name, why) in [
+            ("running", "it follows from how jobs are"),
+            ("device", "it follows from how the world is"),
+            ("mode", "change it with SetMode (`onsetctl mode NAME`)"),
+        ] {
+            let parameters = format!(r#"{{"name":"{name}"}}"#);
+            let message = format!("parameter `name`: `{name}` is a fact that only Onset tells of: {why}");
+            refused("SetFact", &parameters, &message);
+            refused("UnsetFact", &parameters, &message);
+        }
         refused("Fly", "{}", "there is no method `org.onset.Manager.Fly`");
         assert_eq!(request("org.other.X", "{}"), Err(Fault::Interface("org.other".into())));
         assert_eq!(request("", "{}"), Err(Fault::Interface(String::new())));

@@ -1,4 +1,4 @@
-//! `onsetctl events`: everything that happens, as it happens.
+//! `onsetctl events`: everything that happens, as it happens; or what there is that may happen.
 
 use std::{
     io::{self, Write as _, stdout},
@@ -12,6 +12,7 @@ use super::{
     Outcome, colours,
     connection::Connection,
     exit::{DONE, FAILED, Trouble, clean},
+    known,
     say::{self, part},
 };
 
@@ -27,10 +28,16 @@ pub(super) struct Events {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Print the events and facts that Onset knows of, with what is known of each; nothing runs for that
+    #[arg(long, conflicts_with = "number")]
+    known: bool,
 }
 
 impl Events {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
+        if self.known {
+            return known::list(self.name.as_deref(), self.json);
+        }
         let mut connection = Connection::open(socket);
         let mut left = self.number.unwrap_or(u64::MAX);
         loop {

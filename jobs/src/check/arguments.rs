@@ -2,9 +2,16 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use events::{MatchKey, Pattern, Want, parse_delay};
+use events::{
+    MatchKey, Pattern, Want, parse_delay,
+    vocabulary::{self, Word},
+};
 
-use super::{View, place_of_leaf, report};
+use super::{
+    View,
+    events::{OF_A_JOB, keys_of},
+    levels, place_of, place_of_leaf, report,
+};
 use crate::{
     Job, Report, Severity, did_you_mean,
     formats::{Described, Role},
@@ -28,7 +35,64 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
             }
         }
         instance_variables(described, reports);
+        unlikely_keys(view, described, reports);
     }
+}
+
+/// Arguments that events and facts of the world may have, but that are nearly one which is known of them; of facts
+/// whose arguments are always the same, any other.
+fn unlikely_keys(view: &View<'_>, described: &Described, reports: &mut Vec<Report>) {
+    let on = [(Role::StartOn, &described.job.start_on), (Role::StopOn, &described.job.stop_on)];
+    let mut told = Vec::new();
+    for (role, condition) in on {
+        for (at, leaf) in condition.iter().flat_map(|condition| condition.leaves()).enumerate() {
+            let name = &leaf.pattern.name;
+            let word = vocabulary::event(name).filter(|word| word.is_open && !OF_A_JOB.contains(&word.name));
+            let word = word.filter(|_| !view.known.is_emitted_by_jobs(name) && !is_time(&leaf.pattern));
+            if let Some((message, help)) =
+                word.and_then(|word| unlikely_key(view, &leaf.pattern, word, "event"))
+            {
+                told.push((
+                    message,
+                    help,
+                    place_of_leaf(described, role, at, None, "hardly ever happens so"),
+                ));
+            }
+        }
+    }
+    for (pattern, _) in described.job.holds_while.iter().flat_map(levels::leaves) {
+        let word = vocabulary::fact(&pattern.name).filter(|_| !view.known.is_set_by_jobs(&pattern.name));
+        if let Some((message, help)) = word.and_then(|word| unlikely_key(view, pattern, word, "fact")) {
+            told.push((
+                message,
+                help,
+                place_of(described, Role::While, &pattern.name, "hardly ever holds so"),
+            ));
+        }
+    }
+    for (message, help, place) in told.into_iter().take(MAX_TOLD) {
+        reports.push(report(Severity::Warning, "unknown-key", message, vec![place]).help(help));
+    }
+}
+
+fn unlikely_key(view: &View<'_>, pattern: &Pattern, word: &Word, kind: &str) -> Option<(String, String)> {
+    pattern.matches.iter().find_map(|wanted| {
+        let MatchKey::Named(key) = &wanted.key else { return None };
+        if word.keys.contains(&key.as_str()) {
+            return None;
+        }
+        let help = match view.known.nearest_key(word, key) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if word.is_open => return None,
+            None => keys_of(word),
+        };
+        Some((format!("{kind} `{}` has no argument `{key}`", pattern.name), help))
+    })
+}
+
+/// Whether [`strange_time`] looks at it.
+fn is_time(pattern: &Pattern) -> bool {
+    matches!(pattern.name.as_str(), "calendar" | "timer")
 }
 
 /// What is wrong with the arguments of `calendar` or `timer`, and what to write.

@@ -2,7 +2,10 @@
 
 use alloc::{format, string::String, vec, vec::Vec};
 
-use events::{Condition, Key, MatchKey, Pattern, Want};
+use events::{
+    Condition, Key, MatchKey, Pattern, Want,
+    vocabulary::{self, Word},
+};
 
 use super::{View, place_of_leaf, report};
 use crate::{
@@ -43,13 +46,23 @@ fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
             .map(Never::Job)
             .or_else(|| strange_key(view, pattern).map(Never::Argument));
     }
-    (!view.known.is_event(&pattern.name)).then_some(Never::Event)
+    if !view.known.is_event(&pattern.name) {
+        return Some(Never::Event);
+    }
+    strange_key(view, pattern).map(Never::Argument)
 }
 
-/// A key that no event of a job's life has: the engine gives some, and jobs `export` more.
+/// A key that no such event has: of a job's life, the engine gives some, and jobs `export` more. Others may have any
+/// unless Onset alone emits them and always with the same.
 fn strange_key<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p Key> {
+    let word = vocabulary::event(&pattern.name)?;
+    let of_a_job = OF_A_JOB.contains(&word.name);
+    if !of_a_job && (word.is_open || view.known.is_emitted_by_jobs(&pattern.name)) {
+        return None;
+    }
+    let is_known = |key: &Key| word.keys.contains(&key.as_str()) || of_a_job && view.known.is_exported(key);
     pattern.matches.iter().find_map(|wanted| match &wanted.key {
-        MatchKey::Named(key) if !view.known.is_key_of_a_life(key) => Some(key),
+        MatchKey::Named(key) if !is_known(key) => Some(key),
         MatchKey::Named(_) | MatchKey::Position(_) => None,
     })
 }
@@ -92,6 +105,17 @@ fn condition_of(
     }
 }
 
+/// What is known of an event or a fact, as a help.
+pub(super) fn keys_of(word: &Word) -> String {
+    match word.keys {
+        [] => "it has no arguments".into(),
+        [key] => format!("it has `{key}`"),
+        keys => {
+            format!("it has {}", keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
 fn fault(
     view: &View<'_>,
     job: &events::Name,
@@ -125,7 +149,9 @@ fn fault(
             if dead { "never-starts" } else { "unknown-key" },
             format!("event `{}` has no argument `{key}`", pattern.name),
             place(None, "never matches"),
-            view.known.nearest_key(key).map(|meant| format!("did you mean `{meant}`?")),
+            vocabulary::event(&pattern.name)
+                .and_then(|word| view.known.nearest_key(word, key))
+                .map(|meant| format!("did you mean `{meant}`?")),
         ),
     };
     let help = help.unwrap_or_else(|| match why {
@@ -137,7 +163,10 @@ fn fault(
         }
         Never::Event => "if a program emits it, name it under `emits` in that program's job".into(),
         Never::Job(_) => "a job is named by its file".into(),
-        Never::Argument(_) => "it has those of the engine, and what the job has under `export`".into(),
+        Never::Argument(_) if OF_A_JOB.contains(&pattern.name.as_str()) => {
+            "it has those of the engine, and what the job has under `export`".into()
+        }
+        Never::Argument(_) => vocabulary::event(&pattern.name).map(keys_of).unwrap_or_default(),
     });
     report(Severity::Warning, code, format!("{cause}, so {so}"), vec![place]).help(help)
 }

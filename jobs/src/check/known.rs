@@ -2,86 +2,14 @@
 
 use alloc::{collections::BTreeSet, vec::Vec};
 
-use events::{Name, Text, glob_matches};
+use events::{
+    Name, Text, glob_matches,
+    vocabulary::{self, Word},
+};
 use hashbrown::HashMap;
 
+use super::events::OF_A_JOB;
 use crate::{Command, did_you_mean, formats::Described, load::Generation};
-
-/// Events that Onset's sources and the engine make, as globs: whoever waits for one of these waits for
-/// something that can happen without any job saying so.
-pub(super) const EVENTS: &[&str] = &[
-    // The engine.
-    "startup",
-    "starting",
-    "started",
-    "stopping",
-    "stopped",
-    "mode",
-    "shutdown",
-    // People and run levels.
-    "runlevel",
-    "control-alt-delete",
-    "keyboard-request",
-    "power-status-changed",
-    "power-button",
-    "settled",
-    // Devices, as the kernel and udev tell of them. Those written out are there to be guessed.
-    "*-device-added",
-    "*-device-removed",
-    "*-device-changed",
-    "block-device-added",
-    "block-device-removed",
-    "usb-device-added",
-    "usb-device-removed",
-    // The network.
-    "net-device-added",
-    "net-device-removed",
-    "net-device-changed",
-    "net-device-up",
-    "net-device-down",
-    "net-address-added",
-    "net-address-removed",
-    "net-default-route-added",
-    "net-default-route-removed",
-    "link-up",
-    "link-down",
-    "static-network-up",
-    "deconfiguring-networking",
-    // File systems.
-    "mounting",
-    "mounted",
-    "unmounted",
-    "virtual-filesystems",
-    "local-filesystems",
-    "remote-filesystems",
-    "all-swaps",
-    "filesystem",
-    // Time, files and sockets that a condition names.
-    "timer",
-    "calendar",
-    "file",
-    "path",
-    "socket",
-    // Levels of hook folders.
-    "import",
-    "early",
-    "start",
-    "stop",
-    "config",
-    "carp",
-    "monitor",
-    "newwanip",
-    "update",
-    "upgrade",
-    "backup",
-];
-
-/// Facts that sources and the engine set.
-const FACTS: [&str; 9] =
-    ["device", "link", "address", "route", "path", "mount", "running", "provided", "mode"];
-
-/// The arguments that events of a job's life have.
-const KEYS: [&str; 6] = ["JOB", "INSTANCE", "RESULT", "PROCESS", "EXIT_STATUS", "EXIT_SIGNAL"];
 
 /// What the name of an event has behind it when a job that it started has failed.
 const FAILED: &str = "/failed";
@@ -100,9 +28,11 @@ pub(super) struct Known<'g> {
     emitted: BTreeSet<Text>,
     /// Those of them that have a `*` or the like.
     globs: Vec<Text>,
-    /// What scripts set, beside [`FACTS`].
+    /// What scripts set, beside what is customary.
     facts: BTreeSet<Text>,
-    /// What jobs export, beside [`KEYS`].
+    /// What jobs and their scripts emit.
+    said: BTreeSet<Text>,
+    /// What jobs export, beside what all tell.
     keys: BTreeSet<&'g str>,
     /// What stands behind `start` or `restart` in a script: it may be a job that is started there.
     started: BTreeSet<Text>,
@@ -118,21 +48,22 @@ impl<'g> Known<'g> {
             emitted: BTreeSet::new(),
             globs: Vec::new(),
             facts: BTreeSet::new(),
+            said: BTreeSet::new(),
             keys: BTreeSet::new(),
             started: BTreeSet::new(),
             guesses: core::cell::Cell::new(0),
             searches: core::cell::Cell::new(0),
         };
-        EVENTS.iter().for_each(|event| known.emits(event));
+        vocabulary::events().for_each(|word| known.emits(word.name));
         for (index, described) in generation.jobs.iter().enumerate() {
             known.jobs.insert(&described.job.name, index);
             for name in described.job.provided_names() {
                 known.providers.entry(name.as_str()).or_default().push(index);
             }
-            described.work.emits.iter().for_each(|event| known.emits(event));
+            described.work.emits.iter().for_each(|event| known.says(event));
             known.keys.extend(described.job.export.iter().map(events::Key::as_str));
             said_by_scripts(described, &mut |said, name| match said {
-                Said::Emit => known.emits(name),
+                Said::Emit => known.says(name),
                 Said::Set => {
                     known.facts.insert(name.into());
                 }
@@ -142,6 +73,11 @@ impl<'g> Known<'g> {
             });
         }
         known
+    }
+
+    fn says(&mut self, event: &str) {
+        self.said.insert(event.into());
+        self.emits(event);
     }
 
     fn emits(&mut self, event: &str) {
@@ -158,9 +94,19 @@ impl<'g> Known<'g> {
         self.emitted.contains(name) || self.globs.iter().any(|glob| glob_matches(glob, name))
     }
 
-    /// Whether events of a job's life can have an argument of this name.
-    pub fn is_key_of_a_life(&self, key: &str) -> bool {
-        KEYS.contains(&key) || self.keys.contains(key)
+    /// Whether jobs or their scripts emit events of this name, with whatever arguments.
+    pub fn is_emitted_by_jobs(&self, name: &str) -> bool {
+        self.said.contains(name)
+    }
+
+    /// Whether a script sets facts of this name, with whatever arguments.
+    pub fn is_set_by_jobs(&self, name: &str) -> bool {
+        self.facts.contains(name)
+    }
+
+    /// Whether a job exports a variable of this name.
+    pub fn is_exported(&self, key: &str) -> bool {
+        self.keys.contains(key)
     }
 
     /// Whether a script may start a job of this name.
@@ -183,15 +129,19 @@ impl<'g> Known<'g> {
     /// The fact that was probably meant by a name that is none; `None` also for what a person may have
     /// thought of, or a job says that it `emits`.
     pub fn nearest_fact(&self, name: &str) -> Option<&str> {
-        if FACTS.contains(&name) || self.facts.contains(name) || self.is_event(name) {
+        if vocabulary::fact(name).is_some() || self.facts.contains(name) || self.is_event(name) {
             return None;
         }
-        self.guess(|| did_you_mean(name, FACTS.into_iter().chain(self.facts.iter().map(Text::as_str))))
+        self.guess(|| {
+            let known = vocabulary::facts().map(|word| word.name);
+            did_you_mean(name, known.chain(self.facts.iter().map(Text::as_str)))
+        })
     }
 
-    /// The argument of a job's events that was probably meant.
-    pub fn nearest_key(&self, key: &str) -> Option<&str> {
-        self.guess(|| did_you_mean(key, KEYS.into_iter().chain(self.keys.iter().copied())))
+    /// The argument of an event or a fact that was probably meant; of a job's life: also one that jobs export.
+    pub fn nearest_key(&self, word: &Word, key: &str) -> Option<&'g str> {
+        let exported = self.keys.iter().copied().filter(|_| OF_A_JOB.contains(&word.name));
+        self.guess(|| did_you_mean(key, word.keys.iter().copied().chain(exported)))
     }
 
     /// The job that was probably meant.

@@ -356,6 +356,45 @@ fn a_long_ring_of_starts_is_found_in_linear_time() {
 }
 
 #[test]
+fn arguments_that_the_world_does_not_give_are_told() {
+    let never = [
+        ("power-button KEY=1", "it has no arguments"),
+        ("shutdown KND=reboot", "did you mean `KIND`?"),
+        ("oom-kill NAME=web", "it has `JOB`, `INSTANCE`"),
+    ];
+    for (event, help) in never {
+        let job = format!("(start_on: \"{event}\")");
+        check(&[("a", &job)], &[("never-starts", event.split(' ').next().unwrap())]);
+        check_help(&[("a", &job)], help);
+    }
+    // These may have arguments that only the kernel knows of.
+    let open = [("net-device-up IFCAE=eth0", "IFACE"), ("block-device-added DEVTPYE=disk", "DEVTYPE")];
+    for (event, meant) in open {
+        let job = format!("(start_on: \"{event}\")");
+        check(&[("a", &job)], &[("unknown-key", event.split(' ').next().unwrap())]);
+        check_help(&[("a", &job)], &format!("did you mean `{meant}`?"));
+    }
+    check(&[("a", "(start_on: \"net-device-added ID_BUS=usb or net-device-up METHOD=dhcp\")")], &[]);
+    // Who emits it himself knows what he says with it.
+    let own = ("b", "(start_on: \"startup\", exec: \"onsetctl emit net-device-up IFCAE=x\")");
+    check(&[("a", "(start_on: \"net-device-up IFCAE=eth0\")"), own], &[]);
+}
+
+#[test]
+fn arguments_of_facts_that_hold_never_are_told() {
+    for (fact, help) in [
+        ("link IFCAE=eth0", "did you mean `IFACE`?"),
+        ("mode NAME=test", "it has `MODE`"),
+        ("running JBO=b", "did you mean `JOB`?"),
+    ] {
+        let files = [("a", &*format!("(while: \"{fact}\")")), ("b", X)];
+        check(&files, &[("unknown-key", fact.split(' ').next().unwrap())]);
+        check_help(&files, help);
+    }
+    check(&[("a", "(while: \"device ID_BUS=usb and carp VHID=1@eth0 ROLE=master\")")], &[]);
+}
+
+#[test]
 fn arguments_that_no_job_gives_are_told() {
     let x = ("x", "(start_on: \"startup\", export: [\"PORT\"], exec: \"/x\")");
     check(&[("a", "(start_on: \"stopped x RESLT=failed\")"), x], &[("never-starts", "stopped")]);

@@ -219,7 +219,7 @@ impl Picture {
                 }
                 if let Some(devices) = &mut self.told.devices {
                     for before in not_in(devices, shell, there) {
-                        emit(shell, Name::constant("net-device-removed"), (*before).clone());
+                        emit(shell, Name::constant("net-device-removed"), words::done(&before, "remove"));
                     }
                 }
             }
@@ -276,26 +276,19 @@ impl Picture {
 
     fn tell_device(&mut self, shell: &mut Shell<'_>, index: u32) {
         let Some(devices) = &mut self.told.devices else { return };
-        let event = |shell: &mut Shell<'_>, name, action: &Name, args: &Args| {
-            let mut args = args.clone();
-            args.push(events::Key::constant("ACTION"), Value::from(action));
-            emit(shell, name, args);
-        };
         let identity = words::of_link(index);
         match self.links.get(&index).map(|link| words::device(&link.it)) {
             Some(args) => match devices.holds(shell, &identity, &args) {
-                Change::New => {
-                    event(shell, Name::constant("net-device-added"), &Name::constant("add"), &args)
-                }
+                Change::New => emit(shell, Name::constant("net-device-added"), words::done(&args, "add")),
                 // It bears another name now.
                 Change::Changed(_) => {
-                    event(shell, Name::constant("net-device-move"), &Name::constant("move"), &args);
+                    emit(shell, Name::constant("net-device-move"), words::done(&args, "move"));
                 }
                 Change::Same => {}
             },
             None => {
                 if let Some(before) = devices.is_gone(shell, &identity) {
-                    event(shell, Name::constant("net-device-removed"), &Name::constant("remove"), &before);
+                    emit(shell, Name::constant("net-device-removed"), words::done(&before, "remove"));
                 }
             }
         }

@@ -111,11 +111,18 @@ pub fn route(way: &Way, iface: &Value) -> Args {
     ])
 }
 
+/// What an event about a network card says: what the fact does, and what was done.
+pub fn done(device: &Args, action: &'static str) -> Args {
+    let mut args = device.clone();
+    args.push(Key::constant("ACTION"), value(&action));
+    args
+}
+
 /// What the fact of a network card says where the kernel's own messages about devices do not come.
 pub fn device(link: &Link) -> Args {
     args([
         ("KERNEL", link.name.clone()),
-        ("SUBSYSTEM", Value::from(&Name::constant("net"))),
+        ("SUBSYSTEM", value(&"net")),
         ("INTERFACE", link.name.clone()),
         ("IFINDEX", value(&link.index)),
     ])
@@ -126,12 +133,12 @@ pub fn device(link: &Link) -> Args {
 pub fn net_device(link: &Args) -> Args {
     let iface = link.get("IFACE").cloned().unwrap_or_else(Value::empty);
     let loops = link.get("KIND").is_some_and(|kind| kind.as_str() == "loopback");
-    let method = if loops { Name::constant("loopback") } else { Name::constant("manual") };
+    let method = if loops { "loopback" } else { "manual" };
     args([
         ("IFACE", iface.clone()),
         ("LOGICAL", iface),
-        ("ADDRFAM", Value::from(&Name::constant("inet"))),
-        ("METHOD", Value::from(&method)),
+        ("ADDRFAM", value(&Family::Inet)),
+        ("METHOD", value(&method)),
     ])
 }
 

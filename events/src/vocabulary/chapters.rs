@@ -1,0 +1,211 @@
+//! The table: chapter by chapter, in the order of `docs/events.md`.
+
+use super::{Chapter, Teller, Word};
+
+/// All of them.
+pub const CHAPTERS: &[Chapter] = &[
+    JOBS, MACHINE, KEYS, PRESSURE, DEVICES, NETWORK, TIME, FILES, MOUNTS, SOCKETS, ONLINE, BY_HAND, UPSTART,
+];
+
+const OF_A_START: &[&str] = &["JOB", "INSTANCE"];
+const OF_AN_END: &[&str] = &["JOB", "INSTANCE", "RESULT", "PROCESS", "EXIT_STATUS", "EXIT_SIGNAL"];
+
+const JOBS: Chapter = Chapter {
+    title: "Jobs",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("starting", OF_A_START, "a job is about to start, and waits for those that this starts"),
+        Word::open("started", OF_A_START, "a job is up; of a task: it has begun"),
+        Word::open("stopping", OF_AN_END, "a job is about to stop, and waits for those that this starts"),
+        Word::open("stopped", OF_AN_END, "a job is down"),
+        Word::open("*/failed", &[], "a job has failed that the event before the `/` had started or stopped"),
+        Word::new(
+            "oom-kill",
+            &["JOB", "INSTANCE"],
+            "the kernel has killed a job's main process for want of memory",
+        ),
+    ],
+    facts: &[
+        Word::new("running", &["JOB", "INSTANCE"], "an instance of the job is up"),
+        Word::new("provided", &["NAME"], "one who provides the name is up"),
+    ],
+};
+
+const MACHINE: Chapter = Chapter {
+    title: "The machine",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("startup", &[], "the job files have been read for the first time, and nothing has run yet"),
+        Word::new("settled", &["PENDING"], "all has started that starts by itself: the boot is over"),
+        Word::new("mode", &["MODE", "PREVIOUS"], "the machine's mode has changed"),
+        Word::open(
+            "runlevel",
+            &["RUNLEVEL", "PREVLEVEL", "INIT_HALT"],
+            "a run level was asked for, or the machine goes down",
+        ),
+        Word::new("shutdown", &["KIND"], "the machine goes down, and nothing has been stopped yet"),
+    ],
+    facts: &[Word::new("mode", &["MODE"], "the machine is in this mode")],
+};
+
+const KEYS: Chapter = Chapter {
+    title: "Keys and signals",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("control-alt-delete", &[], "control, alt and delete were pressed together"),
+        Word::new("keyboard-request", &[], "alt and arrow-up were pressed on a console"),
+        Word::new("power-status-changed", &[], "whoever looks after the power supply has sent SIGPWR"),
+        Word::new("power-button", &[], "the power button was pressed"),
+    ],
+    facts: &[],
+};
+
+const PRESSURE: Chapter = Chapter { title: "Pressure", teller: Teller::Onset, events: &[], facts: &[] };
+
+/// What the kernel tells of every device.
+const OF_A_DEVICE: &[&str] = &[
+    "KERNEL",
+    "DEVPATH",
+    "ACTION",
+    "SUBSYSTEM",
+    "DEVNAME",
+    "DEVTYPE",
+    "MAJOR",
+    "MINOR",
+    "INTERFACE",
+    "IFINDEX",
+    "SEQNUM",
+];
+
+const DEVICES: Chapter = Chapter {
+    title: "Devices",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("*-device-added", OF_A_DEVICE, "a device has come"),
+        Word::open("*-device-removed", OF_A_DEVICE, "a device has gone"),
+        Word::open("*-device-changed", OF_A_DEVICE, "something about a device has changed"),
+        // Written out to be guessed and completed.
+        Word::open("block-device-added", OF_A_DEVICE, "a disk or a part of one has come"),
+        Word::open("block-device-removed", OF_A_DEVICE, "a disk or a part of one has gone"),
+        Word::open("usb-device-added", OF_A_DEVICE, "something on the USB has come"),
+        Word::open("usb-device-removed", OF_A_DEVICE, "something on the USB has gone"),
+    ],
+    facts: &[Word::open("device", OF_A_DEVICE, "the device is there")],
+};
+
+const NETWORK: Chapter = Chapter {
+    title: "Network",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("net-device-added", OF_A_DEVICE, "a network card has come"),
+        Word::open("net-device-removed", OF_A_DEVICE, "a network card has gone"),
+        Word::open("net-device-changed", OF_A_DEVICE, "something about a network card has changed"),
+        Word::open("net-device-move", OF_A_DEVICE, "a network card has another name"),
+        Word::open("net-device-up", OF_A_CARD, "the link is up"),
+        Word::open("net-device-down", OF_A_CARD, "the link is down"),
+        Word::open("net-address-added", OF_AN_ADDRESS, "an address can be used"),
+        Word::open("net-address-removed", OF_AN_ADDRESS, "an address has gone, or can be used no longer"),
+        Word::open("net-default-route-up", OF_A_ROUTE, "there is a default route"),
+        Word::open("net-default-route-down", OF_A_ROUTE, "a default route has gone"),
+        Word::new("link-up", OF_A_LINK, "the link is up"),
+        Word::new("link-down", OF_A_LINK, "the link is down"),
+    ],
+    facts: &[
+        Word::new("link", OF_A_LINK, "the link is up"),
+        Word::new("address", OF_AN_ADDRESS, "the address is set and can be used"),
+        Word::new("route", OF_A_ROUTE, "there is this default route"),
+    ],
+};
+
+const OF_A_CARD: &[&str] = &["IFACE", "LOGICAL", "ADDRFAM", "METHOD"];
+const OF_A_LINK: &[&str] = &["IFACE", "IFINDEX", "KIND", "ADDRESS", "MTU", "MASTER"];
+const OF_AN_ADDRESS: &[&str] = &["IFACE", "FAMILY", "ADDRESS", "PREFIX", "SCOPE", "PEER"];
+const OF_A_ROUTE: &[&str] = &["FAMILY", "IFACE", "GATEWAY", "METRIC"];
+
+/// What a job says of the network: the stock job `online`, and others of the same form.
+const ONLINE: Chapter = Chapter {
+    title: "Online",
+    teller: Teller::People,
+    events: &[],
+    facts: &[Word::open("network", &["NAME"], "the network is what the name says")],
+};
+
+const TIME: Chapter = Chapter {
+    title: "Time",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("timer", &["EVERY", "AFTER"], "the time has passed that a condition names"),
+        Word::open("calendar", &["AT"], "the time has come that a condition names"),
+    ],
+    facts: &[],
+};
+
+const FILES: Chapter = Chapter {
+    title: "Files",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("file", &["FILE", "EVENT"], "a file has changed that a condition names"),
+        Word::open("path", &["FILE"], "a file is there that a condition names"),
+    ],
+    facts: &[Word::open("path", &["FILE"], "the file is there")],
+};
+
+const MOUNTS: Chapter = Chapter {
+    title: "Mounts",
+    teller: Teller::Onset,
+    events: &[
+        Word::open("mounting", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system is about to be mounted"),
+        Word::open("mounted", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system was mounted"),
+        Word::open("unmounted", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system was unmounted"),
+        Word::open("virtual-filesystems", &[], "what the kernel keeps in memory is mounted"),
+        Word::open("local-filesystems", &[], "what is on disks of this machine is mounted"),
+        Word::open("remote-filesystems", &[], "what is on other machines is mounted"),
+        Word::open("all-swaps", &[], "all swap space is in use"),
+        Word::open("filesystem", &[], "all file systems are mounted that the boot waits for"),
+    ],
+    facts: &[Word::open("mount", &["MOUNTPOINT", "DEVICE", "TYPE"], "the file system is mounted")],
+};
+
+const SOCKETS: Chapter = Chapter {
+    title: "Sockets",
+    teller: Teller::Onset,
+    events: &[Word::open(
+        "socket",
+        &["PROTO", "PORT", "ADDR", "PATH"],
+        "somebody connects to what a condition names",
+    )],
+    facts: &[],
+};
+
+const BY_HAND: Chapter = Chapter {
+    title: "By hand",
+    teller: Teller::People,
+    events: &[
+        Word::open(
+            "carp",
+            &["VHID", "ROLE"],
+            "another machine takes over from this one, or this one from another",
+        ),
+        Word::open("newwanip", &["IFACE"], "the address of an uplink is another one"),
+        Word::open("config", &[], "the configuration is about to be read"),
+        Word::open("early", &[], "the boot has begun"),
+        Word::open("start", &[], "the boot is at its end"),
+        Word::open("stop", &[], "the machine is about to go down"),
+        Word::open("import", &[], "a configuration is brought in"),
+        Word::open("monitor", &[], "something that is watched has changed"),
+        Word::open("update", &[], "the system is about to be updated"),
+        Word::open("upgrade", &[], "the system is about to be upgraded"),
+        Word::open("backup", &[], "a backup is due"),
+    ],
+    facts: &[Word::open("carp", &["VHID", "ROLE"], "this machine has the role")],
+};
+
+const UPSTART: Chapter = Chapter {
+    title: "From Upstart's jobs",
+    teller: Teller::People,
+    events: &[
+        Word::open("static-network-up", &[], "all network cards are up that the boot waits for"),
+        Word::open("deconfiguring-networking", &[], "the network is about to be taken down"),
+    ],
+    facts: &[],
+};
