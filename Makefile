@@ -57,7 +57,7 @@ setup-vm: setup ## Install what virtual machines need, and fetch their kernel
 
 .PHONY: programs
 programs: setup ## Build the static programs that machines boot in tests
-	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest --features init/faults)
+	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest --features init/faults)
 
 .PHONY: boot
 boot: setup-vm programs ## Boot a machine with Onset and the examples, and give its console
@@ -178,7 +178,7 @@ bench-core-instructions: setup ## Count the instructions of the same (the same o
 
 .PHONY: bench-vm
 bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instructions (writes docs/results)
-	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
 	@cargo build --quiet --locked -p vm-tests --bin bench-vm
 	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
 
@@ -194,7 +194,7 @@ BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
 
 .PHONY: release
 release: setup ## Build the programs that `make install` installs
-	@$(call static,release,-p init --bin onset --bin onsetctl)
+	@$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit)
 
 .PHONY: install
 install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
@@ -204,12 +204,12 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 		[ $$name = service ] || { [ ! -e "$$file" ] && [ ! -L "$$file" ]; } || { \
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
-	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl))
+	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit))
 	install -d $(addprefix "$(DESTDIR)",/usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /etc/onset/jobs /etc/onset/hooks \
 		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
 		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)
 	@# By a new name first: a program that runs cannot be written to, and PID 1 may run.
-	@for name in onset onsetctl; do \
+	@for name in onset onsetctl onset-emit; do \
 		install -m 755 "$(BUILT)/$$name" "$(DESTDIR)/usr/sbin/.$$name.new"; \
 		mv -f "$(DESTDIR)/usr/sbin/.$$name.new" "$(DESTDIR)/usr/sbin/$$name"; \
 	done
@@ -240,7 +240,7 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR an
 	for name in $(NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
 	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
-	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-setup \
+	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-setup \
 		/usr/share/bash-completion/completions/onsetctl /usr/share/zsh/vendor-completions/_onsetctl \
 		/usr/share/fish/vendor_completions.d/onsetctl.fish)
 	@# Folders go if nothing is left in them.

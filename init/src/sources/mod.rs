@@ -9,12 +9,13 @@ mod kernel;
 mod keys;
 pub mod known;
 mod network;
+pub mod sockets;
 
 use events::{Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys, network::Network};
+use self::{kernel::Kernel, keys::Keys, network::Network, sockets::Sockets};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -26,6 +27,8 @@ pub enum Part {
     Keys(u32),
     /// The kernel tells of links, addresses and routes.
     Network,
+    /// Somebody has connected to a socket of a job's, at this place.
+    Socket(u32),
 }
 
 /// What an image before this one has left to the sources.
@@ -41,14 +44,17 @@ pub struct Past<'p> {
 impl<'p> Past<'p> {
     /// There was none.
     #[must_use]
-    pub const fn none(engine: &'p Engine) -> Self {
-        Self { engine, waiting: &[], records: Records {} }
+    pub fn none(engine: &'p Engine) -> Self {
+        Self { engine, waiting: &[], records: Records::default() }
     }
 }
 
 /// What sources save for the image after them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Records {}
+pub struct Records {
+    /// Of connections that were accepted for jobs.
+    pub sockets: sockets::Records,
+}
 
 /// All of them.
 #[derive(Debug)]
@@ -56,6 +62,8 @@ pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
     network: Network,
+    /// Sockets that jobs have.
+    pub sockets: Sockets,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -69,6 +77,7 @@ impl Sources {
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
             network: Network::new(shell, past, !is_machine),
+            sockets: Sockets::new(past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -91,18 +100,20 @@ impl Sources {
                 }
             }
             Part::Network => self.network.ready(shell),
+            Part::Socket(place) => self.sockets.heard(shell, place),
         }
     }
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.network.deadline()
+        [self.network.deadline(), self.sockets.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.network.tick(shell);
+        self.sockets.tick(shell);
     }
 
     /// A condition waits for what this pattern names.
@@ -112,8 +123,9 @@ impl Sources {
     pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, shell: &mut Shell<'_>, _event: &Event) {
+    pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
         self.network.told(shell);
+        self.sockets.told(shell, event);
     }
 
     /// Whether a watchdog has come since this was asked last.
@@ -123,13 +135,13 @@ impl Sources {
 
     /// What the image after this one needs.
     #[must_use]
-    pub const fn records(&self) -> Records {
-        Records {}
+    pub fn records(&self) -> Records {
+        Records { sockets: self.sockets.records() }
     }
 
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
-        self.network.limits()
+        [self.network.limits(), self.sockets.limits()].concat()
     }
 }

@@ -5,6 +5,7 @@
 mod apart;
 mod link;
 mod observe;
+mod peer;
 mod proc;
 mod zombies;
 
@@ -27,6 +28,10 @@ fn main() -> ExitCode {
     let done = match words.next().as_deref() {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
+        Some("talk") => peer::talk(&words.collect::<Vec<_>>()),
+        Some("send") => peer::send(&words.collect::<Vec<_>>()),
+        Some("flood") => peer::flood(&words.collect::<Vec<_>>()),
+        Some("answer") => peer::answer(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("link") => link::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
@@ -35,7 +40,8 @@ fn main() -> ExitCode {
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
+             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
              `vm-guest apart GROUP COMMAND`",
         )),
     };
