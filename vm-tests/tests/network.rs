@@ -253,7 +253,6 @@ fn what_flaps_is_damped() {
 fn nothing_is_wrong_after_messages_were_lost() {
     let mut net = Net::new(&[], &["onset.buffer=2K"]);
     net.sh("vm-guest link add v0 veth v1 && ip link set v0 up && ip link set v1 up");
-    net.sh("onsetctl limits --json | tr '{' '\\n' | grep network-overruns | grep -q 'used\":0'");
     net.sh("vm-guest link storm v0 4000 && ip link set v1 down && ip route add default dev v0");
     net.until("onsetctl limits --json | tr '{' '\\n' | grep network-overruns | grep -v 'used\":0'");
     net.until("! onsetctl facts link | grep v0 && onsetctl facts route | grep v0");
