@@ -116,8 +116,10 @@ $(DEBIAN)/root.tar:
 
 .PHONY: test-debian
 test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results)
+	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
+	@cargo build --quiet --locked -p init --features udev --bin onset-udev
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
-		$$as_root vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
+		$$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
 	@cargo test --quiet --locked -p vm-tests --test debian --no-run
 	@$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
 		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)')
@@ -127,6 +129,11 @@ lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
 	cargo fmt --all --check
 	cargo fmt --manifest-path vm-tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if pkg-config --exists libudev 2>/dev/null; then \
+		cargo clippy -p init --features udev --bin onset-udev --locked -- -D warnings; \
+	else \
+		echo "onset-udev: SKIPPED, libudev-dev is not there (\`make onset-udev\` installs it)"; \
+	fi
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	cargo fetch --locked --quiet
 	$(DENY) --locked --offline check bans licenses sources
@@ -182,6 +189,12 @@ bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instr
 	@cargo build --quiet --locked -p vm-tests --bin bench-vm
 	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
 
+.PHONY: bench-events
+bench-events: setup-vm ## Measure how long events take, and how many there may be, beside the least (writes docs/results)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
+	@cargo build --quiet --locked -p vm-tests --bin bench-events
+	@$(call result,bench-events,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-events)
+
 # Where `make install` puts things; docs/install.md tells what for.
 DESTDIR :=
 # A folder of programs that are built already, in the place of building them. Root by sudo(8) has no Rust: it installs
@@ -190,7 +203,14 @@ FROM := $(and $(SUDO_USER),$(wildcard $(OUT)/$(STATIC)/release/onset),$(OUT)/$(S
 # Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
 LINKS :=
 NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
+# The program that needs libudev, if it was built.
+ONSET_UDEV = $(wildcard $(OUT)/release/onset-udev)
 BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
+
+.PHONY: onset-udev
+onset-udev: setup ## Build `onset-udev`, which needs libudev (`make install` then installs it, too)
+	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
+	cargo build --locked --release -p init --features udev --bin onset-udev
 
 .PHONY: release
 release: setup ## Build the programs that `make install` installs
@@ -213,6 +233,7 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 		install -m 755 "$(BUILT)/$$name" "$(DESTDIR)/usr/sbin/.$$name.new"; \
 		mv -f "$(DESTDIR)/usr/sbin/.$$name.new" "$(DESTDIR)/usr/sbin/$$name"; \
 	done
+	$(if $(ONSET_UDEV),install -m 755 "$(ONSET_UDEV)" "$(DESTDIR)/usr/sbin/onset-udev")
 	ln -sfn onset "$(DESTDIR)/usr/sbin/onset-setup"
 	for name in $(NAMES); do ln -sfn ../../../sbin/onsetctl "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	install -m 644 init/stock/jobs/*.ron init/stock/overrides/*.ron "$(DESTDIR)/usr/lib/onset/jobs"
@@ -241,6 +262,7 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR an
 	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
 	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
 	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-setup \
+		/usr/sbin/onset-udev \
 		/usr/share/bash-completion/completions/onsetctl /usr/share/zsh/vendor-completions/_onsetctl \
 		/usr/share/fish/vendor_completions.d/onsetctl.fish)
 	@# Folders go if nothing is left in them.

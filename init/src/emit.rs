@@ -141,7 +141,7 @@ fn read<'w>(words: &[&'w str]) -> Result<Said<'w>, Other> {
         }
     }
     let mut rest = rest.into_iter();
-    let Some(name) = rest.next() else {
+    let Some(name) = rest.next().filter(|name| !name.is_empty()) else {
         return Err(Other::Wrong("which event? The first word names it".into()));
     };
     let what = match what.unwrap_or(What::Event { wait: false }) {
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_command_that_is_wrong_is_told() {
-        check("", "not KEY=VALUE");
+        check("", "which event?");
         check("--wait", "which event?");
         check("a b", "`b` is not KEY=VALUE");
         check("--wiat a", "no option `--wiat`");

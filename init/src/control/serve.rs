@@ -173,6 +173,7 @@ impl Control {
                 pushed(shell, Input::Ended { name: fact.name, identity: fact.identity })
             }
             Request::SetMode(mode) => pushed(shell, Input::Mode { mode, origin: caller.origin() }),
+            Request::EnumerateDevices(devices) => Step::AnswerAndOrder(json!({}), Order::Devices(devices)),
             Request::GetMode => {
                 Step::Answer(Ok(json!({ "mode": views.engine.mode().map(|mode| mode.as_str()) })))
             }

@@ -74,6 +74,9 @@ impl Machine {
                 self.must_save = true;
                 self.executor.set_variables(self.control.environment());
             }
+            Order::Devices(devices) => {
+                self.sources.devices_enumerated(&mut self.core.shell(), &devices);
+            }
             Order::LogLevel(level) => {
                 self.must_save = true;
                 self.core.options.debug = level == events::control::LogLevel::Debug;

@@ -11,7 +11,7 @@ pub mod known;
 mod network;
 pub mod sockets;
 
-use events::{Event, Pattern, Time};
+use events::{Args, Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +138,9 @@ impl Sources {
     pub fn records(&self) -> Records {
         Records { sockets: self.sockets.records() }
     }
+
+    /// Devices as udev's database knows them, from a process that can read it.
+    pub fn devices_enumerated(&mut self, _shell: &mut Shell<'_>, _devices: &[Args]) {}
 
     /// Their bounds, and how far they are used.
     #[must_use]

@@ -122,7 +122,7 @@ pub(super) fn inetd(input: &[u8]) {
     for (name, reading) in &found.jobs {
         check(reading, &[&lines]);
         assert_eq!(reading.described.is_none(), !reading.reports.is_empty(), "{name}");
-        for jobs::formats::Described { job, work, .. } in &reading.described {
+        if let Some(jobs::formats::Described { job, work, .. }) = &reading.described {
             assert!(job.name == *name && jobs::awaits_connections(job));
             let listeners = jobs::listeners(job, work);
             assert!(listeners.len() == 1 && listeners.iter().all(Result::is_ok), "{listeners:?}");

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, Ipv6Addr},
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
 use events::{Args, Text, Time, Value};
@@ -158,7 +158,7 @@ pub fn accept(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// Who has connected, and what of it is told.
-pub fn peer(connection: &OwnedFd) -> (Source, Args) {
+pub fn peer(connection: BorrowedFd<'_>) -> (Source, Args) {
     let mut args = Args::new();
     let mut tell = |key: &'static str, text: String| args.extend_with(key, Value::new(&text).ok());
     let address = getpeername::<SockaddrStorage>(connection.as_raw_fd()).ok();
@@ -171,7 +171,7 @@ pub fn peer(connection: &OwnedFd) -> (Source, Args) {
         tell("REMOTE_PORT", port.to_string());
         return (source_of(ip), args);
     }
-    match getsockopt(&connection.as_fd(), PeerCredentials) {
+    match getsockopt(&connection, PeerCredentials) {
         Ok(peer) => {
             tell("REMOTE_UID", peer.uid().to_string());
             tell("REMOTE_GID", peer.gid().to_string());

@@ -122,9 +122,10 @@ impl Sockets {
             if kept.label().role == ACCEPTED {
                 let number = kept.label().number;
                 self.next = self.next.max(number.saturating_add(1));
-                // One that nothing is known of was accepted in a turn that is lost: who connects again is heard.
-                if let Some(connection) = self.connections.get_mut(&number) {
-                    connection.fd = Some(kept);
+                match self.connections.get_mut(&number) {
+                    Some(connection) => connection.fd = Some(kept),
+                    // It was accepted since that was saved.
+                    None => self.found.push(kept),
                 }
             } else {
                 self.found.push(kept);
@@ -170,6 +171,7 @@ impl Sockets {
                 owner.close(shell, &mut self.places);
             }
         }
+        self.find_unsaved(engine);
         let living: BTreeSet<u64> =
             engine.living().map(|(_, job, instance, _)| open::owner(&job.name, instance)).collect();
         let (kept, lost) = std::mem::take(&mut self.found)
@@ -179,6 +181,24 @@ impl Sockets {
         lost.into_iter().for_each(open::close);
         self.recount();
         self.turned(shell, engine);
+    }
+
+    /// Of what was accepted since an image before has saved its records, the instances know that live. Who has
+    /// connected in a turn that is lost is hung up on.
+    fn find_unsaved(&mut self, engine: &Engine) {
+        let unsaved: Vec<Kept> = self.found.extract_if(.., |kept| kept.label().role == ACCEPTED).collect();
+        for kept in unsaved {
+            let Label { place, number, .. } = kept.label();
+            let owner = self.owners.iter().find(|(id, owner)| owner.is_each() && low(**id) == place);
+            if let Some((id, owner)) = owner
+                && engine.is_living(&owner.job, &number.to_string())
+            {
+                let (owner, job) = (*id, owner.job.clone());
+                let (source, _) = each::peer(kept.as_fd());
+                let connection = Connection { owner, job, source, fd: Some(kept), is_told: true };
+                self.connections.insert(number, connection);
+            }
+        }
     }
 
     /// A job is to be started by connections.
@@ -280,7 +300,7 @@ impl Sockets {
                 // Whoever it was is gone again.
                 Err(_) => continue,
             };
-            let (source, more) = each::peer(&connection);
+            let (source, more) = each::peer(connection.as_fd());
             let is_full = self.connections.len() >= CONNECTIONS;
             let admitted = if is_full {
                 Err(format!("PID 1 has {CONNECTIONS} for all jobs together"))

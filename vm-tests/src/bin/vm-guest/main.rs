@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod events;
 mod link;
 mod observe;
 mod peer;

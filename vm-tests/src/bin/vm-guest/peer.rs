@@ -51,9 +51,7 @@ pub fn talk(words: &[String]) -> io::Result<()> {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         // Who has answered need not have read what was said.
-        Err(error) if error.kind() != io::ErrorKind::ConnectionReset || answer.is_empty() => {
-            return Err(error);
-        }
+        Err(error) if error.kind() != io::ErrorKind::ConnectionReset || answer.is_empty() => Err(error),
         Ok(_) | Err(_) => io::stdout().write_all(&answer),
     }
 }
