@@ -263,6 +263,24 @@ fn nothing_is_wrong_after_messages_were_lost() {
 }
 
 #[test]
+fn a_router_with_many_routes_does_not_wake_us() {
+    let mut net = Net::new(&[], &["onset.buffer=2K"]);
+    net.sh("vm-guest link add v0 veth v1 && ip link set v0 up && ip link set v1 up");
+    net.sh("ip addr add 10.0.0.1/24 dev v0");
+    net.until("onsetctl facts address | grep 10.0.0.1 && onsetctl facts link | grep v0");
+    net.until(
+        "! ip addr | grep tentative && test $(onsetctl facts address | wc -l) = $(ip -o addr | grep -c inet)",
+    );
+    let overruns = "onsetctl limits --json | tr '{' '\\n' | grep network-overruns";
+    let before = net.sh(overruns);
+    net.sh("vm-guest link routes v0 5000 && ip route add default via 10.0.0.2");
+    net.until("onsetctl facts route | grep 10.0.0.2");
+    // There is room for two or three messages.
+    assert_eq!(net.sh(overruns), before);
+    net.sh("test $(ip route | wc -l) -gt 5000 && test $(onsetctl facts route | wc -l) = 1");
+}
+
+#[test]
 fn after_an_exec_only_what_differs_is_told() {
     let mut net = Net::new(&[], &[]);
     net.sh("vm-guest link add v0 veth v1 && ip link set v0 up && ip link set v1 up");

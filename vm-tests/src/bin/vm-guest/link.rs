@@ -19,7 +19,7 @@ const CREATE: u16 = 0x600;
 /// The link is switched on.
 const UP: u32 = 1;
 
-/// `add NAME KIND [PEER]`, `delete NAME`, or `storm NAME COUNT`.
+/// `add NAME KIND [PEER]`, `delete NAME`, `storm NAME COUNT` or `routes NAME COUNT`.
 pub fn run(words: &[String]) -> io::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let kernel = Kernel::new()?;
@@ -35,8 +35,10 @@ pub fn run(words: &[String]) -> io::Result<()> {
             kernel.ask(17, REQUEST, &body)
         }
         ["storm", name, count] => storm(&kernel, name, count.parse().map_err(Error::other)?),
+        ["routes", name, count] => routes(&kernel, name, count.parse().map_err(Error::other)?),
         _ => Err(Error::other(
-            "it is `vm-guest link add NAME KIND [PEER]`, `vm-guest link delete NAME` or `vm-guest link storm NAME COUNT`",
+            "it is `vm-guest link add NAME KIND [PEER]`, `vm-guest link delete NAME`, \
+             `vm-guest link storm NAME COUNT` or `vm-guest link routes NAME COUNT`",
         )),
     }
 }
@@ -63,6 +65,19 @@ fn storm(kernel: &Kernel, name: &str, count: u32) -> io::Result<()> {
         kernel.ask(16, REQUEST, &link(index, 0, UP))?;
     }
     kernel.ask(16, REQUEST, &link(index, UP, UP))
+}
+
+/// Adds routes to single hosts over a link.
+fn routes(kernel: &Kernel, name: &str, count: u32) -> io::Result<()> {
+    let index = index(name)?;
+    for number in 0..count {
+        let host = Ipv4Addr::from_bits(Ipv4Addr::new(10, 128, 0, 0).to_bits().wrapping_add(number));
+        let mut body = vec![2, 32, 0, 0, 254, 4, 253, 1, 0, 0, 0, 0];
+        body.extend(attribute(1, &host.octets()));
+        body.extend(attribute(4, &index.to_ne_bytes()));
+        kernel.ask(24, REQUEST | CREATE, &body)?;
+    }
+    Ok(())
 }
 
 fn index(name: &str) -> io::Result<u32> {
