@@ -39,7 +39,7 @@ pub fn asked(pattern: &Pattern, job: &Job) -> Option<Pattern> {
     let as_written = |wanted: &Match| Match {
         want: match &wanted.want {
             Want::Glob(text) => Want::Literal(text.clone()),
-            Want::Literal(_) | Want::Template(_) => wanted.want.clone(),
+            Want::Literal(_) | Want::Template(_) | Want::Setting(_) => wanted.want.clone(),
         },
         ..wanted.clone()
     };

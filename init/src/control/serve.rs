@@ -379,6 +379,10 @@ impl Caller<'_> {
             Ok((job, instance)) => Ok((job.name.as_str().into(), instance)),
             Err(Outcome::UnknownJob) => Err(outcome::unknown_job(&job)),
             Err(Outcome::UnknownInstance(instance)) => Err(outcome::unknown_instance(&job, &instance)),
+            // Whose instances are connections: nobody knows their numbers by heart.
+            Err(Outcome::MissingVariable(name)) if *name == *jobs::CONNECTION => {
+                Ok((job.as_str().into(), Text::default()))
+            }
             Err(Outcome::MissingVariable(name)) => Err(outcome::missing_variable(&job, &name, self.views)),
             Err(
                 other @ (Outcome::Done

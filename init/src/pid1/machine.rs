@@ -129,6 +129,7 @@ impl Machine {
             self.reap();
             self.tick();
             self.step();
+            self.let_devices_come();
             self.look_whether_settled();
             self.say_who_is_waited_for();
             self.start_keeper();
@@ -198,6 +199,12 @@ impl Machine {
         }
         for (level, text) in self.sources.sockets.take_said() {
             self.say(level, &text);
+        }
+        for warning in self.sources.take_warnings() {
+            let jobs = warning.about.as_ref().map(|pattern| self.engine.who_waits_for(pattern));
+            let jobs: Vec<String> = jobs.iter().flatten().map(|job| format!("`{job}`")).collect();
+            let whose = if jobs.is_empty() { String::new() } else { format!("job {}: ", jobs.join(", ")) };
+            self.say(Level::Warning, &format!("{whose}{}", warning.text));
         }
     }
 

@@ -198,6 +198,11 @@ impl Network {
         self.due = Some(shell.now.after(PATIENCE));
     }
 
+    /// Whether something that is there may not have been told yet.
+    pub const fn is_behind(&self) -> bool {
+        self.look.is_some()
+    }
+
     /// When [`tick`](Self::tick) is due.
     pub fn deadline(&self) -> Option<Time> {
         match &self.look {

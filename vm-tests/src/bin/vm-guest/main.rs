@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod devices;
 mod events;
+mod forge;
 mod link;
 mod observe;
 mod peer;
@@ -36,14 +38,16 @@ fn main() -> ExitCode {
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("link") => link::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
+        Some("devices") => devices::compare(),
+        Some("forge") => forge::run(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
             "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
-             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
-             `vm-guest apart GROUP COMMAND`",
+             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
+             `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
         )),
     };
     match done {
