@@ -89,7 +89,10 @@ mod tests {
             Some("36 /mnt2|ext3|/dev/root|/mnt1|rw,noatime,errors=continue"),
         );
         check("22 1 0:20 / /proc rw,nosuid - proc proc rw", Some("22 /proc|proc|proc|/|rw,nosuid"));
-        check("9 1 0:2 / /a ro shared:1 master:2 - tmpfs tmpfs rw,size=4k", Some("9 /a|tmpfs|tmpfs|/|ro,size=4k"));
+        check(
+            "9 1 0:2 / /a ro shared:1 master:2 - tmpfs tmpfs rw,size=4k",
+            Some("9 /a|tmpfs|tmpfs|/|ro,size=4k"),
+        );
         // Without a source the kernel writes nothing between two blanks.
         check("9 1 0:2 / /a rw - tmpfs  rw", Some("9 /a|tmpfs||/|rw"));
     }
@@ -105,7 +108,9 @@ mod tests {
 
     #[test]
     fn what_is_none_is_left_out() {
-        for line in ["", "x", "9 1 0:2 / /a rw tmpfs tmpfs rw", "9 1 0:2 / /a rw -", "-1 1 0:2 / /a rw - a b c"] {
+        for line in
+            ["", "x", "9 1 0:2 / /a rw tmpfs tmpfs rw", "9 1 0:2 / /a rw -", "-1 1 0:2 / /a rw - a b c"]
+        {
             check(line, None);
         }
     }

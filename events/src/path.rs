@@ -211,7 +211,11 @@ mod tests {
 
     #[test]
     fn two_stars_mean_any_folders_or_none() {
-        check("/etc/n/**", &["/etc/n/a", "/etc/n/a/b/c"], &["/etc/n", "/etc/m/a", "/etc/n/.git/a", "/etc/n/.a"]);
+        check(
+            "/etc/n/**",
+            &["/etc/n/a", "/etc/n/a/b/c"],
+            &["/etc/n", "/etc/m/a", "/etc/n/.git/a", "/etc/n/.a"],
+        );
         check("/etc/**/x", &["/etc/x", "/etc/a/x", "/etc/a/b/x"], &["/etc/a", "/x"]);
         check("/**", &["/a", "/a/b"], &[]);
         check("/a/**/**/b/**/c", &["/a/b/c", "/a/x/b/y/z/c"], &["/a/c", "/a/b"]);

@@ -9,7 +9,10 @@ mod formats;
 
 use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
 use events::rtnetlink::{Family, Message, News, messages};
-use events::{Condition, Dialect, Event, PathPattern, Template, Value, format_delay, glob_matches, parse_delay, tokenize};
+use events::{
+    Condition, Dialect, Event, PathPattern, Template, Value, format_delay, glob_matches, parse_delay,
+    tokenize,
+};
 
 /// Something that any bytes are given to.
 #[derive(Debug)]

@@ -61,7 +61,10 @@ fn a_file_is_created_modified_replaced_and_deleted_in_a_folder_that_comes_later(
     until_told(&mut machine, &so_far);
     // What was there for a moment only was there.
     sh(&machine, "mkdir -p /tmp/a/b");
-    sh(&machine, "mkdir -p /tmp/a/b && mv /tmp/away/b/y.go /tmp/a/b/z.go && rm /tmp/a/b/z.go; mkdir /tmp/a/b/w.go");
+    sh(
+        &machine,
+        "mkdir -p /tmp/a/b && mv /tmp/away/b/y.go /tmp/a/b/z.go && rm /tmp/a/b/z.go; mkdir /tmp/a/b/w.go",
+    );
     let found = machine.until_sh("grep 'create /tmp/a/b/w.go' /tmp/told").unwrap();
     assert_eq!(found, "create /tmp/a/b/w.go\n");
 }
@@ -174,7 +177,8 @@ fn a_changed_configuration_file_reloads_or_restarts_what_runs() {
     let reader = "(exec: \"sh -c 'trap \\\"echo again >>/tmp/reader\\\" USR1; echo up >>/tmp/reader; \
                   while :; do sleep 1000 & wait $!; done'\",
         reload: signal(\"USR1\"), reload_on: [\"/etc/reader/**\"])";
-    let other = "(exec: \"sh -c 'echo up >>/tmp/other; exec sleep 1000'\", restart_on: [\"/etc/other.conf\"])";
+    let other =
+        "(exec: \"sh -c 'echo up >>/tmp/other; exec sleep 1000'\", restart_on: [\"/etc/other.conf\"])";
     let mut machine = machine(&[("reader", reader), ("other", other)]);
     sh(&machine, "mkdir /etc/reader; echo 1 >/etc/reader/a; echo 1 >/etc/other.conf");
     for job in ["reader", "other"] {
@@ -203,11 +207,15 @@ fn what_cannot_be_watched_is_said_with_the_job() {
         Ok(log.lines().find(|line| line.contains("etc/x")).map(String::from))
     });
     let found = found.unwrap();
-    assert!(found.contains("job `lost`: `file FILE=etc/x` is not watched: `etc/x`: it does not begin with `/`"), "{found}");
+    assert!(
+        found.contains("job `lost`: `file FILE=etc/x` is not watched: `etc/x`: it does not begin with `/`"),
+        "{found}"
+    );
 }
 
 /// A job that writes down what it is told of mounts.
-const MOUNTS: &str = "(start_on: \"mounted MOUNTPOINT=/m* or unmounted MOUNTPOINT=/m* or remounted MOUNTPOINT=/m*\",
+const MOUNTS: &str =
+    "(start_on: \"mounted MOUNTPOINT=/m* or unmounted MOUNTPOINT=/m* or remounted MOUNTPOINT=/m*\",
     again: queue, task: true, console: none,
     exec: \"sh -c 'echo $UPSTART_EVENTS $TYPE $ROOT $MOUNTPOINT >>/tmp/told'\")";
 

@@ -34,7 +34,8 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
                 reports.push(report(Severity::Warning, code, message, places).help(help));
             }
             let leaves = condition.iter().flat_map(|condition| condition.leaves()).enumerate();
-            let strange = leaves.filter_map(|(at, leaf)| Some((at, strange_path(&leaf.pattern)?))).take(MAX_TOLD);
+            let strange =
+                leaves.filter_map(|(at, leaf)| Some((at, strange_path(&leaf.pattern)?))).take(MAX_TOLD);
             for (at, message) in strange {
                 let places = vec![place_of_leaf(described, role, at, None, "never happens so")];
                 reports.push(report(Severity::Warning, "bad-path", message, places).help(PATH_HELP));
@@ -55,6 +56,8 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
 fn strange_sockets(described: &Described, reports: &mut Vec<Report>) {
     let leaves = described.job.start_on.iter().flat_map(|condition| condition.leaves()).enumerate();
     let faults = leaves.filter_map(|(at, leaf)| Some((at, crate::socket::fault_of(&leaf.pattern)?)));
+    // An argument that there is not is told of by what knows all events.
+    let faults = faults.filter(|(_, fault)| !fault.starts_with("there is no"));
     for (at, fault) in faults.take(MAX_TOLD) {
         let places = vec![place_of_leaf(described, Role::StartOn, at, None, "never happens so")];
         let message = format!("nothing is listened to for this event: {fault}");
@@ -120,7 +123,8 @@ fn is_time(pattern: &Pattern) -> bool {
 }
 
 /// What to write of a path.
-const PATH_HELP: &str = "write the whole path of a file: `file FILE=/etc/food.conf`, `path PATH=/run/food.pid`";
+const PATH_HELP: &str =
+    "write the whole path of a file: `file FILE=/etc/food.conf`, `path PATH=/run/food.pid`";
 
 /// What is wrong with the path that `file` or `path` is about.
 fn strange_path(pattern: &Pattern) -> Option<String> {

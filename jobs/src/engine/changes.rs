@@ -14,7 +14,9 @@ use crate::{CauseId, Goal, Hit, JobId, Notice, Phase, Refusal};
 impl Engine {
     /// Something has happened to files that a job names in `reload_on` or `restart_on`.
     pub(super) fn files_changed(&mut self, id: JobId, hits: &[Hit], event: EventId) {
-        let Some((event, cause)) = self.event(event).map(|live| (live.event.clone(), live.cause)) else { return };
+        let Some((event, cause)) = self.event(event).map(|live| (live.event.clone(), live.cause)) else {
+            return;
+        };
         let Some(slot) = self.slot(id) else { return };
         let first_restart = slot.job.reload_on.len();
         let restarts = hits.iter().any(|hit| usize::from(hit.leaf) >= first_restart);
@@ -54,8 +56,10 @@ impl Engine {
 
     /// An instance is up: what has changed while it came up is not forgotten.
     pub(super) fn catch_up_with_files(&mut self, place: u32) {
-        let changed =
-            self.instance_mut(place).and_then(|instance| instance.rare.as_mut()).and_then(|rare| rare.changed.take());
+        let changed = self
+            .instance_mut(place)
+            .and_then(|instance| instance.rare.as_mut())
+            .and_then(|rare| rare.changed.take());
         match changed {
             Some((path, true)) => self.restart_for_file(place, &path, CauseId::NONE),
             Some((path, false)) => self.reload_for_file(place, &path),
@@ -64,7 +68,8 @@ impl Engine {
     }
 
     fn reload_for_file(&mut self, place: u32, path: &str) {
-        let Some((id, key)) = self.instance(place).map(|instance| (instance.slot, instance.key.clone())) else {
+        let Some((id, key)) = self.instance(place).map(|instance| (instance.slot, instance.key.clone()))
+        else {
             return;
         };
         if self.reload_place(place).is_none() {

@@ -33,9 +33,7 @@ const DIFFERENT: &[(&str, &str)] = &[
 ];
 
 /// Events of sources that do not exist: the socket for messages of programs.
-const LATER: &[(&str, &str)] = &[
-    ("pid1-026", "a socket for events of programs: `onset-emit` tells them"),
-];
+const LATER: &[(&str, &str)] = &[("pid1-026", "a socket for events of programs: `onset-emit` tells them")];
 
 /// Cases whose limit is too long to wait for: they are played on a virtual clock by jobs/tests/conformance.rs.
 const ON_A_VIRTUAL_CLOCK: &[(&str, &str)] = &[("df-012", "a stop hook may take 90 s")];

@@ -5,7 +5,6 @@
 //! that is not so. All devices are looked at once in a boot, after a udevd has come or gone, and whenever the kernel had
 //! no room for a message.
 
-mod enumerated;
 mod folder;
 mod look;
 mod socket;
@@ -173,7 +172,9 @@ impl Devices {
     /// Somebody of root's has asked libudev of these devices. What is there counts, and what is known besides stays.
     pub fn enumerated(&mut self, shell: &mut Shell<'_>, listed: &[Args]) {
         for args in if self.is_held { &[] } else { listed } {
-            let (Some(path), Some(subsystem)) = (args.get("DEVPATH"), args.get("SUBSYSTEM")) else { continue };
+            let (Some(path), Some(subsystem)) = (args.get("DEVPATH"), args.get("SUBSYSTEM")) else {
+                continue;
+            };
             let Some(found) = self.folders.describe(path, subsystem, true) else { continue };
             if identity(args).is_some_and(|said| said != found.identity) {
                 continue;

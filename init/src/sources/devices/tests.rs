@@ -111,11 +111,15 @@ impl Play {
             .bus
             .take(usize::MAX)
             .into_iter()
-            .map(|input| match input {
-                Input::Event { event, .. } => event.name.to_string(),
-                Input::Began { fact, .. } => format!("+{}", fact.identity.0),
-                Input::Ended { identity, .. } => format!("-{}", identity.0),
-                other => panic!("{other:?}"),
+            .map(|input| {
+                if let Input::Event { event, .. } = &input {
+                    return event.name.to_string();
+                }
+                if let Input::Began { fact, .. } = &input {
+                    return format!("+{}", fact.identity.0);
+                }
+                let Input::Ended { identity, .. } = &input else { panic!("{input:?}") };
+                format!("-{}", identity.0)
             })
             .collect();
         assert_eq!(told, expected);

@@ -89,7 +89,8 @@ impl Mounts {
     pub fn new(shell: &mut Shell<'_>, past: &Past<'_>) -> Self {
         let mut warnings = Vec::new();
         let table = listen(shell).map_err(|error| {
-            warnings.push(Warning { text: format!("mounts cannot be watched: {TABLE}: {error}"), about: None });
+            warnings
+                .push(Warning { text: format!("mounts cannot be watched: {TABLE}: {error}"), about: None });
         });
         let mut mounts = Self {
             table: table.ok(),
@@ -221,9 +222,12 @@ impl Mounts {
             }
         }
         let before = std::mem::replace(&mut self.points, points);
-        moved.extend(before.into_iter().filter(|(id, at)| self.points.get(id) != Some(at)).map(|(_, at)| at.0));
+        moved.extend(
+            before.into_iter().filter(|(id, at)| self.points.get(id) != Some(at)).map(|(_, at)| at.0),
+        );
         if !moved.is_empty() {
-            let far = self.points.values().filter(|(_, is_far)| *is_far).map(|(point, _)| point.clone()).collect();
+            let far =
+                self.points.values().filter(|(_, is_far)| *is_far).map(|(point, _)| point.clone()).collect();
             self.moved = Some(Moved { points: moved.into_iter().collect(), far });
         }
     }
@@ -265,7 +269,8 @@ fn identity(id: u32) -> Identity {
 fn args(mount: &Mount) -> Args {
     let mut args = Args::with_room(6);
     let mut is_escaped = false;
-    let fields = [(POINT, &mount.point), (DEVICE, &mount.source), (TYPE, &mount.kind), (OPTIONS, &mount.options)];
+    let fields =
+        [(POINT, &mount.point), (DEVICE, &mount.source), (TYPE, &mount.kind), (OPTIONS, &mount.options)];
     let root = (mount.root != b"/").then_some((ROOT, &mount.root));
     for (key, bytes) in fields.into_iter().chain(root) {
         let (value, changed) = Value::escaped(bytes);

@@ -172,7 +172,10 @@ impl Paths {
             self.wanted.iter().filter(|(_, wanted)| wanted.asks.is_empty()).map(|(id, _)| *id).collect();
         for id in gone {
             let Some(wanted) = self.wanted.remove(&id) else { continue };
-            let facts = self.facts.iter().filter(|(identity, _)| wanted.sort == Sort::Path && wanted.is_of(&identity.0));
+            let facts = self
+                .facts
+                .iter()
+                .filter(|(identity, _)| wanted.sort == Sort::Path && wanted.is_of(&identity.0));
             let facts: Vec<_> = facts.map(|(identity, _)| identity.clone()).collect();
             for identity in facts {
                 self.facts.is_gone(shell, &identity);
@@ -183,7 +186,8 @@ impl Paths {
             self.changes.clear();
         } else {
             let wanted = &self.wanted;
-            let is_meant = |path: &[u8]| wanted.values().any(|wanted| wanted.pattern.fits(wanted.reached(path)));
+            let is_meant =
+                |path: &[u8]| wanted.values().any(|wanted| wanted.pattern.fits(wanted.reached(path)));
             self.files.retain(|path, _| is_meant(path));
             self.changes.retain(|path, _| is_meant(path));
         }
@@ -191,11 +195,28 @@ impl Paths {
     }
 
     /// Something has been mounted or unmounted there; at `far` are the mounts that may not be looked at.
-    pub fn mounts_changed(&mut self, points: &[Vec<u8>], far: Vec<Vec<u8>>) {
+    pub fn mounts_changed(&mut self, now: Time, points: &[Vec<u8>], far: Vec<Vec<u8>>) {
         // The root may be far: then everything is, and it must be looked at all the same.
         self.far = Far(far.into_iter().filter(|point| point != b"/").collect());
-        if !self.wanted.is_empty() && !points.is_empty() {
-            self.walk_everything();
+        for point in points {
+            let path = point.strip_suffix(b"/").unwrap_or(point);
+            let reached =
+                self.wanted.values().map(|wanted| (wanted.sort, &wanted.pattern, wanted.reached(path)));
+            let (mut is_told, mut is_fact, mut goes_on) = (false, false, false);
+            for (sort, pattern, reached) in reached {
+                is_told |= sort != Sort::Path && pattern.fits(reached);
+                is_fact |= sort == Sort::Path && pattern.fits(reached);
+                goes_on |= pattern.goes_on(reached);
+            }
+            if is_told {
+                self.has_changed(path, now, false);
+            }
+            if is_fact {
+                self.facts_due.insert(path.to_vec());
+            }
+            if goes_on {
+                self.to_walk.insert(path.to_vec());
+            }
         }
     }
 
@@ -331,10 +352,25 @@ impl Paths {
             what,
         };
         vec![
-            limit("path-patterns", PATTERNS, self.wanted.len(), "paths that conditions name; more are not watched"),
+            limit(
+                "path-patterns",
+                PATTERNS,
+                self.wanted.len(),
+                "paths that conditions name; more are not watched",
+            ),
             limit("path-folders", FOLDERS, self.folders.len(), "folders that are watched; more are not"),
-            limit("path-files", FILES, self.files.len(), "files whose changes are told; of more they are not"),
-            limit("path-changes", CHANGES, self.changes.len(), "paths to look at; past it, all are looked at"),
+            limit(
+                "path-files",
+                FILES,
+                self.files.len(),
+                "files whose changes are told; of more they are not",
+            ),
+            limit(
+                "path-changes",
+                CHANGES,
+                self.changes.len(),
+                "paths to look at; past it, all are looked at",
+            ),
             Limit {
                 name: "path-overflows",
                 value: u64::MAX,

@@ -153,7 +153,8 @@ impl Paths {
                 let shown = args.get("MATCH").map(|value| value.as_str()).unwrap_or_default();
                 let identity = Identity(format!("{}\n{shown}", wanted.mark()).into());
                 self.unconfirmed.remove(&identity);
-                let is_there = seen.is_some_and(|seen| seen.is_folder() || !wanted.pattern.means_only_folders());
+                let is_there =
+                    seen.is_some_and(|seen| seen.is_folder() || !wanted.pattern.means_only_folders());
                 if is_there && (self.facts.len() < FILES || self.facts.get(&identity).is_some()) {
                     self.facts.holds(shell, &identity, &args);
                     is_meant = true;

@@ -28,8 +28,22 @@ pub const NAMES: usize = 8192;
 
 /// File systems whose answer depends on another machine, or on a process.
 const FAR: [&[u8]; 16] = [
-    b"nfs", b"nfs4", b"cifs", b"smb3", b"smbfs", b"afs", b"ceph", b"coda", b"lustre", b"gpfs", b"autofs", b"fuse",
-    b"fuseblk", b"ncpfs", b"orangefs", b"gfs2",
+    b"nfs",
+    b"nfs4",
+    b"cifs",
+    b"smb3",
+    b"smbfs",
+    b"afs",
+    b"ceph",
+    b"coda",
+    b"lustre",
+    b"gpfs",
+    b"autofs",
+    b"fuse",
+    b"fuseblk",
+    b"ncpfs",
+    b"orangefs",
+    b"gfs2",
 ];
 
 /// Whether a look at a file system of this kind may have to wait for somebody.

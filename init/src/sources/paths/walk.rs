@@ -159,7 +159,9 @@ impl Paths {
             return self.warn_of_bound("folders", FOLDERS, about);
         }
         let ends = reached.iter().any(|(id, reached)| {
-            self.wanted.get(id).is_some_and(|wanted| wanted.pattern.ends_in(*reached) && wanted.sort != Sort::Path)
+            self.wanted
+                .get(id)
+                .is_some_and(|wanted| wanted.pattern.ends_in(*reached) && wanted.sort != Sort::Path)
         });
         let flags = if ends { COMES_AND_GOES.union(CHANGES) } else { COMES_AND_GOES };
         let watch = self.inotify.as_ref().map(|inotify| inotify.add_watch(&*folder.as_path(), flags));
@@ -210,7 +212,9 @@ impl Paths {
         looks: &mut usize,
     ) {
         let mut names: Option<BTreeSet<Vec<u8>>> = Some(BTreeSet::new());
-        for (wanted, reached) in reached.iter().filter_map(|(id, reached)| Some((self.wanted.get(id)?, reached))) {
+        for (wanted, reached) in
+            reached.iter().filter_map(|(id, reached)| Some((self.wanted.get(id)?, reached)))
+        {
             names = match (names, wanted.pattern.names(*reached)) {
                 (Some(mut names), Some(more)) => {
                     names.extend(more.into_iter().map(|name| name.as_bytes().to_vec()));
@@ -229,7 +233,8 @@ impl Paths {
         });
         *looks = looks.saturating_sub(names.len() / 8);
         // What was there and is not seen any more.
-        let lost: Vec<Vec<u8>> = within(&self.files, path).filter(|file| parted(file).0 == path).cloned().collect();
+        let lost: Vec<Vec<u8>> =
+            within(&self.files, path).filter(|file| parted(file).0 == path).cloned().collect();
         for file in lost.iter().filter(|file| !names.contains(parted(file).1)) {
             self.has_changed(file, shell.now, false);
         }
