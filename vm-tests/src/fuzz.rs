@@ -8,6 +8,7 @@ mod devices;
 mod formats;
 
 use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
+use events::rtnetlink::{Family, Message, News, messages};
 use events::{
     Condition, Dialect, Event, PathPattern, Template, Value, format_delay, glob_matches, parse_delay,
     tokenize,
@@ -37,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "native", run: formats::native },
     Target { name: "path", run: path },
     Target { name: "rcd", run: formats::rcd },
+    Target { name: "rtnetlink", run: rtnetlink },
     Target { name: "socket", run: formats::socket },
     Target { name: "template", run: template },
     Target { name: "udev-record", run: devices::record },
@@ -144,6 +146,24 @@ fn glob(input: &[u8]) {
         assert!(glob_matches(&format!("*{pattern}"), text), "a star may stand for nothing");
         assert!(glob_matches(&format!("?{pattern}"), &format!("x{text}")), "and `?` for one character");
     }
+}
+
+/// What is read as messages is no more than there are bytes, and whatever stands behind a message does not change it.
+fn rtnetlink(input: &[u8]) {
+    let read: Vec<Message> = messages(input).collect();
+    assert!(read.len() <= input.len() / 16, "a message has a head");
+    for message in &read {
+        match &message.news {
+            News::Link(link) => assert!(!link.name.is_empty() && (!link.is_up() || link.is_on())),
+            News::Address(address) | News::AddressGone(address) => {
+                assert_eq!(address.local.is_ipv4(), address.family == Family::Inet);
+            }
+            News::Route(route) | News::RouteGone(route) => assert!(!route.hops.is_empty()),
+            News::LinkGone(_) | News::Done | News::Refused(_) | News::Other => {}
+        }
+    }
+    let longer = [input, &[0; 15]].concat();
+    assert!(messages(&longer).zip(&read).all(|(one, other)| one == *other));
 }
 
 /// A line of the table of mounts is one mount with a place, or none; what it says can be told.
