@@ -136,6 +136,11 @@ const TIME: Chapter = Chapter {
             "the time has come that a condition names",
         ),
         Word::new(
+            "calendar-ask",
+            &[],
+            "there are times that catch up: who knows when they came last tells it",
+        ),
+        Word::new(
             "calendar-last",
             &["AT", "TZ", "JITTER", "CATCH_UP", "JOB", "TIME"],
             "when a time that catches up had come last, before this boot",

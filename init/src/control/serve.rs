@@ -75,7 +75,12 @@ impl Control {
         };
         let dear = matches!(
             request,
-            Request::List | Request::Tree | Request::Facts(_) | Request::Limits | Request::Settled { .. }
+            Request::List
+                | Request::Tree
+                | Request::Facts(_)
+                | Request::Timers
+                | Request::Limits
+                | Request::Settled { .. }
         );
         self.clients.spend(uid, if dear { DEAR } else { 1 }, shell.now);
         let acts = matches!(
@@ -150,6 +155,7 @@ impl Control {
             Request::List => Step::List(Listed::Jobs),
             Request::Tree => Step::List(Listed::Tree),
             Request::Facts(name) => Step::List(Listed::Facts(name)),
+            Request::Timers => Step::List(Listed::Timers),
             Request::Events => Step::Watch,
             Request::Emit { event, wait } => {
                 let text = event.to_string();

@@ -11,11 +11,13 @@ pub mod known;
 mod mounts;
 mod paths;
 pub mod sockets;
+mod time;
 
-use events::{Args, Event, Pattern, Time};
-use jobs::{Engine, Input};
+use events::{Args, Event, Pattern, Time, calendar::Appointment};
+use jobs::{Engine, Input, MAX_ALARMS};
 use serde::{Deserialize, Serialize};
 
+pub use self::time::{Due, zones::Zones};
 use self::{
     devices::{Come, Devices},
     keys::Keys,
@@ -23,6 +25,7 @@ use self::{
     mounts::Mounts,
     paths::Paths,
     sockets::Sockets,
+    time::Times,
 };
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
@@ -41,6 +44,10 @@ pub enum Part {
     Paths,
     /// Somebody has connected to a socket of a job's, at this place.
     Socket(u32),
+    /// The clock on the wall has come to what is due, or was set.
+    Wall,
+    /// The machine's time zone may be another.
+    Zone,
 }
 
 /// Something that could not be done, for people.
@@ -79,6 +86,8 @@ pub struct Records {
     pub mounts: mounts::Records,
     /// Of files.
     pub paths: paths::Records,
+    /// Of times on the wall.
+    pub time: time::Records,
 }
 
 /// All of them.
@@ -90,6 +99,7 @@ pub struct Sources {
     paths: Paths,
     /// Sockets that jobs have.
     pub sockets: Sockets,
+    times: Times,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -105,10 +115,12 @@ impl Sources {
             mounts: Mounts::new(shell, past),
             paths: Paths::new(shell, past),
             sockets: Sockets::new(past),
+            times: Times::new(shell, past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
-        sources.pass_mounts_on();
+        sources.times.go_on(shell, past);
+        sources.pass_mounts_on(shell.now);
         sources.paths.begin(shell.now);
         sources
     }
@@ -127,7 +139,7 @@ impl Sources {
             }
             Part::Mounts => {
                 self.mounts.ready(shell);
-                self.pass_mounts_on();
+                self.pass_mounts_on(shell.now);
             }
             Part::Paths => self.paths.ready(shell),
             Part::Keys(number) => {
@@ -136,6 +148,8 @@ impl Sources {
                 }
             }
             Part::Socket(place) => self.sockets.heard(shell, place),
+            Part::Wall => self.times.ready(shell),
+            Part::Zone => self.times.zone_changed(shell),
         }
     }
 
@@ -178,9 +192,9 @@ impl Sources {
     }
 
     /// Files are looked at again where something was mounted.
-    fn pass_mounts_on(&mut self) {
+    fn pass_mounts_on(&mut self, now: Time) {
         if let Some(moved) = self.mounts.take_moved() {
-            self.paths.mounts_changed(&moved.points, moved.far);
+            self.paths.mounts_changed(now, &moved.points, moved.far);
         }
     }
 
@@ -191,7 +205,7 @@ impl Sources {
         self.sockets.tick(shell);
         if self.mounts.is_busy() {
             self.mounts.work(shell);
-            self.pass_mounts_on();
+            self.pass_mounts_on(shell.now);
         }
         if self.paths.deadline().is_some_and(|at| at <= shell.now) {
             self.paths.tick(shell);
@@ -199,7 +213,10 @@ impl Sources {
     }
 
     /// A condition waits for what this pattern names.
-    pub fn watch(&mut self, _shell: &mut Shell<'_>, pattern: &Pattern) {
+    pub fn watch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if pattern.name == Appointment::EVENT {
+            self.times.watch(shell, pattern);
+        }
         if Paths::is_meant(&pattern.name) {
             self.paths.watch(pattern);
         }
@@ -207,6 +224,9 @@ impl Sources {
 
     /// No condition does any longer.
     pub fn unwatch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        if pattern.name == Appointment::EVENT {
+            self.times.unwatch(shell, pattern);
+        }
         if Paths::is_meant(&pattern.name) {
             self.paths.unwatch(shell, pattern);
         }
@@ -214,7 +234,14 @@ impl Sources {
 
     /// An event is being worked off, whoever sent it.
     pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.times.told(shell, event);
         self.sockets.told(shell, event);
+    }
+
+    /// When calendars are due.
+    #[must_use]
+    pub fn calendars(&self) -> Vec<Due> {
+        self.times.due()
     }
 
     /// The first jobs are loaded: what was there before them is told to those who wait for it.
@@ -234,6 +261,7 @@ impl Sources {
             sockets: self.sockets.records(),
             mounts: self.mounts.records(),
             paths: self.paths.records(),
+            time: self.times.records(),
         }
     }
 
@@ -241,6 +269,8 @@ impl Sources {
     pub fn take_warnings(&mut self) -> Vec<Warning> {
         let mut warnings = self.mounts.take_warnings();
         warnings.append(&mut self.paths.take_warnings());
+        let texts = self.times.take_warnings().into_iter();
+        warnings.extend(texts.map(|text| Warning { text, about: None }));
         warnings
     }
 
@@ -256,6 +286,13 @@ impl Sources {
     pub fn limits(&self) -> Vec<Limit> {
         let devices = self.devices.iter().flat_map(Devices::limits);
         let others = [self.sockets.limits(), self.mounts.limits(), self.paths.limits()];
-        devices.chain(others.into_iter().flatten()).collect()
+        let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let times = Limit {
+            name: "times",
+            value: count(MAX_ALARMS),
+            used: Some(count(self.times.len())),
+            what: "times on the wall that jobs ask for; with timers, so many more are not kept",
+        };
+        devices.chain(others.into_iter().flatten()).chain([times]).collect()
     }
 }

@@ -195,11 +195,28 @@ impl Paths {
     }
 
     /// Something has been mounted or unmounted there; at `far` are the mounts that may not be looked at.
-    pub fn mounts_changed(&mut self, points: &[Vec<u8>], far: Vec<Vec<u8>>) {
+    pub fn mounts_changed(&mut self, now: Time, points: &[Vec<u8>], far: Vec<Vec<u8>>) {
         // The root may be far: then everything is, and it must be looked at all the same.
         self.far = Far(far.into_iter().filter(|point| point != b"/").collect());
-        if !self.wanted.is_empty() && !points.is_empty() {
-            self.walk_everything();
+        for point in points {
+            let path = point.strip_suffix(b"/").unwrap_or(point);
+            let reached =
+                self.wanted.values().map(|wanted| (wanted.sort, &wanted.pattern, wanted.reached(path)));
+            let (mut is_told, mut is_fact, mut goes_on) = (false, false, false);
+            for (sort, pattern, reached) in reached {
+                is_told |= sort != Sort::Path && pattern.fits(reached);
+                is_fact |= sort == Sort::Path && pattern.fits(reached);
+                goes_on |= pattern.goes_on(reached);
+            }
+            if is_told {
+                self.has_changed(path, now, false);
+            }
+            if is_fact {
+                self.facts_due.insert(path.to_vec());
+            }
+            if goes_on {
+                self.to_walk.insert(path.to_vec());
+            }
         }
     }
 
