@@ -48,7 +48,7 @@ Exit status:
 pub(super) struct CalendarCommand {
     /// The expression, in one word or several
     #[arg(value_name = "EXPRESSION", required = true)]
-    words: Vec<String>,
+    expression: Vec<String>,
     /// How many times are shown
     #[arg(short = 'n', value_name = "NUMBER", default_value_t = 5)]
     number: u16,
@@ -131,7 +131,7 @@ fn roughly(ms: u64) -> String {
 
 impl CalendarCommand {
     pub(super) fn run(&self) -> Result<Outcome, String> {
-        let text = self.words.join(" ");
+        let text = self.expression.join(" ");
         let calendar = Calendar::parse(&text).map_err(|error| {
             format!("`{text}` is no time of the calendar: {error}; see `onsetctl calendar --help`")
         })?;
