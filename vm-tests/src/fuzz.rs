@@ -6,6 +6,7 @@
 
 mod devices;
 mod formats;
+mod times;
 
 use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
 use events::rtnetlink::{Family, Message, News, messages};
@@ -25,6 +26,7 @@ pub struct Target {
 
 /// All targets, by name. A new one also needs seeds in `fuzz/seeds/NAME`.
 pub const TARGETS: &[Target] = &[
+    Target { name: "calendar", run: times::calendar },
     Target { name: "condition-edges", run: |input| condition(input, Dialect::Edges) },
     Target { name: "condition-levels", run: |input| condition(input, Dialect::Levels) },
     Target { name: "control", run: control },
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "uevent", run: devices::uevent },
     Target { name: "upstart", run: formats::upstart },
     Target { name: "value", run: value },
+    Target { name: "zone", run: times::zone },
 ];
 
 /// A message is a request whose every part is right, or refused with a fault that has a name; and what is JSON to

@@ -259,6 +259,11 @@ impl Sources {
         self.mounts.started(shell);
     }
 
+    /// Whether much memory was needed that is not needed any more.
+    pub fn take_spare_memory(&mut self) -> bool {
+        self.devices.as_mut().is_some_and(Devices::take_has_looked)
+    }
+
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
         std::mem::take(&mut self.has_watchdog)
