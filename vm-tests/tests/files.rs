@@ -80,7 +80,7 @@ fn what_lies_anywhere_below_a_folder_is_told_under_its_own_name() {
     sh(&machine, "ln -s /srv/a /srv/loop; mkdir /srv/e && touch /srv/e/conf");
     until_told(&mut machine, &["create /srv/a/b c/d/conf", "create /srv/e/conf"]);
     // A hostile name stands for nothing else than itself.
-    sh(&machine, "mkdir \"/srv/$(printf 'x\\n$(touch pwned)')\" && touch /srv/x*/conf");
+    sh(&machine, "d=\"/srv/$(printf 'x\\n$(touch pwned)')\"; mkdir \"$d\" && touch \"$d/conf\"");
     let found = machine.until_sh("tail -n 1 /tmp/told | grep pwned").unwrap();
     assert_eq!(found, "create /srv/x\\x0a$(touch pwned)/conf\n");
     sh(&machine, "test ! -e /pwned");
