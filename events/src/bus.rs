@@ -12,6 +12,9 @@ pub trait Fold {
     fn folds_into(&self, later: &Self) -> bool;
 }
 
+/// Room for so many items is kept when there are none.
+const SPARE: usize = 512;
+
 /// The one queue into the engine.
 #[derive(Debug)]
 pub struct Bus<T> {
@@ -51,7 +54,12 @@ impl<T: Fold> Bus<T> {
 
     /// The first items, at most `most` of them.
     pub fn take(&mut self, most: usize) -> Vec<T> {
-        self.queue.drain(..most.min(self.queue.len())).collect()
+        let taken = self.queue.drain(..most.min(self.queue.len())).collect();
+        if self.queue.is_empty() && self.queue.capacity() > SPARE {
+            // A flood is over: its room is given back.
+            self.queue = VecDeque::new();
+        }
+        taken
     }
 
     /// What waits, in order.

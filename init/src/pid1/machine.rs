@@ -248,6 +248,7 @@ impl Machine {
         }
         if self.sources.deadline().is_some_and(|at| at <= now) {
             self.sources.tick(&mut self.core.shell());
+            self.has_spare_memory |= self.sources.take_spare_memory();
         }
         self.feed_watchdog();
         if alloc::is_short() && alloc::is_relieved() {

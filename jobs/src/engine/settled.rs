@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use events::Args;
+
 use super::{Engine, Status, model::Instance, rings::Wait};
 use crate::{
     JobId, StartMode,
@@ -39,11 +41,19 @@ impl Engine {
         true
     }
 
-    /// Whether what jobs provide under this name is still to come: a start is under way, or the boot has not come to it.
+    /// Whether what jobs provide under this name is still to come: a start is under way, it died and is on its way back,
+    /// or the boot has not come to it.
     #[must_use]
     pub fn is_awaited(&self, name: &str) -> bool {
         let providers = self.providers(name);
-        if providers.iter().any(|id| self.is_coming(*id, *id)) {
+        let comes_back = |instance: &Instance| {
+            let is_up = matches!(instance.state.phase(), Phase::Waiting | Phase::Running);
+            let is_slow = instance.timed_out || instance.rare().is_some_and(|rare| rare.not_before.is_some());
+            instance.goal == Goal::Start && !is_up && !is_slow
+        };
+        let is_underway =
+            |id: &JobId| self.is_coming(*id, *id) || self.has_instance(*id, &Args::new(), comes_back);
+        if providers.iter().any(is_underway) {
             return true;
         }
         let untried = |id: &JobId| {

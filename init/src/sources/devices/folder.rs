@@ -10,6 +10,8 @@ use std::{
 
 use events::{Args, Identity, Key, Text, UdevRecord, Value, lasting, uevent_file};
 
+/// Where all devices are.
+pub const BELOW: &str = "/devices/";
 /// No file of a device is read any further.
 const FILE: u64 = 16 << 10;
 
@@ -42,6 +44,10 @@ impl Default for Folders {
 impl Folders {
     /// The device at a path, of a subsystem; with what udevd says of it, if it is asked. `None` if none is there.
     pub fn describe(&self, path: &Value, subsystem: &Value, with_udevd: bool) -> Option<Found> {
+        // Who makes up a path shall not have us read elsewhere.
+        if !path.starts_with(BELOW) || path.split('/').any(|part| part == "..") {
+            return None;
+        }
         let folder = self.of(path);
         // First which it is, and then what it says: what is read of its successor does not count as its own, since a
         // successor is told of by a message of its own.
@@ -215,6 +221,7 @@ mod tests {
         );
         assert!(!found.is_raw && found.identity.0 == "diskseq-2");
         assert!(folders.has(&path, &found.identity, &found.args));
+        assert_eq!(folders.describe(&value("/devices/../devices/pci0/block/vda"), &subsystem, false), None);
         let other = Identity("diskseq-3".into());
         assert!(!folders.has(&path, &other, &found.args));
         fs::remove_dir_all(&folder).unwrap();

@@ -18,7 +18,7 @@ use std::{collections::BTreeMap, time::Duration};
 use events::{Args, Identity, Text, Time, Uevent, Value, device_event, lasting};
 
 use self::{
-    folder::{Folders, Found, identity},
+    folder::{BELOW, Folders, Found, identity},
     look::{Look, Step},
     socket::{MESSAGE, Received, Sender, Socket},
     table::{INPUTS, MOST, Seen, Table, tell},
@@ -80,6 +80,8 @@ pub struct Devices {
     /// The last message of the kernel's that was told.
     told: u64,
     counts: Counts,
+    /// Whether a look is over, and with it the need for much memory.
+    has_looked: bool,
 }
 
 impl Devices {
@@ -102,6 +104,7 @@ impl Devices {
             asked_until: Time::default(),
             told: 0,
             counts: Counts::default(),
+            has_looked: false,
         })
     }
 
@@ -113,6 +116,11 @@ impl Devices {
     /// Whether devices that are there may not have been told yet.
     pub fn is_behind(&self) -> bool {
         self.is_held || self.is_lost || self.look.is_some() || !self.asked.is_empty()
+    }
+
+    /// Whether a look has ended since this was asked last.
+    pub const fn take_has_looked(&mut self) -> bool {
+        std::mem::replace(&mut self.has_looked, false)
     }
 
     /// No job brings udev any more, or it is there: devices are told from now on, first those that are there.
@@ -342,6 +350,7 @@ impl Devices {
                 Step::Nothing => {}
                 Step::End => {
                     self.look = None;
+                    self.has_looked = true;
                     self.not_before = shell.now.after(REST);
                     self.table.end_look(shell);
                     return;
@@ -412,7 +421,7 @@ impl Devices {
 
 /// Whether a message is about a device: modules, drivers and the like have no folder that says what they are.
 fn is_device(message: &Uevent) -> bool {
-    message.path.starts_with("/devices/") && message.subsystem.as_str() != "queues"
+    message.path.starts_with(BELOW) && message.subsystem.as_str() != "queues"
 }
 
 /// Whether udevd has said something of a device.

@@ -3,7 +3,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    path::Path,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -61,24 +62,28 @@ fn told() -> io::Result<BTreeMap<String, Properties>> {
 /// What is there, by path.
 fn there() -> io::Result<BTreeMap<String, Properties>> {
     let mut folders: BTreeSet<_> = names("/sys/class").into_iter().collect();
-    folders.extend(names("/sys/bus").into_iter().map(|bus| format!("{bus}/devices")));
+    folders.extend(names("/sys/bus").into_iter().map(|bus| bus.join("devices")));
     let mut there = BTreeMap::new();
-    for link in folders.iter().flat_map(|folder| names(folder)) {
+    for link in folders.iter().flat_map(names) {
         let Ok(folder) = fs::canonicalize(&link) else { continue };
-        let Ok(text) = fs::read_to_string(folder.join("uevent")) else { continue };
-        let Some(path) = folder.to_str().and_then(|path| path.strip_prefix("/sys")) else { continue };
-        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        let Ok(bytes) = fs::read(folder.join("uevent")) else { continue };
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let text: Vec<String> = lines.map(|line| ::events::Value::escaped(line).0.to_string()).collect();
+        let Ok(path) = folder.strip_prefix("/sys") else { continue };
+        // As it is told, if there are strange characters in it.
+        let path = format!("/{}", ::events::Value::escaped(path.as_os_str().as_bytes()).0);
+        let pairs = text.iter().filter_map(|line| line.split_once('='));
         let mut properties: Properties = pairs.map(|(key, value)| (key.into(), value.into())).collect();
         if let Some(name) = properties.get_mut("DEVNAME") {
             *name = Path::new("/dev").join(&*name).display().to_string();
         }
-        there.insert(path.to_owned(), properties);
+        there.insert(path, properties);
     }
     Ok(there)
 }
 
 /// The paths of what is in a folder.
-fn names(folder: &str) -> Vec<String> {
+fn names(folder: impl AsRef<Path>) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    entries.map(|entry| entry.path().display().to_string()).collect()
+    entries.map(|entry| entry.path()).collect()
 }
