@@ -1,6 +1,8 @@
 //! udev's daemon, where there is one.
 
-use std::path::PathBuf;
+use std::{os::fd::AsRawFd as _, path::PathBuf};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use super::{
     program,
@@ -16,6 +18,9 @@ const DAEMONS: [&str; 6] = [
     "/usr/lib/udev/udevd",
     "/lib/udev/udevd",
 ];
+
+/// Where it listens.
+const CONTROL: &str = "/run/udev/control";
 
 /// What is asked for so that devices that were there before the daemon are dealt with as if they had just come.
 const COLDPLUG: [&[&str]; 3] = [
@@ -49,15 +54,29 @@ pub fn run(task: &mut Task, words: &[String]) {
 
 /// Becomes the program that tells Onset what udev's database says; with `check`, says by its status whether there is one.
 fn database(task: &mut Task, is_check: bool) {
-    match program::find("onset-udev") {
-        Some(_) if is_check => {}
-        None if is_check => task.end_with(1),
+    let program = program::find("onset-udev");
+    if is_check {
+        if program.is_none() || !is_there() {
+            task.end_with(1);
+        }
+        return;
+    }
+    match program {
         Some(program) => {
             let error = program::become_program(&program, None, &[] as &[&str]);
             task.fault(format!("cannot become {}: {}", program.display(), reason(&error)));
         }
         None => task.fault("there is no onset-udev"),
     }
+}
+
+/// Whether udevd runs: the name of its socket alone may be left of one that is dead.
+pub fn is_there() -> bool {
+    let is_there = || {
+        let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
+        connect(fd.as_raw_fd(), &UnixAddr::new(CONTROL)?)
+    };
+    is_there().is_ok()
 }
 
 /// In a container, where `/sys` cannot be written to, devices are the host's.

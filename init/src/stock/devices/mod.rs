@@ -10,13 +10,8 @@ mod world;
 use std::{
     collections::BTreeSet,
     io,
-    os::{
-        fd::AsRawFd as _,
-        unix::net::{SocketAddr, UnixDatagram},
-    },
+    os::unix::net::{SocketAddr, UnixDatagram},
 };
-
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use self::{
     nodes::Nodes,
@@ -29,14 +24,11 @@ use super::{
     udev,
 };
 
-/// Where udevd listens.
-const UDEVD: &str = "/run/udev/control";
-
 /// Does it until it is ended; with `once`, only for what is there; with `check`, says by its status whether it is wanted.
 pub fn run(task: &mut Task, words: &[String]) {
     match words.first().map(String::as_str) {
         Some("check") => {
-            if !udev::is_writable("/sys") || is_udevd_there() {
+            if !udev::is_writable("/sys") || udev::is_there() {
                 task.end_with(1);
             }
         }
@@ -51,15 +43,6 @@ pub fn run(task: &mut Task, words: &[String]) {
             }
         }
     }
-}
-
-/// Whether somebody listens there: the socket's name alone may be of one that is dead.
-fn is_udevd_there() -> bool {
-    let is_there = || {
-        let fd = socket(AddressFamily::Unix, SockType::SeqPacket, SockFlag::SOCK_CLOEXEC, None)?;
-        connect(fd.as_raw_fd(), &UnixAddr::new(UDEVD)?)
-    };
-    is_there().is_ok()
 }
 
 fn go_on(task: &mut Task) -> io::Result<()> {
