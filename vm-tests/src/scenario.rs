@@ -51,6 +51,10 @@ enum Act {
     PlugCard(String),
     /// Plugs a disk in.
     PlugDisk(String),
+    /// Plugs a keyboard in.
+    PlugKeyboard(String),
+    /// Presses keys together.
+    Press(String),
     /// Pulls out what was plugged in.
     Unplug(String),
     /// Pushes the power button.
@@ -150,9 +154,11 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "plug" => match rest.split_once(' ') {
             Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
             Some(("disk", id)) => Act::PlugDisk(id.trim().to_owned()),
-            _ => return Err("it is `plug nic NAME` or `plug disk NAME`".into()),
+            Some(("keyboard", id)) => Act::PlugKeyboard(id.trim().to_owned()),
+            _ => return Err("it is `plug nic NAME`, `plug disk NAME` or `plug keyboard NAME`".into()),
         },
         "unplug" => Act::Unplug(text()?),
+        "press" => Act::Press(text()?),
         "powerdown" => Act::PushPower,
         "cut-power" => Act::CutPower,
         "check-disk" => Act::CheckDisk,
@@ -244,6 +250,8 @@ impl Player {
             Act::Type(text) => self.machine()?.type_in(format!("{text}\n").as_bytes()),
             Act::PlugCard(id) => self.machine()?.plug_card(id),
             Act::PlugDisk(id) => self.machine()?.plug_disk(id),
+            Act::PlugKeyboard(id) => self.machine()?.plug_keyboard(id),
+            Act::Press(keys) => self.machine()?.press(keys),
             Act::Unplug(id) => self.machine()?.unplug(id),
             Act::PushPower => self.machine()?.push_power(),
             Act::CutPower => {
@@ -383,7 +391,7 @@ mod tests {
             ("  = a", 1, "nothing stands before it"),
             ("boot\n = a", 2, "only a command can be expected to give something"),
             ("guest true\n ? a", 2, "`? a` begins with none of `=` `*` `-` `!`"),
-            ("plug lamp", 1, "it is `plug nic NAME` or `plug disk NAME`"),
+            ("plug lamp", 1, "it is `plug nic NAME`, `plug disk NAME` or `plug keyboard NAME`"),
             ("guest", 1, "`guest` wants more"),
         ] {
             assert_eq!(steps(text), Err((line, why.to_owned())), "{text}");

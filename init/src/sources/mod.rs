@@ -8,12 +8,17 @@
 mod kernel;
 mod keys;
 pub mod known;
+mod pressure;
 
 use events::{Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
-use self::{kernel::Kernel, keys::Keys};
+use self::{
+    kernel::Kernel,
+    keys::Keys,
+    pressure::{Gauge, Pressure},
+};
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
 /// Which source a descriptor belongs to, in the order in which they are heard in a turn.
@@ -23,6 +28,8 @@ pub enum Part {
     Kernel,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// Programs stand still for want of this.
+    Pressure(Gauge),
 }
 
 /// What an image before this one has left to the sources.
@@ -52,6 +59,7 @@ pub struct Records {}
 pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
+    pressure: Pressure,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -63,7 +71,8 @@ impl Sources {
         let mut sources = Self {
             kernel: if is_machine { Kernel::new(shell).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
-            keys: is_machine.then(|| Keys::new(shell)),
+            keys: is_machine.then(|| Keys::new(shell, past)),
+            pressure: Pressure::new(shell, past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -85,23 +94,30 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Pressure(gauge) => self.pressure.ready(shell, gauge),
         }
     }
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Time> {
-        None
+    pub fn deadline(&self) -> Option<Time> {
+        self.pressure.deadline()
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, _shell: &mut Shell<'_>) {}
+    pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.pressure.tick(shell);
+    }
 
     /// A condition waits for what this pattern names.
-    pub fn watch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn watch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        self.pressure.watch(shell, pattern);
+    }
 
     /// No condition does any longer.
-    pub fn unwatch(&mut self, _shell: &mut Shell<'_>, _pattern: &Pattern) {}
+    pub fn unwatch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
+        self.pressure.unwatch(shell, pattern);
+    }
 
     /// An event is being worked off, whoever sent it.
     pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
@@ -119,7 +135,13 @@ impl Sources {
 
     /// Their bounds, and how far they are used.
     #[must_use]
-    pub const fn limits(&self) -> Vec<Limit> {
-        Vec::new()
+    pub fn limits(&self) -> Vec<Limit> {
+        let keys = self.keys.as_ref().map(Keys::limits);
+        keys.into_iter().chain([self.pressure.limits()]).collect()
+    }
+
+    /// What is to be said that no job is to blame for.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        self.pressure.take_warning().into_iter().collect()
     }
 }

@@ -10,13 +10,13 @@ use events::{Name, Pattern};
 use hashbrown::HashSet;
 
 use super::{
-    Engine, Todo,
+    Engine,
     model::{Slot, Tree},
 };
-use crate::{Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort};
+use crate::{Action, CauseId, Gate, Happening, Job, JobId, Sort};
 
 /// Events whose patterns tell a source what to watch.
-const WATCHED: [&str; 5] = ["file", "socket", "timer", "calendar", "path"];
+const WATCHED: [&str; 7] = ["file", "socket", "timer", "calendar", "path", "pressure", "pressure-relieved"];
 
 impl Engine {
     pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
@@ -50,11 +50,7 @@ impl Engine {
             self.recheck_level(id, cause);
         }
         self.saved.causes.release(cause);
-        for place in self.places_by_name() {
-            if self.instance(place).is_some_and(|instance| instance.state.phase() == Phase::Held) {
-                self.saved.todo.push_back(Todo::Recheck(place));
-            }
-        }
+        self.look_at_held();
     }
 
     fn ids(&self) -> Vec<JobId> {

@@ -5,6 +5,7 @@
 mod apart;
 mod observe;
 mod proc;
+mod storm;
 mod zombies;
 
 use std::{
@@ -27,14 +28,15 @@ fn main() -> ExitCode {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
+        Some("storm") => storm::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND` or \
-             `vm-guest apart GROUP COMMAND`",
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
+             `vm-guest storm EVENTS CONNECTIONS EVENT` or `vm-guest apart GROUP COMMAND`",
         )),
     };
     match done {
