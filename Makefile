@@ -57,7 +57,7 @@ setup-vm: setup ## Install what virtual machines need, and fetch their kernel
 
 .PHONY: programs
 programs: setup ## Build the static programs that machines boot in tests
-	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest --features init/faults)
+	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest --features init/faults)
 
 .PHONY: boot
 boot: setup-vm programs ## Boot a machine with Onset and the examples, and give its console
@@ -116,8 +116,10 @@ $(DEBIAN)/root.tar:
 
 .PHONY: test-debian
 test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results)
+	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
+	@cargo build --quiet --locked -p init --features udev --bin onset-udev
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
-		$$as_root vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
+		$$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
 	@cargo test --quiet --locked -p vm-tests --test debian --no-run
 	@$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
 		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)')
@@ -127,6 +129,11 @@ lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
 	cargo fmt --all --check
 	cargo fmt --manifest-path vm-tests/fuzz/Cargo.toml --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if pkg-config --exists libudev 2>/dev/null; then \
+		cargo clippy -p init --features udev --bin onset-udev --locked -- -D warnings; \
+	else \
+		echo "onset-udev: SKIPPED, libudev-dev is not there (\`make onset-udev\` installs it)"; \
+	fi
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" cargo doc --workspace --no-deps --document-private-items --locked --quiet
 	cargo fetch --locked --quiet
 	$(DENY) --locked --offline check bans licenses sources
@@ -178,9 +185,15 @@ bench-core-instructions: setup ## Count the instructions of the same (the same o
 
 .PHONY: bench-vm
 bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instructions (writes docs/results)
-	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin vm-guest)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
 	@cargo build --quiet --locked -p vm-tests --bin bench-vm
 	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
+
+.PHONY: bench-events
+bench-events: setup-vm ## Measure how long events take, and how many there may be, beside the least (writes docs/results)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
+	@cargo build --quiet --locked -p vm-tests --bin bench-events
+	@$(call result,bench-events,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-events)
 
 # Where `make install` puts things; docs/install.md tells what for.
 DESTDIR :=
@@ -190,11 +203,18 @@ FROM := $(and $(SUDO_USER),$(wildcard $(OUT)/$(STATIC)/release/onset),$(OUT)/$(S
 # Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
 LINKS :=
 NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
+# The program that needs libudev, if it was built.
+ONSET_UDEV = $(wildcard $(OUT)/release/onset-udev)
 BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
+
+.PHONY: onset-udev
+onset-udev: setup ## Build `onset-udev`, which needs libudev (`make install` then installs it, too)
+	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
+	cargo build --locked --release -p init --features udev --bin onset-udev
 
 .PHONY: release
 release: setup ## Build the programs that `make install` installs
-	@$(call static,release,-p init --bin onset --bin onsetctl)
+	@$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit)
 
 .PHONY: install
 install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
@@ -204,15 +224,16 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 		[ $$name = service ] || { [ ! -e "$$file" ] && [ ! -L "$$file" ]; } || { \
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
-	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl))
+	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit))
 	install -d $(addprefix "$(DESTDIR)",/usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /etc/onset/jobs /etc/onset/hooks \
 		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
 		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)
 	@# By a new name first: a program that runs cannot be written to, and PID 1 may run.
-	@for name in onset onsetctl; do \
+	@for name in onset onsetctl onset-emit; do \
 		install -m 755 "$(BUILT)/$$name" "$(DESTDIR)/usr/sbin/.$$name.new"; \
 		mv -f "$(DESTDIR)/usr/sbin/.$$name.new" "$(DESTDIR)/usr/sbin/$$name"; \
 	done
+	$(if $(ONSET_UDEV),install -m 755 "$(ONSET_UDEV)" "$(DESTDIR)/usr/sbin/onset-udev")
 	ln -sfn onset "$(DESTDIR)/usr/sbin/onset-setup"
 	for name in $(NAMES); do ln -sfn ../../../sbin/onsetctl "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	install -m 644 init/stock/jobs/*.ron init/stock/overrides/*.ron "$(DESTDIR)/usr/lib/onset/jobs"
@@ -240,7 +261,8 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR an
 	for name in $(NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
 	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
-	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-setup \
+	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-setup \
+		/usr/sbin/onset-udev \
 		/usr/share/bash-completion/completions/onsetctl /usr/share/zsh/vendor-completions/_onsetctl \
 		/usr/share/fish/vendor_completions.d/onsetctl.fish)
 	@# Folders go if nothing is left in them.

@@ -58,6 +58,13 @@ impl Args {
         room
     }
 
+    /// Adds an argument at the end, if it has a value and there is room.
+    pub fn extend_with(&mut self, key: &'static str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.push(Key::constant(key), value);
+        }
+    }
+
     /// Sets `key`, in its old place if it is there already.
     pub fn set(&mut self, key: Key, value: Value) -> bool {
         match self.0.iter_mut().find(|(k, _)| *k == key) {

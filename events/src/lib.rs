@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod args;
 mod bus;
+pub mod calendar;
 mod condition;
 pub mod control;
 mod event;

@@ -6,9 +6,9 @@ mod call;
 mod called;
 mod check;
 mod completions;
-mod connection;
+pub(crate) mod connection;
 mod emit;
-mod exit;
+pub(crate) mod exit;
 mod graph;
 mod known;
 mod log;
@@ -60,7 +60,7 @@ struct Paths {
 
 /// What a command says in the end.
 #[derive(Default)]
-struct Outcome {
+pub(crate) struct Outcome {
     text: String,
     /// Goes to standard error.
     remarks: String,

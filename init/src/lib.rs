@@ -6,6 +6,7 @@ pub mod boot;
 pub mod cli;
 pub mod control;
 pub mod drawing;
+pub mod emit;
 pub mod executor;
 pub mod loader;
 pub mod logs;

@@ -65,7 +65,7 @@ pub enum Action {
         /// Which life.
         life: Life,
     },
-    /// Watch what a pattern names (`file`, `socket`, `timer`, `calendar`, `path`).
+    /// Watch what a pattern names (`file`, `socket`, `calendar`, `path`).
     Watch(Pattern),
     /// Watch it no longer.
     Unwatch(Pattern),

@@ -149,7 +149,7 @@ differences! {
     fields(
         processes, commands, description, author, version, usage, emits, console, umask, nice, ionice, oom_score, limits,
         chroot, chdir, user, group, groups, capabilities, no_new_privileges, cgroup, sockets, watchdog, apparmor, imports,
-        tmpfiles, reload_on,
+        tmpfiles, reload_on, on_connection,
     )
 }
 

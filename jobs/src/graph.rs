@@ -21,7 +21,10 @@ use events::{Args, Condition, Name, Pattern};
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use petgraph::{Direction, graph::NodeIndex, stable_graph::StableDiGraph, visit::EdgeRef};
 
-use crate::Job;
+use crate::{
+    Job,
+    asked::{asked, asks},
+};
 use index::Index;
 
 /// A job's place in the engine.
@@ -143,8 +146,10 @@ impl Graph {
         }
         if let Some(condition) = &job.start_on {
             // Variables of `start_on` have no value, but a default counts.
-            let patterns =
-                condition.leaves().map(|leaf| leaf.pattern.expanded(&|_| None).map(|it| it.into_owned()));
+            let patterns = condition.leaves().map(|leaf| match asks(&leaf.pattern) {
+                true => asked(&leaf.pattern, job),
+                false => leaf.pattern.expanded(&|_| None).map(|it| it.into_owned()),
+            });
             self.add_gate(Gate::Start(id), Sort::Event, patterns);
         }
         if let Some(condition) = &job.holds_while {

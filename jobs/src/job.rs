@@ -95,6 +95,8 @@ pub enum Format {
     Lsb,
     /// A program in a hook directory.
     Hook,
+    /// A line of inetd.conf.
+    Inetd,
 }
 
 /// What sort of thing a job is, for people and lists.
@@ -280,7 +282,7 @@ impl Job {
     /// All names under which others may require it: what it says it provides, and, unless it is a script
     /// whose header alone counts, its own name.
     pub fn provided_names(&self) -> impl Iterator<Item = &Name> {
-        let own = matches!(self.format, Format::Native | Format::Upstart | Format::Hook);
+        let own = matches!(self.format, Format::Native | Format::Upstart | Format::Hook | Format::Inetd);
         let own = own && self.provides.iter().all(|provide| provide.name != self.name);
         self.provides.iter().map(|provide| &provide.name).chain(own.then_some(&self.name))
     }

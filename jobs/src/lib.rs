@@ -10,6 +10,7 @@
 extern crate alloc;
 
 mod action;
+mod asked;
 mod cause;
 mod check;
 pub mod encoding;
@@ -26,14 +27,17 @@ mod order;
 mod process;
 mod report;
 pub mod simulate;
+mod socket;
 mod state;
 mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
+pub use asked::{answer, asked, is_for};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
 pub use check::{LOOP_CODES, check, check_loops};
 pub use engine::{
-    Counters, Engine, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text, refusal_text,
+    Asked, Counters, Engine, MAX_ALARMS, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND, Status, Why, failure_text,
+    refusal_text,
 };
 pub use environment::environment;
 pub use graph::{Edge as GraphEdge, Gate, Graph, Hit, JobId, Node as GraphNode, Sort};
@@ -48,5 +52,9 @@ pub(crate) use order::job_named;
 pub use order::{Edge, EdgeKind, Loop, Order, Unknown, order, says_order};
 pub use process::{Exit, NoSuchSignal, ProcessKind, ProcessSet, Signal};
 pub use report::{Place, Report, Severity, did_you_mean};
+pub use socket::{
+    ADDRESS_KINDS, Address, CONNECTION, Connections, Family, Listener, MAX_SOCKETS, NoSocket, OnConnection,
+    SOCKET_EVENT, SOCKET_JOB, Socket, Transport, awaits_connections, listeners, own_sockets,
+};
 pub use state::{Cue, Ending, Failure, Goal, Hook, Main, Next, Phase, Pid, State};
-pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Socket, Work, WorkId};
+pub use work::{AppArmor, Command, Console, IoNice, Limit, Resource, Work, WorkId};

@@ -6,7 +6,7 @@ use core::time::Duration;
 use events::{Name, Text};
 use serde::{Deserialize, Serialize};
 
-use crate::ProcessKind;
+use crate::{OnConnection, ProcessKind, Socket};
 
 /// How the processes of a job are made, and what it says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Work {
     pub cgroup: Vec<(Text, Text)>,
     /// Sockets that are opened for it.
     pub sockets: Vec<Socket>,
+    /// What a connection to one of them does.
+    pub on_connection: OnConnection,
     /// How often it must say WATCHDOG=1.
     pub watchdog: Option<Duration>,
     /// AppArmor profile to load, and the one to change to.
@@ -89,6 +91,8 @@ pub enum Command {
     Script(String),
     /// These very words.
     Argv(Vec<String>),
+    /// A program, and the words that it is given, of which the first is the name that it is called by.
+    Program(String, Vec<String>),
 }
 
 /// Characters that make a command line go through a shell, as in Upstart.
@@ -104,7 +108,7 @@ impl Command {
         match self {
             Self::Exec(line) => line.contains(SHELL_CHARACTERS),
             Self::Script(_) => true,
-            Self::Argv(_) => false,
+            Self::Argv(_) | Self::Program(..) => false,
         }
     }
 
@@ -118,7 +122,16 @@ impl Command {
             Self::Exec(line) => line.split_whitespace().map(String::from).collect(),
             Self::Script(text) if text.trim_end_matches('\n').contains('\n') => shell(&["/proc/self/fd/9"]),
             Self::Script(text) => shell(&["-c", text.trim_end_matches('\n')]),
-            Self::Argv(words) => words.clone(),
+            Self::Argv(words) | Self::Program(_, words) => words.clone(),
+        }
+    }
+
+    /// The program to execute, if it is not the first of the words.
+    #[must_use]
+    pub fn program(&self) -> Option<&str> {
+        match self {
+            Self::Program(program, _) => Some(program),
+            Self::Exec(_) | Self::Script(_) | Self::Argv(_) => None,
         }
     }
 }
@@ -198,21 +211,6 @@ pub struct Limit {
     pub soft: Option<u64>,
     /// How far the process may raise it.
     pub hard: Option<u64>,
-}
-
-/// A socket that is opened for a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Socket {
-    /// The address: `tcp:80`, `udp:[::1]:53`, `unix:/run/x.sock`.
-    pub listen: Text,
-    /// Its name in LISTEN_FDNAMES.
-    pub name: Option<Text>,
-    /// Permissions of a unix socket.
-    pub mode: Option<u16>,
-    /// Owner of a unix socket.
-    pub user: Option<Text>,
-    /// Group of a unix socket.
-    pub group: Option<Text>,
 }
 
 /// AppArmor profiles.

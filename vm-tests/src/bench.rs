@@ -22,6 +22,13 @@ const PATIENCE: u64 = 900;
 /// Until nobody looks any more whether the log keeper is awake that has kept the boot's messages.
 const REST: &str = "rest 6000";
 
+/// How often a card is plugged in.
+const PLUGS: usize = 200;
+/// How many events of the kernel's come at once.
+const STORM: usize = 20_000;
+/// How many events are emitted over the control socket.
+const EMITS: usize = 20_000;
+
 /// The mark of the job that is started by hand.
 const PING: u32 = 900_000;
 
@@ -35,6 +42,11 @@ pub struct Workload {
     pub name: &'static str,
     jobs: Vec<(String, String)>,
     steps: Vec<String>,
+    /// What is PID 1, with its words, in lines.
+    init: String,
+    /// Programs of `vm-tests/guest`, and drivers of the kernel, that it needs.
+    programs: &'static [&'static str],
+    drivers: &'static [&'static str],
 }
 
 /// A figure that is to be reached.
@@ -69,6 +81,8 @@ pub enum Unit {
 pub const PEERS: [&str; 8] =
     ["floor", "busybox init", "runit", "dinit static", "dinit dynamic", "s6-rc", "Upstart", "systemd 252"];
 
+/// What is PID 1 where nothing else is measured.
+const ONSET: &str = "/sbin/init\n";
 /// Nobody was measured.
 const NOBODY: [&str; 8] = ["–"; 8];
 const AS_IT_IS: Unit = Unit::Times(1.0);
@@ -263,7 +277,7 @@ impl Figure {
 pub fn workloads() -> Vec<Workload> {
     let boot = |name, jobs: Vec<(String, String)>| {
         let marks = format!("marks {}", jobs.len());
-        Workload { name, jobs, steps: vec![marks] }
+        Workload::of_onset(name, jobs, vec![marks])
     };
     let mut all = vec![
         boot("fan100", fan(100, "task: true, ", "")),
@@ -288,9 +302,29 @@ pub fn workloads() -> Vec<Workload> {
             "idle 5000".into(),
             format!("ping 205 15 {ping}"),
         ];
-        all.push(Workload { name, jobs: load(count), steps: steps.into() });
+        all.push(Workload::of_onset(name, load(count), steps.into()));
     }
     all
+}
+
+/// The machines on which events are measured: Onset's, and that of the floor.
+#[must_use]
+pub fn events() -> [Workload; 2] {
+    let steps = |more: &[&str]| {
+        let first = ["run /bench/plug load /bench/dummy.ko", "marks 1", REST];
+        let plugs = format!("plugs {PLUGS} {PING}");
+        let storm = format!("storm {STORM} {PING}");
+        let all = first.into_iter().chain([plugs.as_str(), storm.as_str()]).chain(more.iter().copied());
+        all.map(String::from).collect::<Vec<_>>()
+    };
+    let start = format!(
+        "(task: true, start_on: \"net-device-added INTERFACE=plug*\", exec: \"/bench/mark {PING}\")\n"
+    );
+    let mut onset = Workload::of_onset("onset", load(0), steps(&[&format!("emits {EMITS}")]));
+    onset.jobs.push(("plugged".into(), start));
+    let mut floor = Workload::of_onset("floor", Vec::new(), steps(&[]));
+    floor.init = format!("/bench/floor\n/bench/mark\n{PING}\n");
+    [onset, floor].map(|machine| Workload { programs: &["floor", "plug"], drivers: &["dummy"], ..machine })
 }
 
 /// Jobs that all start at once.
@@ -323,10 +357,14 @@ fn load(count: u32) -> Vec<(String, String)> {
 }
 
 impl Workload {
+    fn of_onset(name: &'static str, jobs: Vec<(String, String)>, steps: Vec<String>) -> Self {
+        Self { name, jobs, steps, init: ONSET.into(), programs: &[], drivers: &[] }
+    }
+
     /// Boots it, and gives what was read. `append` goes to the kernel, and so to Onset.
     pub fn measure(&self, kernel: &Kernel, append: &str) -> Result<Readings> {
         let folder = Folder::new("bench")?;
-        self.tree(&folder)?.write_cpio(&folder.join("initrd"))?;
+        self.tree(kernel, &folder)?.write_cpio(&folder.join("initrd"))?;
         let mut machine = Machine::start(&Plan {
             kernel: kernel.image.clone(),
             initrd: folder.join("initrd"),
@@ -346,7 +384,7 @@ impl Workload {
         }
     }
 
-    fn tree(&self, folder: &Folder) -> Result<Tree> {
+    fn tree(&self, kernel: &Kernel, folder: &Folder) -> Result<Tree> {
         let mut tree = Tree::default();
         for name in ["dev", "proc", "sys", "run", "tmp", "root", "var/log", "etc/onset/jobs"] {
             tree.folder(name);
@@ -359,7 +397,14 @@ impl Workload {
         tree.copy("bench/vm-guest", &programs::program("vm-guest")?)?;
         tree.link("bench/begin", "vm-guest");
         tree.copy("bench/mark", &programs::from_c("mark", folder)?)?;
-        tree.text("bench/init", "/sbin/init\n");
+        for program in self.programs {
+            tree.copy(&format!("bench/{program}"), &programs::from_c(program, folder)?)?;
+        }
+        for path in kernel.in_order(self.drivers)? {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            tree.copy(&format!("bench/{name}"), &path)?;
+        }
+        tree.text("bench/init", &self.init);
         tree.text("bench/plan", &self.steps.iter().map(|step| format!("{step}\n")).collect::<String>());
         for (name, text) in &self.jobs {
             tree.text(&format!("etc/onset/jobs/{name}.ron"), text);

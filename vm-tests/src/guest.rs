@@ -123,9 +123,11 @@ pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.link("sbin/init", "onset");
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
+    tree.copy("sbin/onset-emit", &programs::program("onset-emit")?)?;
     // Where an installation has them, and where jobs name them.
     tree.link("usr/sbin/onset", "/sbin/onset");
     tree.link("usr/sbin/onsetctl", "/sbin/onsetctl");
+    tree.link("usr/sbin/onset-emit", "/sbin/onset-emit");
     tree.link("usr/sbin/onset-setup", "/sbin/onset");
     for name in NAMES {
         tree.link(&format!("sbin/{name}"), "onsetctl");

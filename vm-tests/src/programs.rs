@@ -55,7 +55,18 @@ fn build() -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--locked", "--package", "init", "--package", "vm-tests"])
-        .args(["--bin", "onset", "--bin", "onsetctl", "--bin", "vm-guest", "--features", "init/faults"])
+        .args([
+            "--bin",
+            "onset",
+            "--bin",
+            "onsetctl",
+            "--bin",
+            "onset-emit",
+            "--bin",
+            "vm-guest",
+            "--features",
+            "init/faults",
+        ])
         .args(["--profile", "vm", "--target", TARGET])
         .current_dir(workspace())
         .env("RUSTFLAGS", "-C target-feature=+crt-static -C relocation-model=static")

@@ -168,6 +168,14 @@ impl Condition {
         Self(Box::new([Node::Leaf(Leaf { pattern, hold: Hold::default() })]))
     }
 
+    /// This one or that event; `None` if that would be more than a condition may have.
+    #[must_use]
+    pub fn or(&self, pattern: Pattern) -> Option<Self> {
+        let leaf = Node::Leaf(Leaf { pattern, hold: Hold::default() });
+        let room = self.leaves().count() < MAX_LEAVES;
+        room.then(|| Self(self.0.iter().cloned().chain([leaf, Node::Or]).collect()))
+    }
+
     /// Its parts in postfix order.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

@@ -106,6 +106,22 @@ impl Fields {
         Args::parse(words).map_err(|error| Fault::parameter(name, error.to_string()))
     }
 
+    /// A list of lists of `KEY=VALUE`; none if it is not given.
+    pub fn lists_of_args(&mut self, name: &str) -> Result<Vec<Args>, Fault> {
+        let lists = match self.take(name) {
+            None => return Ok(Vec::new()),
+            Some(Json::List(lists)) => lists,
+            Some(other) => return Err(is_not(name, "a list of lists of texts", &other)),
+        };
+        let one = |list: &Json| {
+            let Json::List(items) = list else { return Err(is_not(name, "a list of lists of texts", list)) };
+            let words: Option<Vec<&str>> = items.iter().map(Json::as_text).collect();
+            let words = words.ok_or_else(|| Fault::parameter(name, "has something in it that is no text"))?;
+            Args::parse(words).map_err(|error| Fault::parameter(name, error.to_string()))
+        };
+        lists.iter().map(one).collect()
+    }
+
     /// A path from the root on, without detours, if it is given.
     pub fn path(&mut self, name: &str) -> Result<Option<String>, Fault> {
         self.word(name, |text| check_path(text).map(|()| String::from(text)))

@@ -84,6 +84,7 @@ pub const METHODS: &[Method] = &[
     }),
     root("SetFact", |fields| Ok(Request::SetFact { fact: fact(fields)?, keep: fields.truth("keep")? })),
     root("UnsetFact", |fields| fact(fields).map(Request::UnsetFact)),
+    root("EnumerateDevices", |fields| fields.lists_of_args("devices").map(Request::EnumerateDevices)),
     Method {
         answers: Answers::Parts,
         ..anybody("Facts", |fields| fields.word("name", Name::new).map(Request::Facts))
@@ -246,6 +247,14 @@ mod tests {
             refused("UnsetFact", &parameters, &message);
         }
         refused("Fly", "{}", "there is no method `org.onset.Manager.Fly`");
+        for (devices, why) in [
+            ("[[1]]", "has something in it that is no text"),
+            ("[\"A=1\"]", "is a text, and must be a list of lists of texts"),
+            ("[[\"A\"]]", "argument `A` is not of the form KEY=VALUE"),
+        ] {
+            let message = format!("parameter `devices`: {why}");
+            refused("EnumerateDevices", &format!("{{\"devices\":{devices}}}"), &message);
+        }
         assert_eq!(request("org.other.X", "{}"), Err(Fault::Interface("org.other".into())));
         assert_eq!(request("", "{}"), Err(Fault::Interface(String::new())));
     }

@@ -2,7 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
-use alloc::string::String;
+use alloc::{string::String, vec::Vec};
 
 use crate::{Args, Event, Fact, Key, Name, Text, Value};
 
@@ -44,6 +44,8 @@ pub enum Request {
     },
     /// That a fact holds no longer.
     UnsetFact(Fact),
+    /// That devices are taken note of, each as udev's database knows it.
+    EnumerateDevices(Vec<Args>),
     /// What holds; only facts of this name, if one is given.
     Facts(Option<Name>),
     /// Everything that happens, from now on.

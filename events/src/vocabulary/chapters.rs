@@ -133,8 +133,17 @@ const TIME: Chapter = Chapter {
     title: "Time",
     teller: Teller::Onset,
     events: &[
-        Word::open("timer", &["EVERY", "AFTER"], "the time has passed that a condition names"),
-        Word::open("calendar", &["AT"], "the time has come that a condition names"),
+        Word::new("timer", &["EVERY", "AFTER", "FROM", "JOB"], "the time has passed that a condition names"),
+        Word::new(
+            "calendar",
+            &["AT", "TZ", "JITTER", "CATCH_UP", "JOB", "TIME"],
+            "the time has come that a condition names",
+        ),
+        Word::new(
+            "calendar-last",
+            &["AT", "TZ", "JITTER", "CATCH_UP", "JOB", "TIME"],
+            "when a time that catches up had come last, before this boot",
+        ),
     ],
     facts: &[],
 };
@@ -168,10 +177,25 @@ const MOUNTS: Chapter = Chapter {
 const SOCKETS: Chapter = Chapter {
     title: "Sockets",
     teller: Teller::Onset,
-    events: &[Word::open(
+    events: &[Word::new(
         "socket",
-        &["PROTO", "PORT", "ADDR", "PATH"],
-        "somebody connects to what a condition names",
+        &[
+            "PROTO",
+            "PORT",
+            "ADDR",
+            "PATH",
+            "SOCKET_PATH",
+            "TYPE",
+            "JOB",
+            "NAME",
+            "CONNECTION",
+            "REMOTE_ADDR",
+            "REMOTE_PORT",
+            "REMOTE_UID",
+            "REMOTE_GID",
+            "REMOTE_PID",
+        ],
+        "somebody connects to a socket that a job waits for",
     )],
     facts: &[],
 };

@@ -37,12 +37,16 @@ pub fn socket_path(given: Option<&Path>) -> PathBuf {
     named.unwrap_or_else(|| events::control::PATH.into())
 }
 
-/// A connection to Onset.
+/// A connection to Onset that carries messages, whatever they say.
 #[derive(Debug)]
-pub struct Connection {
+pub struct Wire {
     stream: UnixStream,
     input: Vec<u8>,
 }
+
+/// A connection to Onset.
+#[derive(Debug)]
+pub struct Connection(Wire);
 
 /// An answer, and whether more follow.
 #[derive(Debug)]
@@ -53,7 +57,7 @@ pub struct Reply {
     pub continues: bool,
 }
 
-impl Connection {
+impl Wire {
     /// Connects to the Onset that listens at `path`.
     pub fn open(path: &Path) -> Result<Self, Trouble> {
         let stream = connect(path).map_err(|error| {
@@ -65,6 +69,75 @@ impl Connection {
             return Err(Trouble::Unreachable(format!("what listens at {} is not root's", path.display())));
         }
         Ok(Self { stream, input: Vec::new() })
+    }
+
+    /// Sends a message, with the byte that ends it.
+    pub fn write(&mut self, message: &[u8]) -> Result<(), Trouble> {
+        match self.stream.write_all(message) {
+            Ok(()) => Ok(()),
+            // Onset may have said why before it hung up.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(_) => Err(Trouble::Cut),
+        }
+    }
+
+    /// The next message, without the byte that ends it. `limit` is how long it may take; `tick` is called every second
+    /// with how long it has.
+    pub fn read(
+        &mut self,
+        limit: Option<Duration>,
+        tick: &mut dyn FnMut(Duration),
+    ) -> Result<Vec<u8>, Trouble> {
+        let mut clock = None;
+        loop {
+            if let Some(end) = self.input.iter().position(|byte| *byte == 0) {
+                let rest = self.input.split_off(end.saturating_add(1));
+                let mut message = std::mem::replace(&mut self.input, rest);
+                message.truncate(end);
+                return Ok(message);
+            }
+            self.wait(limit, &mut clock, tick)?;
+            let mut buffer = [0; READ];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(Trouble::Cut),
+                Ok(count) => self.input.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return Err(Trouble::Cut),
+            }
+        }
+    }
+
+    /// Waits until there is something to read.
+    fn wait(
+        &self,
+        limit: Option<Duration>,
+        clock: &mut Option<Duration>,
+        tick: &mut dyn FnMut(Duration),
+    ) -> Result<(), Trouble> {
+        loop {
+            let begun = *clock.get_or_insert_with(now);
+            let passed = now().saturating_sub(begun);
+            let left = limit.map_or(TICK, |limit| limit.saturating_sub(passed));
+            if left.is_zero() {
+                return Err(Trouble::TimedOut);
+            }
+            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
+            let timeout =
+                PollTimeout::try_from(left.min(TICK).as_millis().max(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut fds, timeout) {
+                Ok(0) => tick(now().saturating_sub(begun)),
+                Ok(_) => return Ok(()),
+                Err(nix::Error::EINTR) => {}
+                Err(_) => return Err(Trouble::Cut),
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// Connects to the Onset that listens at `path`.
+    pub fn open(path: &Path) -> Result<Self, Trouble> {
+        Wire::open(path).map(Self)
     }
 
     /// The same, for as long as it may take until Onset is back.
@@ -132,12 +205,7 @@ impl Connection {
         let call = json!({ "method": method, "parameters": parameters, "more": more });
         let mut message = serde_json::to_vec(&call).map_err(|error| Trouble::Nonsense(error.to_string()))?;
         message.push(0);
-        match self.stream.write_all(&message) {
-            Ok(()) => Ok(()),
-            // Onset may have said why before it hung up.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(_) => Err(Trouble::Cut),
-        }
+        self.0.write(&message)
     }
 
     /// The next answer. `limit` is how long it may take; `tick` is called every second with how long it has.
@@ -146,49 +214,7 @@ impl Connection {
         limit: Option<Duration>,
         tick: &mut dyn FnMut(Duration),
     ) -> Result<Reply, Trouble> {
-        let mut clock = None;
-        loop {
-            if let Some(end) = self.input.iter().position(|byte| *byte == 0) {
-                let rest = self.input.split_off(end.saturating_add(1));
-                let mut message = std::mem::replace(&mut self.input, rest);
-                message.truncate(end);
-                return read(&message);
-            }
-            self.wait(limit, &mut clock, tick)?;
-            let mut buffer = [0; READ];
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(Trouble::Cut),
-                Ok(count) => self.input.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(Trouble::Cut),
-            }
-        }
-    }
-
-    /// Waits until there is something to read.
-    fn wait(
-        &self,
-        limit: Option<Duration>,
-        clock: &mut Option<Duration>,
-        tick: &mut dyn FnMut(Duration),
-    ) -> Result<(), Trouble> {
-        loop {
-            let begun = *clock.get_or_insert_with(now);
-            let passed = now().saturating_sub(begun);
-            let left = limit.map_or(TICK, |limit| limit.saturating_sub(passed));
-            if left.is_zero() {
-                return Err(Trouble::TimedOut);
-            }
-            let mut fds = [PollFd::new(self.stream.as_fd(), PollFlags::POLLIN)];
-            let timeout =
-                PollTimeout::try_from(left.min(TICK).as_millis().max(1)).unwrap_or(PollTimeout::MAX);
-            match poll(&mut fds, timeout) {
-                Ok(0) => tick(now().saturating_sub(begun)),
-                Ok(_) => return Ok(()),
-                Err(nix::Error::EINTR) => {}
-                Err(_) => return Err(Trouble::Cut),
-            }
-        }
+        read(&self.0.read(limit, tick)?)
     }
 }
 

@@ -43,13 +43,7 @@ impl Trouble {
             Self::Unreachable(_) | Self::Nonsense(_) => UNREACHABLE,
             Self::TimedOut => TIMED_OUT,
             Self::Cut => RESTARTED,
-            Self::No(name, _) => match name.as_str() {
-                "UnknownJob" | "UnknownInstance" | "NoSuchVariable" => UNKNOWN,
-                "MissingVariable" | "InvalidParameter" | "MethodNotFound" | "InterfaceNotFound" => USAGE,
-                "PermissionDenied" => DENIED,
-                "Restarted" => RESTARTED,
-                _ => FAILED,
-            },
+            Self::No(name, _) => code_of(name),
         }
     }
 
@@ -130,6 +124,17 @@ impl Trouble {
             remarks: format!("onsetctl: {}\n", clean(&self.text())),
             code: self.code(),
         }
+    }
+}
+
+/// The exit status for an error of Onset's, by its name within the interface.
+pub fn code_of(error: &str) -> u8 {
+    match error {
+        "UnknownJob" | "UnknownInstance" | "NoSuchVariable" => UNKNOWN,
+        "MissingVariable" | "InvalidParameter" | "MethodNotFound" | "InterfaceNotFound" => USAGE,
+        "PermissionDenied" => DENIED,
+        "Restarted" => RESTARTED,
+        _ => FAILED,
     }
 }
 

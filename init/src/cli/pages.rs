@@ -57,7 +57,7 @@ impl Man {
     }
 }
 
-/// All pages: that of `onsetctl` first, then one for each command.
+/// All pages: that of `onsetctl` first, then one for each command, and those of other programs.
 fn pages() -> std::io::Result<Vec<(String, String)>> {
     let mut whole = Cli::command().disable_help_subcommand(true);
     whole.build();
@@ -66,6 +66,7 @@ fn pages() -> std::io::Result<Vec<(String, String)>> {
         let name = format!("onsetctl-{}", command.get_name());
         pages.push((format!("{name}.1"), page(command.clone(), &name)?));
     }
+    pages.push(("onset-emit.1".to_string(), include_str!("../../../docs/man/onset-emit.1").to_string()));
     Ok(pages)
 }
 

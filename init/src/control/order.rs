@@ -1,6 +1,6 @@
 //! What passes between the control socket and the loop.
 
-use events::control::LogLevel;
+use events::{Args, control::LogLevel};
 use jobs::{Engine, Life, Origin, ReplyId, Shutdown};
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +67,8 @@ pub enum Order {
     },
     /// Give every process from now on what [`environment`](super::Control::environment) says.
     Environment,
+    /// Take note of devices that udev's database has in it.
+    Devices(Vec<Args>),
     /// Log this much from now on.
     LogLevel(LogLevel),
 }

@@ -26,6 +26,7 @@ const fn is_about_jobs(request: &Request) -> bool {
         | Request::Emit { .. }
         | Request::Await(_)
         | Request::SetFact { .. }
+        | Request::EnumerateDevices(_)
         | Request::UnsetFact(_)
         | Request::Facts(_)
         | Request::Why(_)

@@ -176,6 +176,7 @@ impl Control {
                 pushed(shell, Input::Ended { name: fact.name, identity: fact.identity })
             }
             Request::SetMode(mode) => pushed(shell, Input::Mode { mode, origin: caller.origin() }),
+            Request::EnumerateDevices(devices) => Step::AnswerAndOrder(json!({}), Order::Devices(devices)),
             Request::GetMode => {
                 let mode = views.engine.mode().map(|mode| mode.as_str());
                 let modes: Vec<&str> = views.engine.modes().into_iter().take(MODES).collect();

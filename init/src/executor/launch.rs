@@ -83,18 +83,17 @@ enum Outcome {
 }
 
 impl Executor {
-    /// Makes a process out of its plan, or tells why there is none.
+    /// Makes a process out of its plan, or tells why there is none; `false` if there may be one in a while.
     pub(super) fn launch_or_tell(
         &mut self,
         shell: &mut Shell<'_>,
         life: Life,
         process: ProcessKind,
         plan: &mut Plan,
-    ) {
-        if let Err(unmade) = self.launch(shell, life, process, plan) {
-            self.drop_group(life.number, process);
-            self.unmade(shell, life, process, unmade);
-        }
+    ) -> bool {
+        let Err(unmade) = self.launch(shell, life, process, plan) else { return true };
+        self.drop_group(life.number, process);
+        self.unmade(shell, life, process, unmade)
     }
 
     /// Whether one more may be set up.

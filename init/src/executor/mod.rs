@@ -24,7 +24,6 @@ mod found;
 mod groups;
 mod launch;
 mod life;
-mod listen;
 mod message;
 mod noted;
 mod notify;
@@ -61,6 +60,7 @@ use nix::{
 
 use crate::{
     pid1::{shell::Shell, token::Token, works::Piece},
+    sources::sockets::Given,
     store::{Kept, Label},
     sys::{
         child::ignored_signals,
@@ -124,8 +124,6 @@ pub struct Executor {
     ready_fds: Slab<u64>,
     /// Lives that have a socket for messages, by its place.
     voices: Slab<u64>,
-    /// Sockets that are opened for jobs, by whose they are.
-    sockets: BTreeMap<u64, Vec<Kept>>,
     /// Lives whose main is not our child, by the place of its pidfd.
     strangers: Slab<u64>,
     /// Lives that want to be looked at, and when.
@@ -187,7 +185,6 @@ impl Executor {
             set_ups: Slab::default(),
             ready_fds: Slab::default(),
             voices: Slab::default(),
-            sockets: BTreeMap::new(),
             strangers: Slab::default(),
             due: BTreeMap::new(),
             watches: BTreeMap::new(),
@@ -234,20 +231,29 @@ impl Executor {
         Some(start)
     }
 
-    /// Makes a process whose turn it is.
-    pub fn make(&mut self, shell: &mut Shell<'_>, start: &Start, piece: &Piece, output: Output) {
+    /// Makes a process whose turn it is, with the sockets that it is given; `false` if that must be tried again, since
+    /// the system has too little of something.
+    pub fn make(
+        &mut self,
+        shell: &mut Shell<'_>,
+        start: &Start,
+        piece: &Piece,
+        output: Output,
+        given: Result<Given, Unmade>,
+    ) -> bool {
         let Start { life, process, ref job, ref instance, ref env } = *start;
         if let Some(body) = self.lives.get_mut(&life.number) {
             body.again(job, &piece.work, process);
         }
         let plan = self
-            .extra(shell, life, job, piece, process)
+            .extra(shell, life, job, given, process)
             .and_then(|extra| Plan::new((job, piece), instance, process, env, output, extra, &self.base));
-        match plan {
+        let is_made = match plan {
             Ok(mut plan) => self.launch_or_tell(shell, life, process, &mut plan),
             Err(unmade) => self.unmade(shell, life, process, unmade),
-        }
+        };
         self.hold_back();
+        is_made
     }
 
     /// Something that the executor waits for is ready.
@@ -350,13 +356,16 @@ impl Executor {
         self.base.upstart = with_names(&self.base.environment);
     }
 
-    fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) {
+    /// Tells why there is no process; `false` if there may be one in a while.
+    fn unmade(&mut self, shell: &mut Shell<'_>, life: Life, process: ProcessKind, unmade: Unmade) -> bool {
+        let is_final = matches!(unmade, Unmade::Fault(_));
         self.is_short |= unmade == Unmade::Starved("descriptors");
         let input = match unmade {
             Unmade::Starved(what) => Input::Starved { life, process, what: what.into() },
             Unmade::Fault(why) => Input::Unspawned { life, process, why: why.into() },
         };
         shell.report(input);
+        is_final
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     pid1::works::Piece,
+    sources::sockets::Given,
     sys::{steps::sealed, words::Words},
 };
 
@@ -27,11 +28,12 @@ const SCRIPT: RawFd = 9;
 /// The first descriptor of a socket that is handed over.
 const FIRST_SOCKET: RawFd = 3;
 /// Variables that nobody but the executor sets: a value that came from elsewhere would be believed.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "NOTIFY_SOCKET",
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
+    "UPSTART_FDS",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
     "ONSET_LIFE",
@@ -55,8 +57,8 @@ pub enum Terminal {
 pub struct Extra {
     /// The address of its notify socket.
     pub notify: Option<String>,
-    /// Its listening sockets, and their names.
-    pub sockets: Vec<(RawFd, Text)>,
+    /// Its sockets.
+    pub given: Given,
     /// The descriptor that it is ready by: which one, and its number in the child.
     pub ready: Option<(OwnedFd, RawFd)>,
     /// How often it must say that it lives.
@@ -155,7 +157,8 @@ impl Plan {
         if job.format == Format::Hook {
             argv.extend(event_values(env));
         }
-        let Some(program) = argv.first().filter(|program| !program.is_empty()).cloned() else {
+        let first = command.program().or(argv.first().map(String::as_str));
+        let Some(program) = first.filter(|program| !program.is_empty()).map(String::from) else {
             return Err(Unmade::Fault("exec: there is no command".into()));
         };
         let (environment, path) = environment(job, instance, env, &extra, base);
@@ -186,7 +189,7 @@ impl Plan {
             capabilities: None,
             no_new_privileges: work.no_new_privileges,
             signals: base.ignored,
-            wants_pid: extra.watchdog.is_some() || !extra.sockets.is_empty(),
+            wants_pid: extra.watchdog.is_some() || !extra.given.listeners.is_empty(),
             owned: Vec::new(),
             names: Names::of(work, &program),
             cgroup: work.cgroup.clone(),
@@ -209,7 +212,9 @@ impl Plan {
         base: &Base,
     ) -> Result<(), Unmade> {
         let null = base.null.as_raw_fd();
-        self.places.push((null, 0));
+        let Given { listeners, standard, takes_errors } = extra.given;
+        let standard = standard.map(|standard| self.own(standard));
+        self.places.push((standard.unwrap_or(null), 0));
         let written = match output {
             Output::Null => null,
             Output::Pipe(pipe) => self.own(pipe),
@@ -222,8 +227,9 @@ impl Plan {
                 null
             }
         };
-        self.places.extend([(written, 1), (written, 2)]);
-        for ((socket, _), target) in extra.sockets.iter().zip(FIRST_SOCKET..) {
+        let errors = standard.filter(|_| takes_errors).unwrap_or(written);
+        self.places.extend([(standard.unwrap_or(written), 1), (errors, 2)]);
+        for ((socket, _), target) in listeners.iter().zip(FIRST_SOCKET..) {
             self.places.push((*socket, target));
         }
         if let jobs::Command::Script(text) = command
@@ -322,11 +328,17 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
         words.push(format!("WATCHDOG_USEC={}", every.as_micros()));
         words.push(format!("WATCHDOG_PID={DIGITS}"));
     }
-    if !extra.sockets.is_empty() {
-        let names: Vec<&str> = extra.sockets.iter().map(|(_, name)| name.as_str()).collect();
-        words.push(format!("LISTEN_FDS={}", extra.sockets.len()));
+    let listeners = &extra.given.listeners;
+    if !listeners.is_empty() {
+        let names: Vec<&str> = listeners.iter().map(|(_, name)| name.as_str()).collect();
+        words.push(format!("LISTEN_FDS={}", listeners.len()));
         words.push(format!("LISTEN_PID={DIGITS}"));
         words.push(format!("LISTEN_FDNAMES={}", names.join(":")));
+        if job.format == Format::Upstart {
+            let places: Vec<String> =
+                (FIRST_SOCKET..).take(listeners.len()).map(|fd| fd.to_string()).collect();
+            words.push(format!("UPSTART_FDS={}", places.join(" ")));
+        }
     }
     (words, path.unwrap_or_default())
 }

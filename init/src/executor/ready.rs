@@ -23,7 +23,8 @@ use super::{
     step::Unmade,
 };
 use crate::{
-    pid1::{shell::Shell, token::Token, works::Piece},
+    pid1::{shell::Shell, token::Token},
+    sources::sockets::Given,
     store::{Kept, Label},
     sys::{pidfd, poll::Interest, wait},
 };
@@ -42,7 +43,7 @@ impl Executor {
         shell: &mut Shell<'_>,
         life: Life,
         job: &Job,
-        piece: &Piece,
+        given: Result<Given, Unmade>,
         process: ProcessKind,
     ) -> Result<Extra, Unmade> {
         let mut extra = Extra::default();
@@ -54,11 +55,7 @@ impl Executor {
             extra.watchdog = body.watchdog.every;
             extra.notify = self.voice(shell, life).map_err(|error| Unmade::by("notify", &error))?;
         }
-        if process == ProcessKind::Main {
-            let instance = self.lives.get(&life.number).map(|body| body.instance.clone());
-            let instance = instance.unwrap_or_default();
-            extra.sockets = self.sockets_for(&job.name, &instance, &piece.work.sockets)?;
-        }
+        extra.given = given?;
         if process == ProcessKind::Main
             && let Some(target) = ready_descriptor(job)
         {

@@ -20,7 +20,6 @@ use super::{
     found::Found,
     groups::Group,
     life::{Owes, Role},
-    listen,
     noted::Noted,
     tree,
 };
@@ -40,8 +39,6 @@ pub(super) const STATUS: u32 = 102;
 pub(super) const READY: u32 = 103;
 /// A socket for messages.
 pub(super) const NOTIFY: u32 = 104;
-/// A socket that was opened for a job. Its place tells it from others of the same owner, its number tells the owner.
-pub(super) const SOCKET: u32 = 105;
 
 /// Where the kind of process begins in the place of a status pipe.
 pub(super) const KIND_SHIFT: u32 = 16;
@@ -103,14 +100,13 @@ impl Executor {
             all.extend(body.ready_fd.map(|(fd, ..)| fd));
             all.extend(body.voice.map(|voice| voice.socket.0));
         }
-        all.extend(std::mem::take(&mut self.sockets).into_values().flatten());
         all
     }
 
     /// Whether [`Executor::resume`] wants a descriptor of this label.
     #[must_use]
     pub const fn wants(label: Label) -> bool {
-        matches!(label.role, STEPS | LEDGER | STATUS | READY | NOTIFY | SOCKET)
+        matches!(label.role, STEPS | LEDGER | STATUS | READY | NOTIFY)
     }
 
     /// Goes on with the processes of the image before. What it did not come to tell is reported now.
@@ -126,9 +122,6 @@ impl Executor {
         executor.clone3 &= records.clone3;
         let mut rest = executor.take_pages(kept);
         executor.note_groups(engine);
-        let sockets = rest.extract_if(.., |kept| kept.label().role == SOCKET);
-        let sockets: Vec<Kept> = sockets.collect();
-        executor.take_sockets(engine, sockets);
         let noted: Vec<Noted> = executor.ledger.entries().into_iter().filter_map(Noted::read).collect();
         for (life, job, instance, state) in engine.living() {
             if matches!(state.phase(), Phase::Waiting | Phase::Held | Phase::Starting) {
@@ -201,23 +194,6 @@ impl Executor {
                     tree.kill(branch, &name);
                     self.dying.push_back(Group { process: ProcessKind::Main, branch, name });
                 }
-            }
-        }
-    }
-
-    /// Keeps the sockets of jobs that live.
-    fn take_sockets(&mut self, engine: &Engine, sockets: Vec<Kept>) {
-        if sockets.is_empty() {
-            return;
-        }
-        let owners: Vec<u64> =
-            engine.living().map(|(_, job, instance, _)| listen::owner(&job.name, instance)).collect();
-        for socket in sockets {
-            let owner = socket.label().number;
-            if owners.contains(&owner) {
-                self.sockets.entry(owner).or_default().push(socket);
-            } else {
-                listen::close(socket);
             }
         }
     }

@@ -33,7 +33,7 @@ use crate::{
     loader::Loader,
     logs::{self, Level, Logs},
     shutdown::OldRoot,
-    sources::{Past, Sources},
+    sources::{Past, Sources, sockets::Sockets},
     store::{
         Cause, During, Interrupted, Kept, Label, Progress, Restored, Resumption, State, Store, Unsafe,
         Watchdog,
@@ -183,20 +183,23 @@ impl Machine {
         let (works, works_kept) = works(for_works, rest.works)?;
         let (for_watchdog, kept) = of(kept, |label| label.role == WATCHDOG);
         let (for_control, kept) = of(kept, |label| label.role == control::LISTENER);
+        let (for_sockets, kept) = of(kept, Sockets::wants);
         let executor = Executor::resume(&mut core.shell(), Path::new(CGROUPS), rest.executor, kept, &engine)?;
         let socket = for_control.into_iter().next();
         let path = Path::new(events::control::PATH);
         let control = Control::resume(&mut core.shell(), path, rest.control, socket);
         let loader = Loader::new(core.options.root.clone());
         let waiting = if is_unheard { rest.waiting } else { Vec::new() };
-        let sources = Sources::new(
+        let mut sources = Sources::new(
             &mut core.shell(),
             &Past { engine: &engine, waiting: &waiting, records: rest.sources },
         );
+        sources.sockets.find(for_sockets);
         waiting.into_iter().for_each(|input| core.shell().report(input));
         let mut machine =
             Self::assemble(core, store, engine, works, executor, logs, control, loader, sources)?;
         machine.boot = rest.boot;
+        machine.look_after_sockets(true);
         machine.purpose = rest.purpose;
         machine.own = rest.own.into_iter().map(|(pid, own)| (Pid::from_raw(pid), own)).collect();
         machine.go_on_feeding(for_watchdog);

@@ -171,6 +171,7 @@ impl Machine {
         self.has_spare_memory |= self.core.bus.len() > MANY;
         let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
         self.hear_of_purpose(&turn.batch);
+        let has_new_jobs = turn.batch.iter().any(|input| matches!(input, Input::Reload { .. }));
         self.store.begin_turn(&turn);
         let actions = self.engine.step(self.store.watched(turn.batch), turn.now);
         self.store.stepped();
@@ -180,6 +181,7 @@ impl Machine {
             self.store.performed(number);
         }
         self.store.end_turn();
+        self.look_after_sockets(has_new_jobs);
         self.pass_on_warnings();
         self.snapshot_if_wanted();
         self.look_after_purpose();
@@ -187,11 +189,24 @@ impl Machine {
         with_views!(self, views => self.control.turned(&mut shell, &views));
     }
 
+    /// Who is down is listened for again; and if there are new jobs, for whom they say.
+    pub(super) fn look_after_sockets(&mut self, has_new_jobs: bool) {
+        let (shell, sockets) = (&mut self.core.shell(), &mut self.sources.sockets);
+        if has_new_jobs {
+            sockets.look(shell, &self.engine, &self.works);
+        } else {
+            sockets.turned(shell, &self.engine);
+        }
+    }
+
     /// Says what the executor has to say that no job is to blame for.
     pub(super) fn pass_on_warnings(&mut self) {
         let warnings = self.executor.take_warnings().into_iter().chain(self.sources.take_warnings());
         for warning in warnings.collect::<Vec<_>>() {
             self.say(Level::Warning, &warning);
+        }
+        for (level, text) in self.sources.sockets.take_said() {
+            self.say(level, &text);
         }
     }
 

@@ -19,7 +19,11 @@ pub(super) const CONTROL: u32 = 1;
 macro_rules! with_views {
     ($machine:ident, $views:ident => $call:expr) => {{
         let life_of_pid = |pid: i32| $machine.executor.life_of_pid(pid);
-        let remarks = |job: &str, instance: &str| $machine.executor.remarks(job, instance);
+        let remarks = |job: &str, instance: &str| {
+            let mut remarks = $machine.executor.remarks(job, instance);
+            remarks.extend($machine.sources.sockets.remarks($crate::pid1::clock::now(), job, instance));
+            remarks
+        };
         let limits =
             || $crate::pid1::limits::all(&$machine.executor, &$machine.sources, $machine.boot.limit());
         let decoding = |uid: Option<u32>| match uid {
@@ -69,6 +73,9 @@ impl Machine {
             Order::Environment => {
                 self.must_save = true;
                 self.executor.set_variables(self.control.environment());
+            }
+            Order::Devices(devices) => {
+                self.sources.devices_enumerated(&mut self.core.shell(), &devices);
             }
             Order::LogLevel(level) => {
                 self.must_save = true;

@@ -92,17 +92,15 @@ impl Machine {
             Console::Output => Output::Console,
             Console::Owner => Output::Owner,
         };
-        self.executor.make(&mut self.core.shell(), start, &piece, output);
+        let sockets = &mut self.sources.sockets;
+        let given = sockets.give(&mut self.core.shell(), job, instance, &piece.work, process);
+        if self.executor.make(&mut self.core.shell(), start, &piece, output, given) {
+            self.sources.sockets.made(&piece.work, instance, process);
+        }
     }
 
     fn forget(&mut self, life: Life) {
-        let sockets = self.executor.has_sockets(life);
         self.executor.forget(&mut self.core.shell(), life);
-        if let Some((job, instance)) = sockets
-            && !self.engine.is_living(&job, &instance)
-        {
-            self.executor.close_sockets(&job, &instance);
-        }
         self.logs.forget(&mut self.core.shell(), life);
     }
 }

@@ -9,8 +9,9 @@ mod kernel;
 mod keys;
 pub mod known;
 mod pressure;
+pub mod sockets;
 
-use events::{Event, Pattern, Time};
+use events::{Args, Event, Pattern, Time};
 use jobs::{Engine, Input};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ use self::{
     kernel::Kernel,
     keys::Keys,
     pressure::{Gauge, Pressure},
+    sockets::Sockets,
 };
 use crate::{control::Limit, pid1::shell::Shell, sys::poll::Ready};
 
@@ -30,6 +32,8 @@ pub enum Part {
     Keys(u32),
     /// Programs stand still for want of this.
     Pressure(Gauge),
+    /// Somebody has connected to a socket of a job's, at this place.
+    Socket(u32),
 }
 
 /// What an image before this one has left to the sources.
@@ -45,14 +49,17 @@ pub struct Past<'p> {
 impl<'p> Past<'p> {
     /// There was none.
     #[must_use]
-    pub const fn none(engine: &'p Engine) -> Self {
-        Self { engine, waiting: &[], records: Records {} }
+    pub fn none(engine: &'p Engine) -> Self {
+        Self { engine, waiting: &[], records: Records::default() }
     }
 }
 
 /// What sources save for the image after them.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Records {}
+pub struct Records {
+    /// Of connections that were accepted for jobs.
+    pub sockets: sockets::Records,
+}
 
 /// All of them.
 #[derive(Debug)]
@@ -60,6 +67,8 @@ pub struct Sources {
     kernel: Option<Kernel>,
     keys: Option<Keys>,
     pressure: Pressure,
+    /// Sockets that jobs have.
+    pub sockets: Sockets,
     /// Whether a watchdog has come.
     has_watchdog: bool,
 }
@@ -73,6 +82,7 @@ impl Sources {
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell, past)),
             pressure: Pressure::new(shell, past),
+            sockets: Sockets::new(past),
             has_watchdog: false,
         };
         past.engine.watched().iter().for_each(|pattern| sources.watch(shell, pattern));
@@ -95,18 +105,20 @@ impl Sources {
                 }
             }
             Part::Pressure(gauge) => self.pressure.ready(shell, gauge),
+            Part::Socket(place) => self.sockets.heard(shell, place),
         }
     }
 
     /// When [`tick`](Self::tick) is due.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.pressure.deadline()
+        [self.pressure.deadline(), self.sockets.deadline()].into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.pressure.tick(shell);
+        self.sockets.tick(shell);
     }
 
     /// A condition waits for what this pattern names.
@@ -120,7 +132,9 @@ impl Sources {
     }
 
     /// An event is being worked off, whoever sent it.
-    pub fn told(&mut self, _shell: &mut Shell<'_>, _event: &Event) {}
+    pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.sockets.told(shell, event);
+    }
 
     /// Whether a watchdog has come since this was asked last.
     pub fn take_watchdog(&mut self) -> bool {
@@ -129,15 +143,18 @@ impl Sources {
 
     /// What the image after this one needs.
     #[must_use]
-    pub const fn records(&self) -> Records {
-        Records {}
+    pub fn records(&self) -> Records {
+        Records { sockets: self.sockets.records() }
     }
+
+    /// Devices as udev's database knows them, from a process that can read it.
+    pub fn devices_enumerated(&mut self, _shell: &mut Shell<'_>, _devices: &[Args]) {}
 
     /// Their bounds, and how far they are used.
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
         let keys = self.keys.as_ref().map(Keys::limits);
-        keys.into_iter().chain([self.pressure.limits()]).collect()
+        keys.into_iter().chain([self.pressure.limits()]).chain(self.sockets.limits()).collect()
     }
 
     /// What is to be said that no job is to blame for.

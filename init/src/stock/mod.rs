@@ -7,6 +7,7 @@
 mod accounts;
 mod conf;
 mod device;
+mod devices;
 mod fsck;
 mod fstab;
 mod getty;
@@ -49,7 +50,18 @@ const VERBS: &[(&str, &str, &str, Run)] = &[
     ("tmpfiles", "", "makes and removes files as tmpfiles.d says", tmpfiles::run),
     ("seed", "load|save", "hands randomness over from one boot to the next", seed::run),
     ("machine-id", "", "makes /etc/machine-id if there is none", machine_id::run),
-    ("udev", "[check|coldplug]", "becomes udev's daemon; tells it of what is there already", udev::run),
+    (
+        "udev",
+        "[check|coldplug|database]",
+        "becomes udev's daemon; tells it of what is there already; tells Onset what it knows",
+        udev::run,
+    ),
+    (
+        "devices",
+        "[check|once]",
+        "loads drivers and gives nodes their owners, where no udevd runs",
+        devices::run,
+    ),
     ("runlevel", "[LEVEL]", "asks for a run level: that of the kernel's command line, or 2", runlevel::run),
     ("getty", "[check]", "becomes a login prompt on $TTY", getty::run),
     ("single", "[check|over]", "becomes a shell for one person", getty::single),

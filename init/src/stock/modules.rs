@@ -4,7 +4,7 @@
 //! what `depmod` has written.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ffi::CString,
     fs::{self, File},
     io,
@@ -25,6 +25,8 @@ use super::{
 
 /// That the kernel shall unpack the file by itself.
 const PACKED: u32 = 4;
+/// How many names modprobe is given at once.
+const AT_ONCE: usize = 256;
 
 /// Loads all of them.
 pub fn run(task: &mut Task, _: &[String]) {
@@ -64,16 +66,53 @@ fn probe(task: &mut Task, modprobe: &Path, line: &Line) {
     }
 }
 
-fn load(task: &mut Task, lines: &[Line]) {
+/// Loads what there is for devices that say what they are; that there is nothing for one is no fault.
+pub fn load_for(task: &mut Task, aliases: &BTreeSet<String>) {
+    let Ok(folder) = folder(task) else { return };
+    let aliases: Vec<&str> = aliases.iter().map(String::as_str).filter(|alias| !alias.is_empty()).collect();
+    if aliases.is_empty() {
+        return;
+    }
+    let Some(modprobe) = program::find("modprobe") else {
+        let known = Known::read(&folder);
+        let denied = denied(task);
+        return aliases.iter().for_each(|alias| known.load_for(task, &folder, alias, &denied));
+    };
+    for aliases in aliases.chunks(AT_ONCE) {
+        let mut words = vec!["-a", "-b", "-q", "--"];
+        words.extend(aliases);
+        // Its status says that there is nothing for one of them.
+        if let Err(error) = program::run(&modprobe, &words) {
+            task.fault(format!("{}: {}", modprobe.display(), reason(&error)));
+        }
+    }
+}
+
+/// What modprobe.d says shall not be loaded because a device is there.
+fn denied(task: &mut Task) -> BTreeSet<String> {
+    let lines = conf::lines(task, "modprobe.d");
+    let names =
+        lines.iter().filter_map(|line| line.text.strip_prefix("blacklist")).map(|name| name_of(name.trim()));
+    names.collect()
+}
+
+/// Where the modules for this kernel are; else, what it is called.
+fn folder(task: &Task) -> Result<PathBuf, String> {
     let release = nix::sys::utsname::uname().map(|name| name.release().to_string_lossy().into_owned());
     let release = release.unwrap_or_default();
     let folders = ["lib/modules", "usr/lib/modules"].map(|folder| task.path(folder).join(&release));
-    let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()) else {
-        return task
-            .fault(format!("{}: there are no modules for this kernel ({release})", lines_place(lines)));
+    folders.into_iter().find(|folder| folder.is_dir()).ok_or(release)
+}
+
+fn load(task: &mut Task, lines: &[Line]) {
+    let folder = match folder(task) {
+        Ok(folder) => folder,
+        Err(release) => {
+            let place = lines_place(lines);
+            return task.fault(format!("{place}: there are no modules for this kernel ({release})"));
+        }
     };
-    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
-    let known = Known::parse(&read("modules.dep"), &read("modules.builtin"), &read("modules.alias"));
+    let known = Known::read(&folder);
     for line in lines {
         let mut words = line.text.splitn(2, char::is_whitespace);
         let (name, parameters) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().trim());
@@ -98,6 +137,11 @@ struct Known {
 }
 
 impl Known {
+    fn read(folder: &Path) -> Self {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default();
+        Self::parse(&read("modules.dep"), &read("modules.builtin"), &read("modules.alias"))
+    }
+
     fn parse(dependencies: &str, builtin: &str, aliases: &str) -> Self {
         let files = dependencies.lines().filter_map(|line| {
             let (file, others) = line.split_once(':')?;
@@ -107,7 +151,7 @@ impl Known {
         let aliases = aliases.lines().filter_map(|line| {
             let mut words = line.split_whitespace();
             let ("alias", pattern, name) = (words.next()?, words.next()?, words.next()?) else { return None };
-            Some((pattern.replace('-', "_"), name.into()))
+            Some((underscored(pattern), name.into()))
         });
         Self {
             files: files.collect(),
@@ -116,16 +160,30 @@ impl Known {
         }
     }
 
+    /// The modules that an alias stands for, each once.
+    fn meant_by<'k>(&'k self, alias: &str) -> BTreeSet<&'k str> {
+        let alias = underscored(alias);
+        let aliases = self.aliases.iter().filter(|(pattern, _)| glob_matches(pattern, &alias));
+        aliases.map(|(_, name)| name.as_str()).collect()
+    }
+
+    fn load_for(&self, task: &mut Task, folder: &Path, alias: &str, denied: &BTreeSet<String>) {
+        for name in self.meant_by(alias).difference(&denied.iter().map(String::as_str).collect()) {
+            if let Err(fault) = self.load(folder, name, "") {
+                task.fault(format!("cannot load `{name}` for {alias}: {fault}"));
+            }
+        }
+    }
+
     /// The files to load for a name, in order; empty if the kernel has it built in.
     fn files_for(&self, name: &str) -> Result<Vec<&Path>, String> {
-        let name = name.replace('-', "_");
+        let name = underscored(name);
         if self.builtin.contains(&name) {
             return Ok(Vec::new());
         }
         let mut found: Vec<&Vec<PathBuf>> = self.files.get(&name).into_iter().collect();
         if found.is_empty() {
-            let aliases = self.aliases.iter().filter(|(pattern, _)| glob_matches(pattern, &name));
-            found = aliases.filter_map(|(_, name)| self.files.get(name.as_str())).collect();
+            found = self.meant_by(&name).iter().filter_map(|name| self.files.get(*name)).collect();
         }
         if found.is_empty() {
             return Err("there is no such module".into());
@@ -143,6 +201,16 @@ impl Known {
         }
         Ok(())
     }
+}
+
+/// A name or pattern as modules are compared: `-` is `_`, but for the ranges of a pattern.
+fn underscored(name: &str) -> String {
+    let mut is_range = false;
+    let one = |c| {
+        is_range = c == '[' || (is_range && c != ']');
+        if c == '-' && !is_range { '_' } else { c }
+    };
+    name.chars().map(one).collect()
 }
 
 /// The name of the module in a file: `kernel/net/8021q.ko.xz` is `8021q`.
@@ -185,5 +253,24 @@ mod tests {
         assert_eq!(files("net-fail").unwrap(), ["kernel/a/failover.ko.xz"]);
         assert_eq!(files("ext4").unwrap(), [""; 0]);
         assert!(files("nothing").is_err());
+    }
+
+    #[test]
+    fn a_device_says_which_modules_it_wants() {
+        let known = Known::parse(
+            "",
+            "",
+            "alias usb:v0403p*d07[0-9a-f]* ftdi-sio\nalias usb:v0403p* other\nalias usb:v0403* other\n\
+             alias of:N*T*Cacme,some-port* port\nalias pci:v* pci_thing\n",
+        );
+        for (alias, modules) in [
+            ("usb:v0403p6010d0785", &["ftdi-sio", "other"][..]),
+            ("usb:v0403p6010d0800", &["other"]),
+            ("of:NuartT(null)Cacme,some-port", &["port"]),
+            ("usb:v9999", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(known.meant_by(alias).into_iter().collect::<Vec<_>>(), modules, "{alias}");
+        }
     }
 }

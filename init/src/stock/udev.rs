@@ -35,6 +35,7 @@ pub fn run(task: &mut Task, words: &[String]) {
             }
         }
         Some("coldplug") => coldplug(task),
+        Some("database") => database(task, words.get(1).map(String::as_str) == Some("check")),
         Some(word) => task.misused(format!("udev: `{word}` is not known")),
         None => match daemon {
             Some(daemon) => {
@@ -46,8 +47,21 @@ pub fn run(task: &mut Task, words: &[String]) {
     }
 }
 
+/// Becomes the program that tells Onset what udev's database says; with `check`, says by its status whether there is one.
+fn database(task: &mut Task, is_check: bool) {
+    match program::find("onset-udev") {
+        Some(_) if is_check => {}
+        None if is_check => task.end_with(1),
+        Some(program) => {
+            let error = program::become_program(&program, None, &[] as &[&str]);
+            task.fault(format!("cannot become {}: {}", program.display(), reason(&error)));
+        }
+        None => task.fault("there is no onset-udev"),
+    }
+}
+
 /// In a container, where `/sys` cannot be written to, devices are the host's.
-fn is_writable(path: &str) -> bool {
+pub fn is_writable(path: &str) -> bool {
     let flags = nix::sys::statvfs::statvfs(path).map(|it| it.flags());
     flags.is_ok_and(|flags| !flags.contains(nix::sys::statvfs::FsFlags::ST_RDONLY))
 }

@@ -39,7 +39,7 @@ const fn folder(path: &'static str, kind: FileKind, layer: u8, names: Names) -> 
 }
 
 /// Everything that is looked at in a root. What Onset's own folders say lies above what others' do.
-pub(super) const FOLDERS: [Folder; 31] = [
+pub(super) const FOLDERS: [Folder; 33] = [
     folder("etc/onset/jobs", FileKind::Native, 4, Names::Deep(".ron")),
     folder("run/onset/jobs", FileKind::Native, 3, Names::Deep(".ron")),
     folder("usr/lib/onset/jobs", FileKind::Native, OF_PACKAGES, Names::Deep(".ron")),
@@ -69,6 +69,8 @@ pub(super) const FOLDERS: [Folder; 31] = [
     folder("etc/rc4.d", FileKind::RcLink, 0, Names::Links("rc4.d")),
     folder("etc/rc5.d", FileKind::RcLink, 0, Names::Links("rc5.d")),
     folder("etc/rc6.d", FileKind::RcLink, 0, Names::Links("rc6.d")),
+    folder("etc/inetd.conf", FileKind::Inetd, 1, Names::File),
+    folder("etc/services", FileKind::Services, 0, Names::File),
     folder("jobs", FileKind::Native, 4, Names::Deep(".ron")),
     folder("hooks", FileKind::Hook, 4, Names::Deep("")),
 ];
@@ -88,10 +90,13 @@ pub(super) fn kind_of(kind: FileKind, name: &str) -> FileKind {
 pub(super) fn kind_by_ending(name: &str) -> Option<FileKind> {
     match name.rsplit_once('.') {
         Some((_, "ron")) => Some(kind_of(FileKind::Native, name)),
-        Some((_, "conf")) if name != "insserv.conf" && name != "rc.conf" => Some(FileKind::Upstart),
+        Some((_, "conf")) if !matches!(name, "insserv.conf" | "rc.conf" | "inetd.conf") => {
+            Some(FileKind::Upstart)
+        }
         Some((_, "override")) => Some(FileKind::UpstartOverride),
         _ => match name {
             "insserv.conf" => Some(FileKind::Insserv),
+            "inetd.conf" => Some(FileKind::Inetd),
             "rc.conf" | "rc.conf.local" => Some(FileKind::RcConf),
             _ => None,
         },

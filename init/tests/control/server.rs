@@ -338,7 +338,7 @@ impl Machine {
             Order::SwitchRoot { reply, .. } => {
                 self.with(|control, _| control.done(shell, reply, Err("nothing is mounted there".into())));
             }
-            Order::Shutdown { .. } | Order::LogLevel(_) | Order::Environment => {}
+            Order::Shutdown { .. } | Order::LogLevel(_) | Order::Environment | Order::Devices(_) => {}
         }
         self.orders.push(text);
     }

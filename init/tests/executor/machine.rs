@@ -7,6 +7,7 @@ use events::{Args, Bus, Name, Text, Time};
 use init::{
     executor::{Executor, Output, REAP_QUOTA, Start},
     pid1::{options::Options, options::Without, shell::Shell, token::Token, works::Piece},
+    sources::sockets::Sockets,
     sys::poll::{Interest, Poll},
 };
 use jobs::{Command, Engine, Exit, Format, Input, Job, Life, Pid, ProcessKind, Ready, Signal, Work};
@@ -72,6 +73,7 @@ pub struct Machine {
     options: Options,
     children: SignalFd,
     executor: Option<Executor>,
+    pub sockets: Sockets,
     pub seen: Vec<Input>,
     lives: u64,
     /// How processes are made, by life.
@@ -95,6 +97,7 @@ impl Machine {
             options,
             children,
             executor: None,
+            sockets: Sockets::default(),
             seen: Vec::new(),
             lives: 0,
             pieces: BTreeMap::new(),
@@ -167,7 +170,13 @@ impl Machine {
             let out = format!("{}/out", self.folder);
             let out = std::fs::File::options().append(true).create(true).open(out).unwrap();
             let output = Output::Pipe(out.into());
-            self.with(|executor, shell| executor.make(shell, &start, &piece, output));
+            let mut sockets = std::mem::take(&mut self.sockets);
+            self.with(|executor, shell| {
+                let Start { job, instance, process, .. } = &start;
+                let given = sockets.give(shell, job, instance, &piece.work, *process);
+                executor.make(shell, &start, &piece, output, given)
+            });
+            self.sockets = sockets;
         }
     }
 

@@ -190,7 +190,7 @@ fn a_socket_is_handed_to_each_life(machine: &mut Machine) {
             group: Some("gid:7".into()),
             ..socket(&format!("unix:{path}"))
         },
-        socket("tcp:127.0.0.1:0"),
+        socket(&format!("unix:@{path}")),
     ];
     let first = machine.said(&job(Ready::Spawned), &work);
     assert!(first.starts_with("2 door:test 0\nsocket:["), "{first}");
@@ -207,7 +207,9 @@ fn a_socket_is_handed_to_each_life(machine: &mut Machine) {
     assert_eq!(other, "\n");
     assert!(UnixStream::connect(&path).is_err() && !std::path::Path::new(&path).exists());
     assert_ne!(machine.said(&job(Ready::Spawned), &work), first);
-    machine.with(|executor, _| executor.close_sockets("test", ""));
+    let mut sockets = std::mem::take(&mut machine.sockets);
+    machine.with(|_, shell| sockets.close(shell, "test", ""));
+    machine.sockets = sockets;
     let text: Text = machine.said(&Arc::new(jobs::Job::clone(&job(Ready::Spawned))), &work).into();
     assert!(text.starts_with("1 test 0"), "{text}");
 }

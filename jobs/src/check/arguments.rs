@@ -3,7 +3,8 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use events::{
-    MatchKey, Pattern, Want, parse_delay,
+    MatchKey, Pattern, Want,
+    calendar::{Appointment, TimeFault, Timer},
     vocabulary::{self, Word},
 };
 
@@ -13,29 +14,40 @@ use super::{
     levels, place_of, place_of_leaf, report,
 };
 use crate::{
-    Job, Report, Severity, did_you_mean,
+    Job, Report, Severity, asked, did_you_mean,
     formats::{Described, Role},
 };
 
 /// The most leaves or variables of one job that are told.
 const MAX_TOLD: usize = 16;
-/// Days of the week as `calendar` has them, which their first three letters stand for.
-const DAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
     for described in view.jobs() {
         let on = [(Role::StartOn, &described.job.start_on), (Role::StopOn, &described.job.stop_on)];
         for (role, condition) in on {
             let leaves = condition.iter().flat_map(|condition| condition.leaves()).enumerate();
-            let strange =
-                leaves.filter_map(|(at, leaf)| Some((at, strange_time(&leaf.pattern)?))).take(MAX_TOLD);
-            for (at, (code, message, help)) in strange {
+            let strange = leaves
+                .filter_map(|(at, leaf)| Some((at, strange_time(&leaf.pattern, &described.job, role)?)));
+            for (at, (code, message, help)) in strange.take(MAX_TOLD) {
                 let places = vec![place_of_leaf(described, role, at, None, "never happens so")];
                 reports.push(report(Severity::Warning, code, message, places).help(help));
             }
         }
+        strange_sockets(described, reports);
         instance_variables(described, reports);
         unlikely_keys(view, described, reports);
+    }
+}
+
+/// Events that say no socket that could be listened to.
+fn strange_sockets(described: &Described, reports: &mut Vec<Report>) {
+    let leaves = described.job.start_on.iter().flat_map(|condition| condition.leaves()).enumerate();
+    let faults = leaves.filter_map(|(at, leaf)| Some((at, crate::socket::fault_of(&leaf.pattern)?)));
+    for (at, fault) in faults.take(MAX_TOLD) {
+        let places = vec![place_of_leaf(described, Role::StartOn, at, None, "never happens so")];
+        let message = format!("nothing is listened to for this event: {fault}");
+        let help = "write `socket PROTO=inet PORT=7` or `socket PROTO=unix PATH=/run/food.sock`";
+        reports.push(report(Severity::Warning, "bad-socket", message, places).help(help));
     }
 }
 
@@ -96,102 +108,51 @@ fn is_time(pattern: &Pattern) -> bool {
 }
 
 /// What is wrong with the arguments of `calendar` or `timer`, and what to write.
-fn strange_time(pattern: &Pattern) -> Option<(&'static str, String, String)> {
-    let known: &[&str] = match pattern.name.as_str() {
-        "calendar" => &["AT"],
-        "timer" => &["EVERY", "AFTER"],
+fn strange_time(pattern: &Pattern, job: &Job, role: Role) -> Option<(&'static str, String, String)> {
+    let (known, form, fault): (&[&str], _, _) = match pattern.name.as_str() {
+        Appointment::EVENT => {
+            let fault = asked(pattern, job).and_then(|asked| Appointment::of(&asked).err());
+            (&Appointment::ARGUMENTS, "write `calendar AT='Mon..Fri 03:00'`", fault)
+        }
+        Timer::EVENT => {
+            let timer = asked(pattern, job).map(|asked| Timer::of(&asked));
+            if let (Some(Ok(Timer::After(_))), Role::StopOn) = (&timer, role) {
+                let message =
+                    String::from("`timer AFTER=` counts from when its job has ended, so it stops none");
+                let help = String::from("write `timer EVERY=10m`, or say in `start_on` when it starts");
+                return Some(("time-argument", message, help));
+            }
+            let fault = timer.and_then(Result::err);
+            (&Timer::ARGUMENTS, "write `timer EVERY=10m` or `timer AFTER=30s`", fault)
+        }
         _ => return None,
     };
-    let form = match known {
-        ["AT"] => "write `calendar AT='Mon..Fri 03:00'`",
-        _ => "write `timer EVERY=10m` or `timer AFTER=30s`",
+    let without_value = || {
+        let variables = pattern.matches.iter().filter(|wanted| matches!(wanted.want, Want::Template(_)));
+        let texts: Vec<&str> = variables.map(|wanted| wanted.want.as_str()).collect();
+        let is_unknown = asked(pattern, job).is_none();
+        is_unknown.then(|| TimeFault::Variable(texts.join(" ")))
     };
-    let named = |wanted: &'_ events::Match| match &wanted.key {
-        MatchKey::Named(key) => Some(key.clone()),
-        MatchKey::Position(_) => None,
+    let fault = fault.or_else(without_value)?;
+    // Whoever only hears of the times of others need not say when.
+    if matches!(fault, TimeFault::Nothing(_)) && !pattern.matches.is_empty() {
+        return None;
+    }
+    let meant = match &fault {
+        TimeFault::Unknown(_, key) => did_you_mean(key, known.iter().copied()),
+        TimeFault::Nothing(_)
+        | TimeFault::Position(..)
+        | TimeFault::Confused(_)
+        | TimeFault::Variable(_)
+        | TimeFault::Calendar(..)
+        | TimeFault::Delay(_)
+        | TimeFault::Bounds(..)
+        | TimeFault::Zone(_)
+        | TimeFault::Word(..) => None,
     };
-    let strange =
-        pattern.matches.iter().find(|wanted| named(wanted).is_none_or(|key| !known.contains(&&*key)));
-    if let Some(wanted) = strange {
-        let said =
-            named(wanted).map_or_else(|| format!("`{}`", wanted.want.as_str()), |key| format!("`{key}`"));
-        let meant = named(wanted).and_then(|key| did_you_mean(&key, known.iter().copied()));
-        let help = meant.map_or_else(|| String::from(form), |meant| format!("did you mean `{meant}`?"));
-        return Some(("time-argument", format!("event `{}` has no argument {said}", pattern.name), help));
-    }
-    if pattern.matches.is_empty() {
-        let message = format!("event `{}` does not say when", pattern.name);
-        return Some(("time-argument", message, String::from(form)));
-    }
-    pattern.matches.iter().find_map(|wanted| match &wanted.want {
-        Want::Literal(text) if pattern.name == "calendar" && !is_calendar(text) => {
-            Some(("bad-time", format!("`{text}` is no time of the calendar"), String::from(form)))
-        }
-        Want::Literal(text) if pattern.name == "timer" => {
-            let fault = parse_delay(text).err()?;
-            Some(("bad-time", format!("{fault}"), String::from(form)))
-        }
-        // What a variable or a `*` stands for is not known here.
-        Want::Literal(_) | Want::Glob(_) | Want::Template(_) => None,
-    })
-}
-
-/// Whether a text can be a time of the calendar: days of the week, a date, a time of day, each once at most.
-fn is_calendar(text: &str) -> bool {
-    let mut words = text.split_whitespace().peekable();
-    let any = words.peek().is_some();
-    any && words.all(|word| is_word(word) || is_days(word) || is_date(word) || is_clock(word))
-}
-
-fn is_word(word: &str) -> bool {
-    ["hourly", "daily", "weekly", "monthly", "yearly"].contains(&word)
-}
-
-/// `Mon`, `Mon..Fri`, `Sat,Sun`.
-fn is_days(word: &str) -> bool {
-    let is_day = |day: &str| {
-        let day = day.to_ascii_lowercase();
-        DAYS.iter().any(|name| *name == day || (day.len() == 3 && name.starts_with(&*day)))
-    };
-    word.split(',').all(|part| match part.split_once("..") {
-        Some((first, last)) => is_day(first) && is_day(last),
-        None => is_day(part),
-    })
-}
-
-/// `2026-12-24`, `12-24`.
-fn is_date(word: &str) -> bool {
-    let parts: Vec<&str> = word.split('-').collect();
-    match parts.as_slice() {
-        [year, month, day] => is_number(year, 0, 9_999) && is_number(month, 1, 12) && is_number(day, 1, 31),
-        [month, day] => is_number(month, 1, 12) && is_number(day, 1, 31),
-        _ => false,
-    }
-}
-
-/// `03:00`, `03:00:30`, `8..18:00`, `12:0/15`.
-fn is_clock(word: &str) -> bool {
-    let parts: Vec<&str> = word.split(':').collect();
-    match parts.as_slice() {
-        [hours, minutes] => is_number(hours, 0, 23) && is_number(minutes, 0, 59),
-        [hours, minutes, seconds] => {
-            is_number(hours, 0, 23) && is_number(minutes, 0, 59) && is_number(seconds, 0, 59)
-        }
-        _ => false,
-    }
-}
-
-/// A number within bounds, or several of them, a range or a step.
-fn is_number(text: &str, least: u32, most: u32) -> bool {
-    let one = |text: &str| {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-        is_plain && text.parse().is_ok_and(|number: u32| (least..=most).contains(&number))
-    };
-    text.split(',').all(|part| match (part.split_once(".."), part.split_once('/')) {
-        (Some((first, last)), _) => one(first) && one(last),
-        (None, Some((first, step))) => one(first) && one(step),
-        (None, None) => one(part),
-    })
+    let help = meant.map_or_else(|| String::from(form), |meant| format!("did you mean `{meant}`?"));
+    let code = if fault.is_of_argument() { "time-argument" } else { "bad-time" };
+    Some((code, format!("{fault}"), help))
 }
 
 /// A variable of `instance` that no event gives, if it is nearly one that a condition names. Events have more

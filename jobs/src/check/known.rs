@@ -172,13 +172,13 @@ enum Said {
     Start,
 }
 
-/// What the scripts of a job emit, set and start by name: the first word behind `initctl emit`, `onsetctl set`
-/// or `start` that is no option. What a variable stands for cannot be known.
+/// What the scripts of a job emit, set and start by name: the first word behind `initctl emit`, `onset-emit`,
+/// `onsetctl set` or `start` that is no option. What a variable stands for cannot be known.
 fn said_by_scripts(described: &Described, found: &mut dyn FnMut(Said, &str)) {
     for (_, command) in &described.work.processes {
         let text = match command {
             Command::Exec(text) | Command::Script(text) => text,
-            Command::Argv(_) => continue,
+            Command::Argv(_) | Command::Program(..) => continue,
         };
         for line in text.lines() {
             let mut words = line
@@ -189,6 +189,8 @@ fn said_by_scripts(described: &Described, found: &mut dyn FnMut(Said, &str)) {
                 let said = match word.rsplit('/').next() {
                     Some("emit") if behind_tool => Some(Said::Emit),
                     Some("set") if behind_tool => Some(Said::Set),
+                    Some("onset-emit") if line.contains(" --set") => Some(Said::Set),
+                    Some("onset-emit") => Some(Said::Emit),
                     // Upstart has commands of these names, so that no tool stands before them.
                     Some("start" | "restart") => Some(Said::Start),
                     _ => None,

@@ -209,7 +209,7 @@ fn provided_by_two_formats(view: &View<'_>, reports: &mut Vec<Report>) {
 
 const fn is_own(format: Format) -> bool {
     match format {
-        Format::Native | Format::Upstart => true,
+        Format::Native | Format::Upstart | Format::Inetd => true,
         Format::Rcd | Format::Lsb | Format::Hook => false,
     }
 }

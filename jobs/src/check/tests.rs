@@ -139,7 +139,10 @@ fn a_time_is_one_that_comes() {
         "calendar AT='*-*-01 06:00'",
         "timer EVERY=1h30m",
         "timer AFTER=30s",
+        "timer AFTER=30s FROM=boot",
         "timer EVERY=$PERIOD",
+        "calendar AT=daily TZ=Europe/Vienna JITTER=10m CATCH_UP=yes",
+        "calendar CATCH_UP=yes",
     ] {
         check(&[("a", &format!("(start_on: \"{text}\", env: {{\"PERIOD\": \"5m\"}})"))], &[]);
     }
@@ -154,11 +157,19 @@ fn a_time_is_one_that_comes() {
         ("timer EVERY=10", "bad-time"),
         ("timer AFTER=soon", "bad-time"),
         ("timer AT=03:00", "time-argument"),
+        ("timer EVERY=$TIME", "time-argument"),
+        ("timer EVERY=0s", "bad-time"),
+        ("timer AFTER=30s FROM=end", "bad-time"),
+        ("calendar AT=02-30", "bad-time"),
+        ("calendar AT=daily TZ=../x", "bad-time"),
+        ("calendar AT=daily CATCH_UP=maybe", "bad-time"),
     ] {
         let name = text.split(' ').next().unwrap();
         check(&[("a", &format!("(start_on: \"{text}\")"))], &[(code, name)]);
     }
     check_help(&[("a", "(start_on: \"calendar ATT=03:00\")")], "did you mean `AT`?");
+    let stops = "(start_on: \"startup\", stop_on: \"timer AFTER=30s\")";
+    check(&[("a", stops)], &[("time-argument", "timer")]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use events::{Identity, Name, Time};
+use events::{Identity, Name, Text, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Todo, model::EventId};
@@ -38,6 +38,8 @@ pub enum Timer {
     Forget(Box<(Name, Identity, Time)>),
     /// The shutdown has had its time.
     Shutdown,
+    /// A time that jobs ask for has come; the words that ask for it.
+    Alarm(Text),
 }
 
 /// What of an instance a timer limits.
@@ -78,8 +80,12 @@ pub mod listed {
 
 impl Engine {
     pub(super) fn arm(&mut self, delay: Duration, timer: Timer) -> TimerId {
+        self.arm_at(self.saved.now.after(delay), timer)
+    }
+
+    pub(super) fn arm_at(&mut self, due: Time, timer: Timer) -> TimerId {
         self.saved.timer_number = self.saved.timer_number.saturating_add(1);
-        let id = (self.saved.now.after(delay), self.saved.timer_number);
+        let id = (due, self.saved.timer_number);
         self.saved.timers.insert(id, timer);
         id
     }
@@ -142,6 +148,7 @@ impl Engine {
                 self.saved.facts.forget(&name, &identity, gone);
             }
             Some(Timer::Shutdown) => self.shutdown_limit_reached(),
+            Some(Timer::Alarm(key)) => self.alarm(&key),
             None => {}
         }
         true

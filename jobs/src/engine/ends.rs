@@ -249,6 +249,7 @@ impl Engine {
         self.saved.causes.release(instance.cause);
         self.saved.causes.release(instance.stop_cause);
         self.wake(instance.slot);
+        self.begin_own_alarms(instance.slot);
         self.forget_slot_if_gone(instance.slot);
         self.rise_under_new_names(instance.slot, &instance.job);
         for queued in next.into_iter().chain(rare.queue) {

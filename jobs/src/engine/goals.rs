@@ -317,6 +317,7 @@ impl Engine {
             instance.rare_mut().forced = true;
         }
         self.saved.living = self.saved.living.saturating_add(1);
+        self.stop_own_alarms(job);
         self.add_stop_gate(place);
         self.limit(place, Limit::Settle, job.settle);
         for event in blocks {

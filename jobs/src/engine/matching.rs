@@ -31,6 +31,7 @@ impl Engine {
         hits.clear();
         self.graph.hits(Sort::Event, &event.name, &event.args, &mut hits);
         self.out.push(Action::Tell(event.clone()));
+        self.keep_who_asked(&event, &mut hits);
         self.sort_by_job(&mut hits);
         let mut fresh_stops: Vec<u32> = Vec::new();
         for group in hits.chunk_by(|a, b| a.gate == b.gate) {

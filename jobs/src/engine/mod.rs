@@ -30,6 +30,7 @@
 //! | `rings` | all that is waited for, and rings of waits |
 //! | `facts` | conditions over facts rise and fall |
 //! | `clock` | timers |
+//! | `alarms` | times that jobs ask for |
 //! | `reload` | a new generation of jobs |
 //! | `names` | from a job's name to its place |
 //! | `machine` | modes and shutdown |
@@ -38,7 +39,7 @@
 
 use alloc::{collections::BTreeMap, collections::VecDeque, sync::Arc, vec::Vec};
 
-use events::{Event, Name, Time};
+use events::{Event, Name, Text, Time};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,7 @@ use crate::{
     Action, CauseId, Cue, Facts, Graph, Happening, Hit, Input, JobId, Life, Origin, Outcome, cause::Causes,
 };
 
+mod alarms;
 mod clock;
 mod commands;
 mod ends;
@@ -68,6 +70,7 @@ mod told;
 mod view;
 mod who;
 
+pub use alarms::{Asked, MAX_ALARMS};
 use clock::{Timer, TimerId};
 use model::{Emitter, EventId, Instance, LiveEvent, Slot};
 pub use view::{Status, Why, failure_text, refusal_text};
@@ -115,6 +118,10 @@ struct Saved {
     #[serde(with = "clock::listed")]
     timers: BTreeMap<TimerId, Timer>,
     timer_number: u64,
+    /// Times that jobs ask for, by the words that ask for them.
+    alarms: BTreeMap<Text, alarms::Alarm>,
+    /// When the first jobs were loaded.
+    began: Option<Time>,
     /// What the outside was last asked to call at.
     woken: Option<Time>,
     mode: Option<Name>,
@@ -257,6 +264,9 @@ impl Engine {
         let inside = self.inside(origin);
         let parent =
             inside.and_then(|place| self.instance(place)).map_or(CauseId::NONE, |instance| instance.cause);
+        if origin == Origin::World {
+            self.remember_calendar(&event);
+        }
         let event = Arc::new(event);
         let cause = self.saved.causes.add(self.saved.now, Happening::Event(event.clone(), origin), parent);
         let emitter = match (reply, inside) {

@@ -6,17 +6,17 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use events::{Name, Pattern};
+use events::{Name, Pattern, calendar::Timer};
 use hashbrown::HashSet;
 
 use super::{
     Engine,
     model::{Slot, Tree},
 };
-use crate::{Action, CauseId, Gate, Happening, Job, JobId, Sort};
-
-/// Events whose patterns tell a source what to watch.
-const WATCHED: [&str; 7] = ["file", "socket", "timer", "calendar", "path", "pressure", "pressure-relieved"];
+use crate::{
+    Action, CauseId, Gate, Happening, Job, JobId, Sort,
+    asked::{asked, asked_by, asks},
+};
 
 impl Engine {
     pub(super) fn reload(&mut self, mut jobs: Vec<Arc<Job>>, refused: &[Name]) {
@@ -43,6 +43,7 @@ impl Engine {
         self.saved.slots.shrink_to_fit();
         self.find_cycles();
         self.tell_watches(&watched_before);
+        self.set_alarms();
         self.tell_all_up();
         let cause = self.saved.causes.add(self.saved.now, Happening::Reload, CauseId::NONE);
         changed.sort_by_cached_key(|id| self.slot(*id).map(|slot| slot.job.name.clone()));
@@ -53,7 +54,7 @@ impl Engine {
         self.look_at_held();
     }
 
-    fn ids(&self) -> Vec<JobId> {
+    pub(super) fn ids(&self) -> Vec<JobId> {
         (0..self.saved.slots.len()).filter_map(|place| u32::try_from(place).ok()).map(JobId).collect()
     }
 
@@ -164,8 +165,10 @@ impl Engine {
         };
         let Some(condition) = &instance.job.stop_on else { return };
         let value_of = |name: &str| instance.value_of(name);
-        let leaves =
-            condition.leaves().map(|leaf| leaf.pattern.expanded(&value_of).map(|it| it.into_owned()));
+        let leaves = condition.leaves().map(|leaf| match asks(&leaf.pattern) {
+            true => asked(&leaf.pattern, &instance.job),
+            false => leaf.pattern.expanded(&value_of).map(|it| it.into_owned()),
+        });
         self.graph.add_gate(Gate::Stop(place), Sort::Event, leaves);
     }
 
@@ -205,11 +208,14 @@ impl Engine {
     /// What conditions wait for that nobody tells who is not asked to ([`Action::Watch`]).
     #[must_use]
     pub fn watched(&self) -> HashSet<Pattern> {
-        let conditions = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).flat_map(|slot| {
-            [&slot.job.start_on, &slot.job.stop_on, &slot.job.holds_while].into_iter().flatten()
+        let jobs = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job);
+        let patterns = jobs.flat_map(|job| {
+            let facts = job.holds_while.iter().flat_map(|condition| condition.leaves());
+            let facts = facts.map(|leaf| &leaf.pattern).filter(|pattern| asks(pattern));
+            asked_by(job).chain(facts.cloned())
         });
-        let patterns = conditions.flat_map(|condition| condition.leaves()).map(|leaf| &leaf.pattern);
-        patterns.filter(|pattern| WATCHED.contains(&pattern.name.as_str())).cloned().collect()
+        // Timers are the engine's own.
+        patterns.filter(|pattern| pattern.name != Timer::EVENT).collect()
     }
 
     fn tell_watches(&mut self, before: &HashSet<Pattern>) {

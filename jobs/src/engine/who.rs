@@ -64,6 +64,13 @@ impl Engine {
         slot.is_some_and(|slot| slot.place_of(instance).is_some())
     }
 
+    /// Whether there is any instance of a job.
+    #[must_use]
+    pub fn has_instances(&self, job: &str) -> bool {
+        let slot = self.find_job(job).and_then(|id| self.slot(id));
+        slot.is_some_and(|slot| !slot.instances.is_empty())
+    }
+
     /// All jobs in force, in no order.
     pub fn jobs(&self) -> impl Iterator<Item = &Arc<Job>> {
         self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job)

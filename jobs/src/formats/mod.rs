@@ -8,6 +8,7 @@ use events::Name;
 use crate::{Job, Report, Work};
 
 pub mod hook;
+pub mod inetd;
 pub mod lsb;
 pub mod native;
 pub mod rc_conf;

@@ -1,13 +1,14 @@
 //! From files to a generation of jobs: which file counts, what is laid over it, and what is refused.
 //!
 //! A folder of a higher layer counts before one of a lower, a native file before an Upstart one, that before
-//! an rc.d script, and that before an LSB script. A link to `/dev/null` in the place of a file masks the job.
+//! an rc.d script, and that before an LSB script. A line of inetd.conf is as a file. A link to `/dev/null` in the place of a file masks the job.
 //! A file that is refused takes the whole name with it: no older or lower file steps in silently.
 //!
 //! The result is a function of the files alone: in which order they are given does not matter.
 
 mod headers;
 mod hooks;
+mod inetd;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -16,6 +17,7 @@ use core::cmp::Reverse;
 
 use events::Name;
 
+use self::inetd::Inetd;
 use crate::{
     Format, Report, did_you_mean,
     formats::{
@@ -78,6 +80,10 @@ pub enum FileKind {
     Hook,
     /// The same in rc.syshook.d.
     Syshook,
+    /// inetd.conf: each line is a job.
+    Inetd,
+    /// `/etc/services`: which port a service of inetd.conf has.
+    Services,
 }
 
 /// The layer of the folder in which packages put their job files. What lies there is for many machines: it may speak of
@@ -176,9 +182,13 @@ fn load_to(
     reads: &dyn Fn(&str),
     give: &mut dyn FnMut(Described),
 ) -> Generation {
-    let mut files: Vec<&TreeFile> = tree.files.iter().collect();
+    let inetd = Inetd::read(&tree.files);
+    let files = tree.files.iter().filter(|file| file.kind != FileKind::Inetd);
+    let mut files: Vec<&TreeFile> = files.chain(&inetd.files).collect();
     files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
     let mut loading = Loading::new(&files, filter, depth);
+    loading.inetd = inetd.jobs;
+    loading.out.reports.extend(inetd.reports);
     let mut named: Vec<(Name, &TreeFile)> = Vec::with_capacity(files.len());
     for file in files {
         match loading.job_of(file) {
@@ -212,6 +222,8 @@ struct Loading<'t> {
     rc_conf: RcConf,
     facilities: Facilities,
     links: Links,
+    /// What the lines of inetd.conf give.
+    inetd: BTreeMap<Name, Reading>,
 }
 
 impl<'t> Loading<'t> {
@@ -234,6 +246,7 @@ impl<'t> Loading<'t> {
             }
         }
         Self {
+            inetd: BTreeMap::new(),
             out: Generation { reports, ..Generation::default() },
             hooks: Vec::new(),
             filter,
@@ -259,7 +272,12 @@ impl<'t> Loading<'t> {
             FileKind::Hook | FileKind::Syshook if !hook::is_hook_name(last) => return None,
             FileKind::Hook => Name::new(&format!("hooks/{}", file.rel)).ok(),
             FileKind::Syshook => Name::new(&format!("rc.syshook.d/{}", file.rel)).ok(),
-            FileKind::RcConf | FileKind::LsbOverride | FileKind::Insserv | FileKind::RcLink => {
+            FileKind::Inetd => Name::new(&file.rel).ok(),
+            FileKind::RcConf
+            | FileKind::LsbOverride
+            | FileKind::Insserv
+            | FileKind::RcLink
+            | FileKind::Services => {
                 self.show_unreadable(file);
                 return None;
             }
@@ -346,12 +364,14 @@ impl<'t> Loading<'t> {
                 lsb::read(name, source, header, &self.facilities, &self.links)
             }
             FileKind::Hook | FileKind::Syshook => hooks::read(file, source),
+            FileKind::Inetd => self.inetd.get(name).cloned().unwrap_or_default(),
             FileKind::NativeOverride
             | FileKind::UpstartOverride
             | FileKind::RcConf
             | FileKind::LsbOverride
             | FileKind::Insserv
-            | FileKind::RcLink => Reading::default(),
+            | FileKind::RcLink
+            | FileKind::Services => Reading::default(),
         };
         if let Some(described) = &mut reading.described {
             described.job.layer = file.layer;

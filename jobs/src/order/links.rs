@@ -226,7 +226,8 @@ impl<'j> Links<'j> {
         let by_name: Vec<Rank> = by_name.collect();
         let is_lenient = |rank: Rank| {
             let format = jobs.get(rank as usize).map(|job| job.format);
-            !by_name.is_empty() && matches!(format, Some(Format::Native | Format::Upstart | Format::Hook))
+            !by_name.is_empty()
+                && matches!(format, Some(Format::Native | Format::Upstart | Format::Hook | Format::Inetd))
         };
         for lenient in [false, true] {
             let meant = if lenient { &*by_name } else { providers };

@@ -148,7 +148,7 @@ fn behaviour(work: &Work, command: &Command, kind: ProcessKind) -> Vec<String> {
     let text = match command {
         Command::Exec(line) => line.clone(),
         Command::Script(lines) => lines.clone(),
-        Command::Argv(words) => words.join(" "),
+        Command::Argv(words) | Command::Program(_, words) => words.join(" "),
     };
     if work.user.as_deref() == Some("no-such-user") || text.contains("/no/such/program") {
         return vec!["fails no such file".into()];

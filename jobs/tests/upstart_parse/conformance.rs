@@ -107,7 +107,9 @@ fn field(name: &str, stanzas: &Stanzas, reading: &Reading) -> Json {
                 let (is_script, text) = match command {
                     Command::Exec(line) => (false, line),
                     Command::Script(lines) => (true, lines),
-                    Command::Argv(_) => panic!("Upstart has command lines and scripts only"),
+                    Command::Argv(_) | Command::Program(..) => {
+                        panic!("Upstart has command lines and scripts only")
+                    }
                 };
                 (kind.to_string(), json!({ "script": is_script, "command": text }))
             })

@@ -3,7 +3,7 @@
 use events::Name;
 use jobs::{
     Report, Severity,
-    formats::{Reading, Source, hook, lsb, native, rc_conf::RcConf, rcd, upstart},
+    formats::{Reading, Source, hook, inetd, lsb, native, rc_conf::RcConf, rcd, upstart},
 };
 
 /// A file that holds the bytes.
@@ -109,4 +109,40 @@ pub(super) fn hook(input: &[u8]) {
     let text = source("hooks/toy/10-x", &text);
     named(|event| check(&hook::read(event, &name, &text), &[&text]));
     assert!(!hook::precedes(&name, &name), "nothing stands before itself");
+}
+
+/// Lines of inetd.conf, and behind a NUL what `/etc/services` says. Each is a job of one socket, or refused.
+pub(super) fn inetd(input: &[u8]) {
+    let (lines, names) = two(input);
+    let lines = source("inetd.conf", &lines);
+    let mut services = inetd::Services::default();
+    services.extend(&names);
+    let found = inetd::read(&lines, &services, None);
+    citable(&found.reports, &[&lines]);
+    for (name, reading) in &found.jobs {
+        check(reading, &[&lines]);
+        assert_eq!(reading.described.is_none(), !reading.reports.is_empty(), "{name}");
+        if let Some(jobs::formats::Described { job, work, .. }) = &reading.described {
+            assert!(job.name == *name && jobs::awaits_connections(job));
+            let listeners = jobs::listeners(job, work);
+            assert!(listeners.len() == 1 && listeners.iter().all(Result::is_ok), "{listeners:?}");
+        }
+    }
+}
+
+/// An event that a job waits for: what is listened to for it can be, and its event is the one that is waited for.
+pub(super) fn socket(input: &[u8]) {
+    let text = format!("socket {}", String::from_utf8_lossy(input));
+    let Ok(condition) = events::Condition::parse(&text, events::Dialect::Edges) else { return };
+    named(|name| {
+        let mut job = jobs::Job::new(name.clone(), jobs::Format::Upstart);
+        job.start_on = Some(condition.clone());
+        for listener in jobs::listeners(&job, &jobs::Work::default()).into_iter().flatten() {
+            assert!(jobs::Address::parse(&listener.socket.listen).is_some(), "{listener:?}");
+            let event =
+                events::Event { name: events::Name::constant(jobs::SOCKET_EVENT), args: listener.args };
+            let is_meant = condition.leaves().any(|leaf| leaf.pattern.matches(&event, &|_| None));
+            assert!(is_meant, "{event} starts nothing: {text}");
+        }
+    });
 }

@@ -155,6 +155,9 @@ pub fn pid1(case: &Case, patience: u64) -> Checked {
     let steps = case.json["steps"].as_array().unwrap();
     let mut pids = Vec::new();
     for (number, step) in steps.iter().enumerate() {
+        if !step["connect"].is_null() {
+            play.step(number, step);
+        }
         if let Some(signal) = step["signal_init"].as_str() {
             play.signal_init(signal);
         }
@@ -190,6 +193,11 @@ pub fn pid1(case: &Case, patience: u64) -> Checked {
     play.until(|play| {
         written(play, wanted)?;
         written(play, &serde_json::json!({ "files": case.json["exact_files"] }))?;
+        for (file, keys) in case.json["has_keys"].as_object().into_iter().flatten() {
+            let seen = play.variables(file)?;
+            let lacks = keys.as_array().unwrap().iter().map(text).find(|key| !seen.contains_key(key));
+            expect(&format!("what {file} lacks"), &lacks, &None)?;
+        }
         for (number, result) in wanted["results"].as_array().into_iter().flatten().enumerate() {
             let Some(result) = result.as_array() else { continue };
             let ran = play.answer(number).ok_or_else(|| format!("step {number} has not come back"))?;

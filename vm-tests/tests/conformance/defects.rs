@@ -51,6 +51,13 @@ pub fn check(case: &Case, patience: u64) -> Checked {
                 false => Err(condition),
             }
         }
+        "df-017" => {
+            play.step(0, &steps[0]);
+            play.until(|play| match play.events().iter().any(|event| event.starts_with("started JOB=t")) {
+                true => Ok(()),
+                false => Err(format!("{:?}", play.events())),
+            })
+        }
         "df-020" => {
             let shown = play.run(&["/sbin/onsetctl", "show", "t"]).out;
             expect(

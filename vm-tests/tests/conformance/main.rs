@@ -28,17 +28,15 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("env-018", "post-stop is told why the job ended (df-024)"),
     ("env-020", "a restart keeps what the job was started with"),
     ("env-038", "two jobs never share a log file: what stands in a name for `/` is not `_`"),
+    ("pid1-021", "a unix socket works, in Upstart's documented spelling, too (df-017)"),
     ("pid1-012", "a command that waits outlives a re-execution (df-025)"),
 ];
 
-/// Events of sources that do not exist yet: sockets, files, and the socket for messages of programs.
+/// Events of sources that do not exist: files, and the socket for messages of programs.
 const LATER: &[(&str, &str)] = &[
-    ("pid1-020", "a socket that a job waits for is a source of the next release"),
-    ("pid1-021", "a socket that a job waits for is a source of the next release"),
     ("pid1-024", "a file that a job waits for is a source of the next release"),
     ("pid1-025", "a file that a job waits for is a source of the next release"),
-    ("pid1-026", "events over a socket of their own are a source of the next release"),
-    ("df-017", "a socket that a job waits for is a source of the next release"),
+    ("pid1-026", "a socket for events of programs: `onset-emit` tells them"),
     ("df-026", "a file that a job waits for is a source of the next release"),
 ];
 

@@ -167,6 +167,9 @@ impl Play {
                 play.answer(number).is_some() || (verb == "emit" && told(play, &event) > before)
             });
         }
+        if let Some(address) = step["connect"].as_array() {
+            self.connect(address);
+        }
         if let Some(seconds) = step["sleep"].as_f64() {
             self.wait(Limit::after(Duration::from_secs_f64(seconds)), |_| false);
         }
@@ -180,6 +183,20 @@ impl Play {
             // A fault in the files is what such a case is about; it is in the status, and no status here.
             self.initctl(&["reload-configuration"]);
         }
+    }
+
+    /// Connects to a socket of the network, or of this machine, as soon as somebody listens; says nothing, and hangs up.
+    fn connect(&mut self, address: &[Value]) {
+        let command = match address {
+            [kind, host, port] if kind == "inet" => {
+                format!("ip link set lo up; nc -w 1 {} {port} </dev/null", text(host))
+            }
+            // What talks to Onset can connect to anything.
+            [_, path] => format!("timeout 2 onsetctl --socket {} version; [ $? != 5 ]", text(path)),
+            _ => panic!("{address:?}"),
+        };
+        let limit = Limit::seconds(self.patience);
+        self.wait(limit, |play| play.run(&["/bin/sh", "-c", &command]).status == 0);
     }
 
     /// Does all steps of a case.

@@ -9,7 +9,7 @@ use core::ops::Range;
 use events::Name;
 
 use super::raw::{Node, Quoted, Shape};
-use crate::{Job, Report, Work, did_you_mean, formats::Mention, formats::Role};
+use crate::{Connections, Job, Report, Work, did_you_mean, formats::Mention, formats::Role};
 
 /// A file of fields: the job's own, or an override.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub(super) struct Draft<'s> {
     pub reports: Vec<Report>,
     said: Vec<Said<'s>>,
     file: File<'s>,
+    /// How many connections may be accepted, if that was said.
+    pub connections: Option<Connections>,
     /// The field that is read now.
     pub field: &'static str,
 }
@@ -116,7 +118,16 @@ impl<'s> Node<'s> {
 impl<'s> Draft<'s> {
     /// A draft of `job`, about which `mentions` are known.
     pub fn new(job: Job, work: Work, mentions: Vec<Mention>, file: File<'s>) -> Self {
-        Self { job, work, mentions, reports: Vec::new(), said: Vec::new(), file, field: "" }
+        Self {
+            job,
+            work,
+            mentions,
+            reports: Vec::new(),
+            said: Vec::new(),
+            file,
+            connections: None,
+            field: "",
+        }
     }
 
     /// Turns to a field: what is read next is of it.

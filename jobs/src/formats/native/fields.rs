@@ -11,7 +11,7 @@ use super::{
     draft::Draft,
     life,
     raw::{Node, Shape},
-    setup,
+    setup, sockets,
 };
 use crate::{Again, Kind, Need, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role};
 
@@ -84,7 +84,9 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("oom", setup::oom),
     entry("limits", setup::limits),
     entry("cgroup", setup::cgroup),
-    entry("sockets", setup::sockets),
+    entry("sockets", sockets::sockets),
+    entry("on_connection", sockets::on_connection),
+    entry("connections", sockets::connections),
 ];
 
 fn kind(draft: &mut Draft<'_>, node: &Node<'_>) {

@@ -16,6 +16,7 @@ mod plain;
 mod raw;
 mod rules;
 mod setup;
+mod sockets;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -7,11 +7,15 @@ use alloc::{collections::BTreeSet, format, string::String, vec::Vec};
 
 use events::{Condition, MatchKey, Node, Pattern, Want};
 
-use super::draft::{Draft, Said};
+use super::{
+    draft::{Draft, Said},
+    sockets,
+};
 use crate::{Again, ProcessKind, Ready, Report};
 
 /// Reports what does not fit.
 pub(super) fn check(draft: &mut Draft<'_>) {
+    sockets::check(draft);
     coalesced_hooks(draft);
     again_of_nothing(draft);
     ready_of_task(draft);

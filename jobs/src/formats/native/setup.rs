@@ -1,16 +1,15 @@
 //! The fields that say with what rights, limits and resources a job's processes run.
 
 use alloc::{format, string::String, vec::Vec};
-use core::net::{IpAddr, SocketAddr};
 
 use events::Text;
 
 use super::{
-    draft::{Draft, one_of},
+    draft::Draft,
     fields::{missing_value, surplus_value},
     raw::{Node, Shape},
 };
-use crate::{Console, IoNice, Limit, Resource, Socket, did_you_mean};
+use crate::{Console, IoNice, Limit, Resource, did_you_mean};
 
 pub(super) fn reload_on(draft: &mut Draft<'_>, node: &Node<'_>) {
     let paths: Vec<Text> = node.items().iter().filter_map(|item| draft.path(item)).collect();
@@ -34,7 +33,7 @@ pub(super) fn umask(draft: &mut Draft<'_>, node: &Node<'_>) {
     draft.work.umask = octal(draft, node);
 }
 
-fn octal(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<u16> {
+pub(super) fn octal(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<u16> {
     let Shape::Text(text) = &node.shape else {
         return draft.wrong(node, "a text of octal digits such as \"022\"");
     };
@@ -297,84 +296,4 @@ fn share(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<String> {
         return None;
     };
     Some(format!("{} 100000", u64::from(percent).saturating_mul(1_000)))
-}
-
-/// `"tcp:80"` or `(listen: "unix:/run/x.sock", mode: "660", user: "www")`.
-pub(super) fn sockets(draft: &mut Draft<'_>, node: &Node<'_>) {
-    let sockets: Vec<Socket> = node.items().iter().filter_map(|item| socket(draft, item)).collect();
-    draft.work.sockets = sockets;
-}
-
-fn socket(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<Socket> {
-    if !node.is_record() {
-        let listen = listen(draft, node)?;
-        return Some(Socket { listen, name: None, mode: None, user: None, group: None });
-    }
-    let record = draft.record(node, &["listen", "name", "mode", "user", "group"]);
-    let Some(address) = record.get("listen") else {
-        let report = draft.error("missing-field", "`listen` is missing", node.span.clone());
-        draft.push(report.help("write `(listen: \"tcp:80\", ...)`"));
-        return None;
-    };
-    let listen = listen(draft, address)?;
-    for field in ["mode", "user", "group"] {
-        if let Some(node) = record.get(field).filter(|_| !listen.starts_with("unix:")) {
-            let message = format!("`{field}` of a socket that is no file");
-            let report = draft.error("bad-socket", message, node.span.clone());
-            draft.push(report.help("only a `unix:/path` socket has an owner and a mode"));
-        }
-    }
-    let name = record.get("name").and_then(|name| socket_name(draft, name));
-    let mode = record.get("mode").and_then(|mode| octal(draft, mode));
-    let user = record.get("user").and_then(|user| owner(draft, user, "uid:"));
-    let group = record.get("group").and_then(|group| owner(draft, group, "gid:"));
-    Some(Socket { listen, name, mode, user, group })
-}
-
-/// A name for LISTEN_FDNAMES, where colons part them.
-fn socket_name(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<Text> {
-    let name = draft.name(node)?;
-    if name.contains(':') {
-        let report =
-            draft.error("bad-name", format!("the name `{name}` of a socket has a colon"), node.span.clone());
-        draft.push(report.help("colons part the names in LISTEN_FDNAMES"));
-        return None;
-    }
-    Some(Text::from(name.as_str()))
-}
-
-fn listen(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<Text> {
-    const KINDS: [&str; 3] = ["tcp", "udp", "unix"];
-    let text = draft.line(node)?;
-    let (kind, address) = text.split_once(':').unwrap_or((&text, ""));
-    let fits = match kind {
-        "unix" => address.starts_with('/') || address.starts_with('@') && address.len() > 1,
-        "tcp" | "udp" => is_port_or_address(address),
-        _ => false,
-    };
-    if fits {
-        return Some(text);
-    }
-    let help = match did_you_mean(kind, KINDS) {
-        Some(meant) => format!("did you mean `{meant}:`?"),
-        None if KINDS.contains(&kind) => {
-            "write `tcp:80`, `tcp:127.0.0.1:80`, `udp:[::1]:53` or `unix:/run/food.sock`".into()
-        }
-        None => format!("an address begins with {}", one_of(&["tcp:", "udp:", "unix:"])),
-    };
-    let report = draft.error("bad-socket", format!("`{text}` is no address to listen to"), node.span.clone());
-    draft.push(report.help(help));
-    None
-}
-
-fn is_port_or_address(text: &str) -> bool {
-    let port = |text: &str| text.parse::<u16>().is_ok_and(|port| port != 0);
-    match text.rsplit_once(':') {
-        None => port(text),
-        Some(("*", number)) => port(number),
-        Some((address, number)) => {
-            let bare = address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4());
-            port(number) && (bare || text.parse::<SocketAddr>().is_ok())
-        }
-    }
 }

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Again, Command, Exit, Limit, ProcessKind, Ready, Resource, Severity, Signal, StartMode,
+    Again, Command, Connections, Exit, Limit, OnConnection, ProcessKind, Ready, Resource, Severity, Signal,
+    StartMode,
     formats::{Mention, Role},
 };
 
@@ -125,7 +126,7 @@ fn a_full_file_becomes_the_job_that_it_describes() {
 #[test]
 fn the_full_file_has_every_field_but_those_that_exclude_each_other() {
     let text = include_str!("../../../tests/data/full.ron");
-    for name in field_names().filter(|name| !["script", "task"].contains(name)) {
+    for name in field_names().filter(|name| !["script", "task", "connections"].contains(name)) {
         assert!(text.contains(&format!("\n    {name}: ")), "{name}");
     }
 }
@@ -393,4 +394,30 @@ proptest! {
         }
         places_lie_in(&text);
     }
+}
+
+#[test]
+fn what_a_connection_does_is_among_what_starts_the_job() {
+    #[track_caller]
+    fn check(text: &str, start_on: &str, instance: Option<&str>, on_connection: OnConnection) {
+        let Described { job, work, .. } = good(text);
+        assert_eq!(job.start_on.unwrap().to_string(), start_on, "{text}");
+        assert_eq!(job.instance.as_ref().map(|it| it.as_str()), instance, "{text}");
+        assert_eq!(work.on_connection, on_connection, "{text}");
+    }
+    let sockets = "exec: \"a\", sockets: \"tcp:7\"";
+    check(&format!("({sockets}, on_connection: start)"), "socket JOB=food", None, OnConnection::Start);
+    check(
+        &format!("({sockets}, on_connection: stdin, start_on: \"a and b\")"),
+        "((a and b) or socket JOB=food)",
+        None,
+        OnConnection::Stdin,
+    );
+    let each = OnConnection::Each(Connections { most: 3, ..Connections::default() });
+    check(
+        &format!("({sockets}, connections: (most: 3), on_connection: each)"),
+        "socket JOB=food",
+        Some("$CONNECTION"),
+        each,
+    );
 }

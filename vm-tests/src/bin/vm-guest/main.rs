@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod events;
 mod observe;
+mod peer;
 mod proc;
 mod storm;
 mod zombies;
@@ -27,6 +29,10 @@ fn main() -> ExitCode {
     let done = match words.next().as_deref() {
         Some("notify") => notify(&words.next().unwrap_or_default()),
         Some("echo") => echo(),
+        Some("talk") => peer::talk(&words.collect::<Vec<_>>()),
+        Some("send") => peer::send(&words.collect::<Vec<_>>()),
+        Some("flood") => peer::flood(&words.collect::<Vec<_>>()),
+        Some("answer") => peer::answer(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("storm") => storm::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
@@ -35,7 +41,8 @@ fn main() -> ExitCode {
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
-            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
+            "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
+             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
              `vm-guest storm EVENTS CONNECTIONS EVENT` or `vm-guest apart GROUP COMMAND`",
         )),
     };

@@ -18,7 +18,7 @@ use nix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::{pause as sleep, proc};
+use crate::{events, pause as sleep, proc};
 
 const MARKS: &str = "/bench/marks";
 
@@ -78,6 +78,14 @@ pub fn observe() -> io::Result<()> {
                 command,
             ),
             ["time", name, command @ ..] => time(name, command),
+            ["run", command @ ..] => run(command).map(drop),
+            ["plugs", count, id] => {
+                events::plugs(count.parse().map_err(io::Error::other)?, id.parse().map_err(io::Error::other)?)
+            }
+            ["storm", count, id] => {
+                events::storm(count.parse().map_err(io::Error::other)?, id.parse().map_err(io::Error::other)?)
+            }
+            ["emits", count] => events::emits(count.parse().map_err(io::Error::other)?),
             ["end", command @ ..] => end(command),
             _ => Err(io::Error::other("is no step")),
         };
@@ -193,17 +201,20 @@ fn end(command: &[&str]) -> io::Result<()> {
     Err(io::Error::other("the machine is still up"))
 }
 
-fn run(command: &[&str]) -> io::Result<bool> {
+/// Runs a command, and says whether it ended well.
+pub fn run(command: &[&str]) -> io::Result<bool> {
     let (program, words) = command.split_first().ok_or_else(|| io::Error::other("no command"))?;
     let status = Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).status()?;
     Ok(status.success())
 }
 
-fn marks_count() -> usize {
+/// How many marks there are.
+pub fn marks_count() -> usize {
     fs::metadata(MARKS).map_or(0, |data| usize::try_from(data.len() / 16).unwrap_or(0))
 }
 
-fn marks() -> io::Result<Vec<(u64, u64)>> {
+/// All marks: who left each, and when.
+pub fn marks() -> io::Result<Vec<(u64, u64)>> {
     let number = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
     let bytes = fs::read(MARKS)?;
     Ok(bytes.chunks_exact(16).map(|mark| mark.split_at(8)).map(|(id, at)| (number(id), number(at))).collect())
@@ -215,7 +226,7 @@ fn mark(id: u64, value: u64) -> io::Result<()> {
 }
 
 /// Nanoseconds since boot.
-fn now() -> io::Result<u64> {
+pub fn now() -> io::Result<u64> {
     let time = clock_gettime(ClockId::CLOCK_BOOTTIME)?;
     let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
     Ok(seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec()).unwrap_or(0)))
@@ -225,7 +236,8 @@ fn ms(nanoseconds: u64) -> String {
     format!("{}.{:03}", nanoseconds / 1_000_000, nanoseconds / 1000 % 1000)
 }
 
-fn say(key: &str, value: impl std::fmt::Display) {
+/// Prints what was read.
+pub fn say(key: &str, value: impl std::fmt::Display) {
     // A console that takes nothing shows in what is missing.
     let _ = writeln!(io::stdout(), "bench {key}={value}");
 }

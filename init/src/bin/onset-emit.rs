@@ -1,0 +1,13 @@
+//! Tells Onset that something has happened, or holds: for scripts and hooks that do so often.
+//!
+//! As `onsetctl`, it begins where the C library does: what the standard library prepares for programs with threads takes
+//! longer than what is done here.
+#![no_main]
+
+use std::ffi::{c_char, c_int};
+
+/// Where the C library begins. The words come from the standard library, which has them from the loader.
+#[unsafe(no_mangle)]
+pub extern "C" fn main(_count: c_int, _words: *const *const c_char) -> c_int {
+    init::emit::begin()
+}
