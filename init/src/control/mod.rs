@@ -69,7 +69,7 @@ pub struct Control {
 
 /// How many inputs of people may wait before each of them is heard only once in a turn. A turn works off more than there
 /// can be connections, so that it is them who wait, and what they say is not refused.
-const CROWDED: usize = 512;
+const CROWDED: usize = 64;
 
 /// How many calls of one client are worked off in this turn.
 fn calls_per_turn(shell: &Shell<'_>) -> usize {
