@@ -115,14 +115,15 @@ $(DEBIAN)/root.tar:
 	@mv $(@D)/new.tar $@
 
 .PHONY: test-debian
-test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results)
+test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results; SCENARIO=udev for one)
 	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
 	@cargo build --quiet --locked -p init --features udev --bin onset-udev
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
 		$$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
 	@cargo test --quiet --locked -p vm-tests --test debian --no-run
-	@$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
-		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)')
+	@$(if $(SCENARIO),ONSET_ONLY=$(SCENARIO) ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
+		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture,$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
+		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)'))
 
 .PHONY: lint
 lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
@@ -162,6 +163,7 @@ result = mkdir -p docs/results; { \
 	echo; $(2); } | tee docs/results/$(or $(3),$(1)).md
 
 FAULT :=
+SCENARIO :=
 
 .PHONY: faults
 faults: setup-vm programs ## Show that Onset survives faults, a line for each (FAULT=F16 for one of them)

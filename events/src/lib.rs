@@ -26,10 +26,13 @@ pub mod control;
 mod event;
 mod fact;
 mod glob;
+mod mountinfo;
+mod path;
 mod pattern;
 mod template;
 mod text;
 mod time;
+mod udevd;
 mod uevent;
 pub mod vocabulary;
 
@@ -41,11 +44,14 @@ pub use condition::{
 pub use event::{Event, EventError};
 pub use fact::{Fact, Identity};
 pub use glob::glob_matches;
+pub use mountinfo::{Mount, mountinfo};
+pub use path::{MAX_PARTS, MAX_PATH, PathPattern, PathPatternError, Reached};
 pub use pattern::{Match, MatchKey, Pattern, Want};
 pub use template::{Piece, Template, TemplateError};
 pub use text::{Key, Name, TextError, Value};
 pub use time::{DelayError, MAX_DELAY, Time, format_delay, meant_delay, parse_delay};
-pub use uevent::uevent;
+pub use udevd::UdevRecord;
+pub use uevent::{Uevent, device_event, lasting, uevent_file};
 
 /// Text of any length that is cheap to clone when it is short (up to 24 bytes lie in place).
 pub use compact_str::CompactString as Text;

@@ -1,6 +1,6 @@
 //! Which events or facts are meant: a name, and globs over arguments.
 
-use alloc::{borrow::Cow, boxed::Box, sync::Arc};
+use alloc::{borrow::Cow, boxed::Box, sync::Arc, vec::Vec};
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,15 @@ pub enum Want {
     Glob(Text),
     /// Whatever glob comes out when the variables are replaced.
     Template(Box<Template>),
+    /// Anything, also nothing: this tells a source how to watch, and not what must come.
+    Setting(Text),
 }
+
+/// What a source is told to watch: its events and facts carry these as they were written, so that they are globs to the
+/// source alone.
+const WATCHED: [(&str, &str); 3] = [("file", "FILE"), ("file-changed", "FILE"), ("path", "PATH")];
+/// How a source is told to watch.
+const SETTINGS: [(&str, &str); 1] = [("file", "SETTLE")];
 
 impl Want {
     /// What `template` wants, as simply as it can be said.
@@ -63,7 +71,7 @@ impl Want {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Literal(text) | Self::Glob(text) => text,
+            Self::Literal(text) | Self::Glob(text) | Self::Setting(text) => text,
             Self::Template(template) => template.as_str(),
         }
     }
@@ -74,6 +82,7 @@ impl Want {
             Self::Literal(text) => text == value,
             Self::Glob(glob) => glob_matches(glob, value),
             Self::Template(template) => glob_matches(&template.expand(value_of)?, value),
+            Self::Setting(_) => true,
         })
     }
 }
@@ -82,6 +91,9 @@ impl Match {
     /// Whether the argument is there and is what it must be. A variable that `value_of` does not know fits nothing.
     #[must_use]
     pub fn fits<'v>(&self, args: &Args, value_of: &dyn Fn(&str) -> Option<&'v str>) -> bool {
+        if matches!(self.want, Want::Setting(_)) {
+            return true;
+        }
         let value = match &self.key {
             MatchKey::Position(place) => args.at(usize::from(*place)),
             MatchKey::Named(key) => args.get(key),
@@ -91,6 +103,40 @@ impl Match {
 }
 
 impl Pattern {
+    /// A pattern as a condition says it.
+    #[must_use]
+    pub fn new(name: Name, mut matches: Vec<Match>) -> Self {
+        for wanted in &mut matches {
+            let is = |(event, argument): (&str, &str)| {
+                name == event
+                    && match &wanted.key {
+                        MatchKey::Position(place) => *place == 0,
+                        MatchKey::Named(key) => key == argument,
+                    }
+            };
+            if SETTINGS.into_iter().any(is) && matches!(wanted.key, MatchKey::Named(_)) {
+                wanted.want = Want::Setting(wanted.want.as_str().into());
+            } else if WATCHED.into_iter().any(is)
+                && let Want::Glob(text) = &wanted.want
+            {
+                wanted.want = Want::Literal(text.clone());
+            }
+        }
+        Self { name, matches: matches.into() }
+    }
+
+    /// What must be, or how to watch, by the name of an argument; by its place if it is the first.
+    #[must_use]
+    pub fn want(&self, key: &str) -> Option<&Want> {
+        let is_meant = |wanted: &&Match| match &wanted.key {
+            MatchKey::Position(place) => {
+                *place == 0 && WATCHED.into_iter().any(|(event, first)| self.name == event && key == first)
+            }
+            MatchKey::Named(known) => known == key,
+        };
+        self.matches.iter().find(is_meant).filter(|wanted| !wanted.negated).map(|wanted| &wanted.want)
+    }
+
     /// A pattern that looks at the name only.
     #[must_use]
     pub fn named(name: Name) -> Self {
@@ -114,7 +160,7 @@ impl Pattern {
     pub fn selector(&self) -> Option<(&MatchKey, &str)> {
         self.matches.iter().filter(|wanted| !wanted.negated).find_map(|wanted| match &wanted.want {
             Want::Literal(text) => Some((&wanted.key, text.as_str())),
-            Want::Glob(_) | Want::Template(_) => None,
+            Want::Glob(_) | Want::Template(_) | Want::Setting(_) => None,
         })
     }
 
@@ -132,7 +178,7 @@ impl Pattern {
         }
         let expand = |wanted: &Match| {
             let want = match &wanted.want {
-                Want::Literal(_) | Want::Glob(_) => wanted.want.clone(),
+                Want::Literal(_) | Want::Glob(_) | Want::Setting(_) => wanted.want.clone(),
                 Want::Template(template) => {
                     let text = template.expand(value_of)?;
                     if is_glob(&text) { Want::Glob(text.into()) } else { Want::Literal(text.into()) }

@@ -18,6 +18,7 @@ mod pages;
 mod say;
 mod simulate;
 mod table;
+mod timers;
 mod tree;
 mod watch;
 

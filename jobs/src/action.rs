@@ -167,6 +167,13 @@ pub enum Notice {
     LetGo(String),
     /// The system has no room for its process.
     Starved(String),
+    /// A file that it lives by has changed: it reads that again, or is started anew.
+    FileChanged {
+        /// Which.
+        path: String,
+        /// Whether it is started anew.
+        restarts: bool,
+    },
     /// Its check says that it is not wanted.
     Skipped,
 }

@@ -39,7 +39,7 @@ pub fn asked(pattern: &Pattern, job: &Job) -> Option<Pattern> {
     let as_written = |wanted: &Match| Match {
         want: match &wanted.want {
             Want::Glob(text) => Want::Literal(text.clone()),
-            Want::Literal(_) | Want::Template(_) => wanted.want.clone(),
+            Want::Literal(_) | Want::Template(_) | Want::Setting(_) => wanted.want.clone(),
         },
         ..wanted.clone()
     };
@@ -59,11 +59,20 @@ fn is_own(pattern: &Pattern) -> bool {
     }
 }
 
+/// Whether a pattern asks for a time that there is. What asks for none only hears of those of others.
+fn is_asked(pattern: &Pattern) -> bool {
+    match pattern.name.as_str() {
+        Timer::EVENT => Timer::of(pattern).is_ok(),
+        Appointment::EVENT => Appointment::of(pattern).is_ok(),
+        _ => true,
+    }
+}
+
 /// All that the events of a job's conditions ask for; nothing, if events do not start it.
 pub fn asked_by(job: &Job) -> impl Iterator<Item = Pattern> {
     let starts = job.start_on.iter().filter(|_| job.start == StartMode::Automatic);
     let leaves = starts.chain(&job.stop_on).flat_map(|condition| condition.leaves());
-    leaves.filter(|leaf| asks(&leaf.pattern)).filter_map(|leaf| asked(&leaf.pattern, job))
+    leaves.filter(|leaf| asks(&leaf.pattern)).filter_map(|leaf| asked(&leaf.pattern, job)).filter(is_asked)
 }
 
 /// Whether an event of this name answers who asked for a time.
@@ -91,11 +100,4 @@ pub fn answer(pattern: &Pattern) -> events::Event {
         }
     }
     events::Event { name: pattern.name.clone(), args }
-}
-
-/// Whether a condition is of a job of this name only.
-pub fn is_for(pattern: &Pattern, job: &Name) -> bool {
-    pattern.matches.iter().any(|wanted| {
-        matches!(&wanted.key, MatchKey::Named(key) if *key == "JOB") && wanted.want.as_str() == job.as_str()
-    })
 }

@@ -137,8 +137,8 @@ differences! {
     usual(Job::new),
     fields(
         kind, layer, provides, requires, before, stop_order, needs, keywords, modes, start_on, stop_on, holds_while,
-        start, instance, again, env, export, processes, task, ready, respawn, normal_exit, kill, reload_signal, settle,
-        start_timeout, is_purpose, work,
+        start, instance, again, env, export, processes, task, ready, respawn, normal_exit, kill, reload_signal,
+        reload_on, restart_on, settle, start_timeout, is_purpose, work,
     )
 }
 
@@ -149,7 +149,7 @@ differences! {
     fields(
         processes, commands, description, author, version, usage, emits, console, umask, nice, ionice, oom_score, limits,
         chroot, chdir, user, group, groups, capabilities, no_new_privileges, cgroup, sockets, watchdog, apparmor, imports,
-        tmpfiles, reload_on, on_connection,
+        tmpfiles, on_connection,
     )
 }
 

@@ -38,6 +38,8 @@ pub enum Gate {
     Stop(u32),
     /// The start condition of a job.
     Start(JobId),
+    /// The files that a job lives by.
+    Changed(JobId),
     /// The `while` of a job.
     While(JobId),
     /// A `while` that an instance of the job was started with and that its file has no more.
@@ -155,6 +157,9 @@ impl Graph {
         if let Some(condition) = &job.holds_while {
             self.add_level_gate(Gate::While(id), condition);
         }
+        if !job.reload_on.is_empty() || !job.restart_on.is_empty() {
+            self.add_gate(Gate::Changed(id), Sort::Event, job.changes().map(Some));
+        }
     }
 
     /// Puts a condition over facts in.
@@ -167,6 +172,7 @@ impl Graph {
     pub fn remove_job(&mut self, id: JobId) {
         self.remove_gate(Gate::Start(id));
         self.remove_gate(Gate::While(id));
+        self.remove_gate(Gate::Changed(id));
         let Some(node) = self.jobs.remove(&id) else { return };
         let named: Vec<NodeIndex> = self.graph.neighbors_undirected(node).collect();
         self.graph.remove_node(node);
@@ -185,7 +191,7 @@ impl Graph {
                 node
             }
         };
-        if let Gate::Start(id) | Gate::While(id) = gate
+        if let Gate::Start(id) | Gate::Changed(id) | Gate::While(id) = gate
             && let Some(&job) = self.jobs.get(&id)
         {
             self.graph.add_edge(node, job, Edge::Opens);

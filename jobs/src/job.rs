@@ -2,10 +2,10 @@
 //!
 //! How the processes are made (argv, limits, users) is [`Work`](crate::Work), which nothing here looks at.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use events::{Condition, Key, Name, Template, Text, Value};
+use events::{Condition, Key, Match, MatchKey, Name, Pattern, Template, Text, Value, Want};
 use serde::{Deserialize, Serialize};
 
 use crate::{Exit, ProcessSet, Signal, WorkId};
@@ -16,6 +16,13 @@ pub const SETTLE: Duration = Duration::from_secs(90);
 pub const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the stop verb of an rc.d or LSB script may take.
 pub const STOP_VERB_LIMIT: Duration = Duration::from_secs(90);
+
+/// The event that tells of a change of a file that a job lives by.
+const FILE_CHANGED: Name = Name::constant("file-changed");
+/// Its argument that says which.
+const FILE: Key = Key::constant("FILE");
+/// The most files that `reload_on` and `restart_on` may name together.
+pub const MAX_CHANGES: usize = 64;
 
 /// A job: when it starts and stops, whom it waits for, how it lives. One file describes one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +79,10 @@ pub struct Job {
     pub kill: Kill,
     /// The signal that makes it read its configuration again, if it has no reload command.
     pub reload_signal: Signal,
+    /// Files whose change makes it read its configuration again.
+    pub reload_on: Box<[Text]>,
+    /// Files whose change has it started anew.
+    pub restart_on: Box<[Text]>,
     /// When those who wait for it go on.
     pub settle: Duration,
     /// When a start that has not come to its end is given up; `None` for never.
@@ -272,11 +283,22 @@ impl Job {
             normal_exit: Box::default(),
             kill: Kill::default(),
             reload_signal: Signal::HUP,
+            reload_on: Box::default(),
+            restart_on: Box::default(),
             settle: SETTLE,
             start_timeout: None,
             is_purpose: false,
             work: WorkId::default(),
         }
+    }
+
+    /// The changes of files that it lives by: those of `reload_on`, and then those of `restart_on`.
+    pub fn changes(&self) -> impl Iterator<Item = Pattern> {
+        self.reload_on.iter().chain(&self.restart_on).map(|path| {
+            let file =
+                Match { key: MatchKey::Named(FILE), negated: false, want: Want::Literal(path.clone()) };
+            Pattern::new(FILE_CHANGED, Vec::from([file]))
+        })
     }
 
     /// All names under which others may require it: what it says it provides, and, unless it is a script

@@ -32,7 +32,7 @@ mod state;
 mod work;
 
 pub use action::{Action, Note, Notice, Outcome, Refusal};
-pub use asked::{answer, asked, is_for};
+pub use asked::{answer, asked, asked_for};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
 pub use check::{LOOP_CODES, check, check_loops};
 pub use engine::{

@@ -233,7 +233,7 @@ fn net(transport: Transport, family: Family, text: &str) -> Option<Address> {
 }
 
 fn local(transport: Transport, text: &str) -> Option<Address> {
-    if text.len() > LONGEST_PATH {
+    if text.len() > LONGEST_PATH || Value::new(text).is_err() {
         return None;
     }
     match text.strip_prefix('@') {
@@ -474,6 +474,7 @@ mod tests {
             "tpc:80",
             "tcp:[::1]",
             "tcp:127.0.0.1:0",
+            "unix:/a\nb",
         ] {
             check(none, "none");
         }

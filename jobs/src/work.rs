@@ -65,8 +65,6 @@ pub struct Work {
     pub imports: Vec<Text>,
     /// tmpfiles.d files applied before it starts (Chrome OS's `tmpfiles`).
     pub tmpfiles: Vec<Text>,
-    /// Files whose change makes it reload.
-    pub reload_on: Vec<Text>,
 }
 
 /// The number of a [`Work`], made from what it says: equal works have equal numbers.

@@ -27,6 +27,7 @@ fn node_name(graph: &Graph, engine: &Engine, node: &GraphNode) -> String {
     match node {
         GraphNode::Leaf(sort, pattern) => format!("leaf {sort:?} {pattern}"),
         GraphNode::Gate(Gate::Start(id)) => format!("start of {}", job(id)),
+        GraphNode::Gate(Gate::Changed(id)) => format!("files of {}", job(id)),
         GraphNode::Gate(Gate::While(id)) => format!("while of {}", job(id)),
         GraphNode::Gate(Gate::OldWhile(id)) => format!("old while of {}", job(id)),
         GraphNode::Gate(Gate::Stop(place)) => format!("stop of instance {place}"),
@@ -170,7 +171,7 @@ fn the_index_finds_what_looking_at_every_pattern_finds() {
                 .iter()
                 .map(|hit| match hit.gate {
                     Gate::Stop(place) => (place, hit.leaf),
-                    other @ (Gate::Start(_) | Gate::While(_) | Gate::OldWhile(_)) => {
+                    other @ (Gate::Start(_) | Gate::Changed(_) | Gate::While(_) | Gate::OldWhile(_)) => {
                         panic!("nobody added {other:?}")
                     }
                 })

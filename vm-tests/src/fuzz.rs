@@ -4,10 +4,14 @@
 //! `make fuzz` plays all of them under libFuzzer; `tests/hostile_input.rs` plays the seeds, and what is one
 //! small change away from them, with every `make test`.
 
+mod devices;
 mod formats;
 
 use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
-use events::{Condition, Dialect, Event, Template, Value, format_delay, glob_matches, parse_delay, tokenize};
+use events::{
+    Condition, Dialect, Event, PathPattern, Template, Value, format_delay, glob_matches, parse_delay,
+    tokenize,
+};
 
 /// Something that any bytes are given to.
 #[derive(Debug)]
@@ -29,10 +33,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "hook", run: formats::hook },
     Target { name: "inetd", run: formats::inetd },
     Target { name: "lsb", run: formats::lsb },
+    Target { name: "mountinfo", run: mountinfo },
     Target { name: "native", run: formats::native },
+    Target { name: "path", run: path },
     Target { name: "rcd", run: formats::rcd },
     Target { name: "socket", run: formats::socket },
     Target { name: "template", run: template },
+    Target { name: "udev-record", run: devices::record },
+    Target { name: "uevent", run: devices::uevent },
     Target { name: "upstart", run: formats::upstart },
     Target { name: "value", run: value },
 ];
@@ -135,6 +143,40 @@ fn glob(input: &[u8]) {
     if glob_matches(pattern, text) {
         assert!(glob_matches(&format!("*{pattern}"), text), "a star may stand for nothing");
         assert!(glob_matches(&format!("?{pattern}"), &format!("x{text}")), "and `?` for one character");
+    }
+}
+
+/// A line of the table of mounts is one mount with a place, or none; what it says can be told.
+fn mountinfo(input: &[u8]) {
+    for line in input.split(|byte| *byte == b'\n') {
+        if let Some(mount) = events::mountinfo(line) {
+            assert!(!mount.point.is_empty());
+            let length = [&mount.point, &mount.kind, &mount.source, &mount.root, &mount.options];
+            let length = length.iter().map(|field| field.len()).max().unwrap_or(0);
+            assert!(length <= line.len(), "nothing grows by being read");
+        }
+    }
+}
+
+/// Up to the first newline the pattern, behind it a path. What is meant is reached step by step, and never from where
+/// nothing goes on.
+fn path(input: &[u8]) {
+    let (pattern, path) = match input.iter().position(|byte| *byte == b'\n') {
+        Some(at) => input.split_at(at),
+        None => (input, &b""[..]),
+    };
+    let Ok(pattern) = PathPattern::parse(&String::from_utf8_lossy(pattern)) else { return };
+    let mut reached = pattern.begin();
+    assert!(pattern.goes_on(reached) && !pattern.fits(reached), "`/` is never meant, and always on the way");
+    for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        let next = pattern.follow(reached, name);
+        let (goes_on, ends) = (pattern.goes_on(reached), pattern.ends_in(reached));
+        assert!(next.is_nothing() || goes_on);
+        assert!(!pattern.fits(next) || ends);
+        if let Some(names) = pattern.names(reached).filter(|_| !next.is_nothing()) {
+            assert!(names.iter().any(|known| known.as_bytes() == name));
+        }
+        reached = next;
     }
 }
 

@@ -189,6 +189,18 @@ pub fn ext4(folder: &Path, to: &Path, size: u64) -> Result<()> {
     Ok(())
 }
 
+/// Makes a small file system of this label, if it is not there yet.
+pub fn labelled(to: &Path, label: &str) -> Result<()> {
+    if to.exists() {
+        return Ok(());
+    }
+    let mut command = Command::new("mke2fs");
+    command.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").args(["-q", "-t", "ext4", "-L", label]);
+    let made = command.arg(to).arg("8m").output().doing("mke2fs (package e2fsprogs)")?;
+    let said = || String::from_utf8_lossy(&made.stderr).trim().to_owned();
+    if made.status.success() { Ok(()) } else { Err(Failure(format!("mke2fs: {}", said()))) }
+}
+
 /// Copies the image of a file system; what is empty in it takes no room.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     let copied = Command::new("cp").args(["--sparse=always".as_ref(), from, to]).status().doing("cp")?;

@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod limit;
 pub mod modules;
 pub mod namespace;
+pub mod packages;
 pub mod plan;
 pub mod programs;
 pub mod qemu;

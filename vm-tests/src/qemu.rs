@@ -277,10 +277,16 @@ impl Machine {
         self.tell("device_add", device).map(drop)
     }
 
-    /// Plugs an empty disk in, whose serial number is `id`.
-    pub fn plug_disk(&mut self, id: &str) -> Result<()> {
+    /// Plugs a disk in, whose serial number is `id`: an empty one, or one with what is in a file.
+    pub fn plug_disk(&mut self, id: &str, file: Option<&Path>) -> Result<()> {
         let slot = self.take_slot(id)?;
-        let node = json!({ "driver": "null-co", "node-name": format!("node-{id}"), "size": 1 << 20 });
+        let name = format!("node-{id}");
+        let node = match file {
+            None => json!({ "driver": "null-co", "node-name": name, "size": 1 << 20 }),
+            Some(path) => json!({
+                "driver": "raw", "node-name": name, "file": { "driver": "file", "filename": path },
+            }),
+        };
         self.tell("blockdev-add", node)?;
         let device = json!({
             "driver": "virtio-blk-pci", "id": id, "drive": format!("node-{id}"), "serial": id, "bus": slot,

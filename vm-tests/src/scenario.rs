@@ -17,7 +17,7 @@ use crate::{
     image::{self, Tree},
     kernel::Kernel,
     limit::Limit,
-    programs,
+    packages, programs,
     qemu::{Machine, Plan},
     session::{Ran, Session},
 };
@@ -35,6 +35,8 @@ enum Act {
     Remove(String),
     /// Puts a program of `vm-tests/guest` into the machine.
     Program(String),
+    /// Puts packages of Debian's into the machine, unpacked.
+    Packages(String),
     /// Gives the machine more drivers, with all that they depend on.
     Drivers(String),
     /// Boots, with these words for the kernel.
@@ -49,8 +51,8 @@ enum Act {
     Type(String),
     /// Plugs a network card in.
     PlugCard(String),
-    /// Plugs a disk in.
-    PlugDisk(String),
+    /// Plugs a disk in: an empty one, or one with a file system of this label.
+    PlugDisk(String, Option<String>),
     /// Plugs a keyboard in.
     PlugKeyboard(String),
     /// Presses keys together.
@@ -121,8 +123,21 @@ pub fn play_on(folder: &Path, image: Option<&Path>) -> Result<()> {
 /// The steps of a scenario's text, or the line that is none and why.
 fn steps(text: &str) -> std::result::Result<Vec<Step>, (usize, String)> {
     let mut steps: Vec<Step> = Vec::new();
+    // How often, and from which step on.
+    let mut repeated: Option<(usize, usize)> = None;
     for (number, line) in (1..).zip(text.lines()) {
         if line.trim().is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some(times) = line.strip_prefix("repeat ") {
+            let times = times.trim().parse().map_err(|_| (number, format!("`{times}` is no number")))?;
+            repeated = Some((times, steps.len()));
+            continue;
+        }
+        if line.trim_end() == "end-repeat" {
+            let (times, from) = repeated.take().ok_or((number, "nothing is repeated".to_owned()))?;
+            let round: Vec<Step> = steps.split_off(from);
+            steps.extend(std::iter::repeat_n(round, times).flatten());
             continue;
         }
         if line.starts_with([' ', '\t']) {
@@ -136,6 +151,9 @@ fn steps(text: &str) -> std::result::Result<Vec<Step>, (usize, String)> {
             steps.push(Step { line: number, act, expected: Vec::new() });
         }
     }
+    if repeated.is_some() {
+        return Err((text.lines().count(), "what is repeated does not end".into()));
+    }
     Ok(steps)
 }
 
@@ -145,6 +163,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
     Ok(match word {
         "remove" => Act::Remove(text()?),
         "program" => Act::Program(text()?),
+        "packages" => Act::Packages(text()?),
         "drivers" => Act::Drivers(text()?),
         "boot" => Act::Boot(rest.to_owned()),
         "guest" => Act::Guest(text()?),
@@ -153,9 +172,12 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "type" => Act::Type(rest.to_owned()),
         "plug" => match rest.split_once(' ') {
             Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
-            Some(("disk", id)) => Act::PlugDisk(id.trim().to_owned()),
             Some(("keyboard", id)) => Act::PlugKeyboard(id.trim().to_owned()),
-            _ => return Err("it is `plug nic NAME`, `plug disk NAME` or `plug keyboard NAME`".into()),
+            Some(("disk", rest)) => match rest.trim().split_once(' ') {
+                Some((id, label)) => Act::PlugDisk(id.to_owned(), Some(label.trim().to_owned())),
+                None => Act::PlugDisk(rest.trim().to_owned(), None),
+            },
+            _ => return Err("it is `plug nic NAME`, `plug disk NAME LABEL` or `plug keyboard NAME`".into()),
         },
         "unplug" => Act::Unplug(text()?),
         "press" => Act::Press(text()?),
@@ -233,6 +255,10 @@ impl Player {
                 let built = programs::from_c(name, &self.folder)?;
                 self.tree.copy(&format!("usr/sbin/{name}"), &built)
             }
+            Act::Packages(names) => {
+                let names: Vec<&str> = names.split(' ').collect();
+                packages::add(&mut self.tree, &names)
+            }
             Act::Drivers(names) => {
                 let names: Vec<&str> = names.split(' ').collect();
                 guest::drivers(&mut self.tree, &self.kernel, &names)
@@ -249,7 +275,12 @@ impl Player {
             Act::WaitSerial(text) => self.machine()?.until_console(text, limit),
             Act::Type(text) => self.machine()?.type_in(format!("{text}\n").as_bytes()),
             Act::PlugCard(id) => self.machine()?.plug_card(id),
-            Act::PlugDisk(id) => self.machine()?.plug_disk(id),
+            Act::PlugDisk(id, None) => self.machine()?.plug_disk(id, None),
+            Act::PlugDisk(id, Some(label)) => {
+                let path = self.folder.join(label);
+                image::labelled(&path, label)?;
+                self.machine()?.plug_disk(id, Some(&path))
+            }
             Act::PlugKeyboard(id) => self.machine()?.plug_keyboard(id),
             Act::Press(keys) => self.machine()?.press(keys),
             Act::Unplug(id) => self.machine()?.unplug(id),
@@ -368,6 +399,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn steps_can_be_repeated() {
+        let read = steps("boot\nrepeat 3\nplug nic a\nunplug a\nend-repeat\nnmi\n").unwrap();
+        assert_eq!(read.len(), 8);
+        assert_eq!(read[5].act, Act::PlugCard("a".into()));
+        assert!(steps("end-repeat\n").is_err() && steps("repeat x\n").is_err());
+    }
+
+    #[test]
     fn a_scenario_is_read_step_by_step() {
         let text = "# first\nboot quiet vm.memory=512\n\nguest echo a b\n  = a *\n  ! 0\nplug nic eth1\nexpect-poweroff\n";
         let read = steps(text).unwrap();
@@ -391,7 +430,7 @@ mod tests {
             ("  = a", 1, "nothing stands before it"),
             ("boot\n = a", 2, "only a command can be expected to give something"),
             ("guest true\n ? a", 2, "`? a` begins with none of `=` `*` `-` `!`"),
-            ("plug lamp", 1, "it is `plug nic NAME`, `plug disk NAME` or `plug keyboard NAME`"),
+            ("plug lamp", 1, "it is `plug nic NAME`, `plug disk NAME LABEL` or `plug keyboard NAME`"),
             ("guest", 1, "`guest` wants more"),
         ] {
             assert_eq!(steps(text), Err((line, why.to_owned())), "{text}");

@@ -14,7 +14,10 @@ fn a_debian_is_at_home() {
     };
     let scenarios = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("debian")).unwrap();
     let mut scenarios: Vec<PathBuf> = scenarios.map(|entry| entry.unwrap().path()).collect();
+    let only = env::var_os("ONSET_ONLY").filter(|only| !only.is_empty());
     scenarios.retain(|path| path.join("scenario").is_file());
+    scenarios.retain(|path| only.is_none() || path.file_name() == only.as_deref());
+    assert!(!scenarios.is_empty(), "there is no scenario {only:?}");
     scenarios.sort();
     let mut failed = 0;
     for folder in scenarios {

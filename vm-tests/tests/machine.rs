@@ -41,7 +41,7 @@ fn a_machine_does_what_it_is_told() {
     session.run(&mut machine, &wait("-e /sys/class/net/eth0"), limit()).unwrap();
     machine.unplug("card").unwrap();
     session.run(&mut machine, &wait("! -e /sys/class/net/eth0"), limit()).unwrap();
-    machine.plug_disk("DISK0").unwrap();
+    machine.plug_disk("DISK0", None).unwrap();
     session.run(&mut machine, &wait("-e /sys/block/vda"), limit()).unwrap();
     let ran = session.run(&mut machine, "cat /sys/block/vda/serial", limit()).unwrap();
     assert_eq!(ran.output, "DISK0");

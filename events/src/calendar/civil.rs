@@ -58,6 +58,28 @@ pub fn rfc3339(moment: i64, ahead: i64) -> String {
     format!("{shown}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
+/// The moment that such a text says.
+#[must_use]
+pub fn moment(text: &str) -> Option<i64> {
+    let shown = text.get(..19)?;
+    let parts: alloc::vec::Vec<i64> =
+        shown.split(['-', 'T', ':']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let &[year, month, day, hour, minute, second] = parts.as_slice() else { return None };
+    let day = Some(u32::try_from(day).ok()?).filter(|day| (1..=31).contains(day))?;
+    let month = Some(u32::try_from(month).ok()?).filter(|month| (1..=12).contains(month))?;
+    let second = hour.checked_mul(3_600)?.checked_add(minute.checked_mul(60)?)?.checked_add(second)?;
+    let ahead = match text.get(19..)? {
+        "Z" => 0,
+        zone => {
+            let (sign, (hours, minutes)) = (zone.get(..1)?, zone.get(1..)?.split_once(':')?);
+            let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+            let ahead = hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?;
+            if sign == "-" { ahead.checked_neg()? } else { ahead }
+        }
+    };
+    Some(Civil { year, month, day, second }.wall().saturating_sub(ahead))
+}
+
 /// The number of a day, counted from the first of January 1970, in the calendar that is ours since 1582, also before.
 pub fn days_of(year: i64, month: u32, day: u32) -> i64 {
     // The year begins in March: then what varies, its last day, is its last.
@@ -141,8 +163,19 @@ mod tests {
             (-1, 0, "1969-12-31T23:59:59Z"),
         ] {
             assert_eq!(rfc3339(moment, ahead), shown);
+            assert_eq!(super::moment(shown), Some(moment));
             assert_eq!(Civil::of(moment).wall(), moment);
         }
         assert_eq!(Civil::of(951_782_400).to_string(), "2000-02-29 00:00:00");
+        for text in [
+            "",
+            "2026-03-29",
+            "2026-13-29T03:00:00Z",
+            "2026-03-29T03:00:00",
+            "2026-03-29T03:00:00+x",
+            "x026-03-29T03:00:00Z",
+        ] {
+            assert_eq!(super::moment(text), None, "{text}");
+        }
     }
 }

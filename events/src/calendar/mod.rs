@@ -21,7 +21,7 @@ mod timetable;
 mod zone;
 
 pub use appointment::{Appointment, Place};
-pub use civil::{Civil, rfc3339};
+pub use civil::{Civil, moment, rfc3339};
 pub use expression::{Calendar, CalendarError};
 pub use fault::TimeFault;
 pub use timer::Timer;

@@ -194,7 +194,7 @@ impl<'t> Builder<'t> {
                 _ => matches.push(one_match(token, &matches)?),
             }
         }
-        let pattern = Pattern { name, matches: matches.into() };
+        let pattern = Pattern::new(name, matches);
         self.nodes.push(Node::Leaf(Leaf { pattern, hold }));
         Ok(())
     }

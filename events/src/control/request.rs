@@ -48,6 +48,8 @@ pub enum Request {
     EnumerateDevices(Vec<Args>),
     /// What holds; only facts of this name, if one is given.
     Facts(Option<Name>),
+    /// All times that jobs ask for.
+    Timers,
     /// Everything that happens, from now on.
     Events,
     /// Why a job is as it is.

@@ -74,13 +74,13 @@ const PRESSURE: Chapter = Chapter {
     facts: &[Word::new("pressure", OF_PRESSURE, "programs stand still because there is too little of it")],
 };
 
-/// What the kernel tells of every device.
+/// What every message about a device tells, and some of what it tells of many.
 const OF_A_DEVICE: &[&str] = &[
     "KERNEL",
     "DEVPATH",
-    "ACTION",
-    "SUBSYSTEM",
     "DEVNAME",
+    "SUBSYSTEM",
+    "ACTION",
     "DEVTYPE",
     "MAJOR",
     "MINOR",
@@ -89,6 +89,10 @@ const OF_A_DEVICE: &[&str] = &[
     "SEQNUM",
 ];
 
+/// What of that lasts.
+const OF_DEVICES: &[&str] =
+    &["KERNEL", "DEVPATH", "DEVNAME", "SUBSYSTEM", "DEVTYPE", "MAJOR", "MINOR", "INTERFACE", "IFINDEX"];
+
 const DEVICES: Chapter = Chapter {
     title: "Devices",
     teller: Teller::Onset,
@@ -96,13 +100,18 @@ const DEVICES: Chapter = Chapter {
         Word::open("*-device-added", OF_A_DEVICE, "a device has come"),
         Word::open("*-device-removed", OF_A_DEVICE, "a device has gone"),
         Word::open("*-device-changed", OF_A_DEVICE, "something about a device has changed"),
+        Word::open("*-device-move", OF_A_DEVICE, "a device has another name or place"),
+        Word::open("*-device-bind", OF_A_DEVICE, "a driver has taken over a device"),
+        Word::open("*-device-unbind", OF_A_DEVICE, "a driver has let go of a device"),
+        Word::open("*-device-online", OF_A_DEVICE, "a device can be used again"),
+        Word::open("*-device-offline", OF_A_DEVICE, "a device cannot be used for now"),
         // Written out to be guessed and completed.
         Word::open("block-device-added", OF_A_DEVICE, "a disk or a part of one has come"),
         Word::open("block-device-removed", OF_A_DEVICE, "a disk or a part of one has gone"),
         Word::open("usb-device-added", OF_A_DEVICE, "something on the USB has come"),
         Word::open("usb-device-removed", OF_A_DEVICE, "something on the USB has gone"),
     ],
-    facts: &[Word::open("device", OF_A_DEVICE, "the device is there")],
+    facts: &[Word::open("device", OF_DEVICES, "the device is there")],
 };
 
 const NETWORK: Chapter = Chapter {
@@ -140,6 +149,11 @@ const TIME: Chapter = Chapter {
             "the time has come that a condition names",
         ),
         Word::new(
+            "calendar-ask",
+            &[],
+            "there are times that catch up: who knows when they came last tells it",
+        ),
+        Word::new(
             "calendar-last",
             &["AT", "TZ", "JITTER", "CATCH_UP", "JOB", "TIME"],
             "when a time that catches up had come last, before this boot",
@@ -148,30 +162,35 @@ const TIME: Chapter = Chapter {
     facts: &[],
 };
 
+/// What is told of a file. `SETTLE` is for conditions only.
+const OF_A_FILE: &[&str] = &["FILE", "EVENT", "MATCH", "ESCAPED", "SETTLE"];
+/// What is told of a mount.
+const OF_A_MOUNT: &[&str] = &["MOUNTPOINT", "DEVICE", "TYPE", "OPTIONS", "ROOT", "ESCAPED"];
+
 const FILES: Chapter = Chapter {
     title: "Files",
     teller: Teller::Onset,
     events: &[
-        Word::open("file", &["FILE", "EVENT"], "a file has changed that a condition names"),
-        Word::open("path", &["FILE"], "a file is there that a condition names"),
+        Word::new("file", OF_A_FILE, "a file has come, changed or gone that a condition names"),
+        Word::new("file-changed", OF_A_FILE, "the same, of files that `reload_on` and `restart_on` name"),
     ],
-    facts: &[Word::open("path", &["FILE"], "the file is there")],
+    facts: &[Word::new("path", &["PATH", "MATCH", "ESCAPED"], "a file is there that a condition names")],
 };
 
 const MOUNTS: Chapter = Chapter {
     title: "Mounts",
     teller: Teller::Onset,
     events: &[
-        Word::open("mounting", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system is about to be mounted"),
-        Word::open("mounted", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system was mounted"),
-        Word::open("unmounted", &["MOUNTPOINT", "DEVICE", "TYPE"], "a file system was unmounted"),
+        Word::new("mounted", OF_A_MOUNT, "a file system was mounted, or is at `startup`"),
+        Word::new("remounted", OF_A_MOUNT, "a file system has other options"),
+        Word::new("unmounted", OF_A_MOUNT, "a file system was unmounted"),
         Word::open("virtual-filesystems", &[], "what the kernel keeps in memory is mounted"),
         Word::open("local-filesystems", &[], "what is on disks of this machine is mounted"),
         Word::open("remote-filesystems", &[], "what is on other machines is mounted"),
         Word::open("all-swaps", &[], "all swap space is in use"),
         Word::open("filesystem", &[], "all file systems are mounted that the boot waits for"),
     ],
-    facts: &[Word::open("mount", &["MOUNTPOINT", "DEVICE", "TYPE"], "the file system is mounted")],
+    facts: &[Word::new("mount", OF_A_MOUNT, "the file system is mounted")],
 };
 
 const SOCKETS: Chapter = Chapter {

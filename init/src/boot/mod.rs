@@ -76,6 +76,7 @@ Arguments and words of the kernel's command line:
   onset.settle=60s           how long the boot may take to settle
   onset.watchdog=30s         feed /dev/watchdog, as soon as it is there
   onset.log=SIZE,FILES       how much is kept of each log (1M,4)
+  onset.buffer=SIZE          how many bytes of news about devices wait to be read (8M)
   onset.without=WHAT,...     do without clone3, cgroup2, pidfd
   --container                behave as in a container
 ";

@@ -7,7 +7,7 @@ use events::control::{Going, Wish};
 
 use super::{
     Outcome, act, ask, call, check, completions, connection::socket_path, emit, graph, log, machine, order,
-    pages, simulate, tree, watch,
+    pages, simulate, timers, tree, watch,
 };
 
 /// What is said behind the help of a command that talks to Onset.
@@ -79,6 +79,9 @@ enum Command {
     /// Shows what holds
     #[command(after_help = STATUSES)]
     Facts(ask::FactsCommand),
+    /// Shows all times that jobs ask for, and when they come next and came last
+    #[command(after_help = STATUSES)]
+    Timers(timers::TimersCommand),
     /// Shows everything that happens, as it happens
     #[command(after_help = STATUSES)]
     Events(watch::Events),
@@ -121,6 +124,7 @@ enum Command {
     /// Calls a method of Onset's interface, and prints the answer as JSON
     #[command(after_help = STATUSES)]
     Call(call::Call),
+    Calendar(timers::CalendarCommand),
     Check(check::Check),
     Order(order::OrderCommand),
     Graph(graph::Graph),
@@ -168,6 +172,8 @@ impl Cli {
             Command::Set(fact) => fact.run(socket),
             Command::Unset(fact) => fact.unset(socket),
             Command::Facts(facts) => facts.run(socket),
+            Command::Timers(timers) => timers.run(socket),
+            Command::Calendar(calendar) => return calendar.run(),
             Command::Events(events) => events.run(socket),
             Command::ReloadConfiguration(reload) => reload.run(socket),
             Command::Settled(settled) => settled.run(socket),

@@ -31,6 +31,7 @@ mod peer;
 mod safe;
 mod serve;
 mod show;
+mod times;
 mod watch;
 
 use std::{collections::BTreeMap, path::Path};

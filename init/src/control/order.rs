@@ -5,7 +5,7 @@ use jobs::{Engine, Life, Origin, ReplyId, Shutdown};
 use serde::{Deserialize, Serialize};
 
 use super::Limit;
-use crate::pid1::works::Works;
+use crate::{pid1::works::Works, sources::Due};
 
 /// What the control socket must look at to answer.
 #[derive(Clone, Copy)]
@@ -20,6 +20,8 @@ pub struct Views<'v> {
     pub remarks: &'v dyn Fn(&str, &str) -> Vec<String>,
     /// What is in the way of such an end of the machine.
     pub obstacle: &'v dyn Fn(Shutdown) -> Option<&'static str>,
+    /// When times on the wall are due.
+    pub calendars: &'v dyn Fn() -> Vec<Due>,
     /// Bounds of other parts, and how far they are used.
     pub limits: &'v dyn Fn() -> Vec<Limit>,
     /// Called before anything that a user sent is decoded, and with `None` when that has gone well: what brings

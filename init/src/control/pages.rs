@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     client::{Client, Doing, MAX_ANSWER},
     order::Views,
-    outcome, show,
+    outcome, show, times,
 };
 
 /// The most things in one part.
@@ -29,6 +29,8 @@ pub enum Listed {
     Tree,
     /// What holds; of this name, if one is given.
     Facts(Option<Name>),
+    /// All times that jobs ask for.
+    Timers,
 }
 
 impl Listed {
@@ -37,6 +39,7 @@ impl Listed {
         match self {
             Self::Jobs | Self::Tree => "jobs",
             Self::Facts(_) => "facts",
+            Self::Timers => "timers",
         }
     }
 
@@ -65,6 +68,13 @@ impl Listed {
                 let facts = views.engine.facts().iter();
                 let facts = facts.filter(|it| name.as_ref().is_none_or(|name| it.fact.name == *name));
                 facts.filter_map(keyed).collect()
+            }
+            Self::Timers => {
+                let keyed = |(pattern, timer): (String, Value)| {
+                    let key = (pattern, String::new());
+                    is_behind(&key, after).then_some((key, timer))
+                };
+                times::all(views).into_iter().filter_map(keyed).collect()
             }
         };
         things.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -29,6 +29,7 @@ const fn is_about_jobs(request: &Request) -> bool {
         | Request::EnumerateDevices(_)
         | Request::UnsetFact(_)
         | Request::Facts(_)
+        | Request::Timers
         | Request::Why(_)
         | Request::Show(_)
         | Request::ReloadConfiguration

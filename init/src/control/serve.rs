@@ -78,7 +78,12 @@ impl Control {
         };
         let dear = matches!(
             request,
-            Request::List | Request::Tree | Request::Facts(_) | Request::Limits | Request::Settled { .. }
+            Request::List
+                | Request::Tree
+                | Request::Facts(_)
+                | Request::Timers
+                | Request::Limits
+                | Request::Settled { .. }
         );
         self.clients.spend(uid, if dear { DEAR } else { 1 }, shell.now);
         let acts = matches!(
@@ -153,6 +158,7 @@ impl Control {
             Request::List => Step::List(Listed::Jobs),
             Request::Tree => Step::List(Listed::Tree),
             Request::Facts(name) => Step::List(Listed::Facts(name)),
+            Request::Timers => Step::List(Listed::Timers),
             Request::Events => Step::Watch,
             Request::Emit { event, wait } => {
                 let text = event.to_string();
@@ -384,6 +390,10 @@ impl Caller<'_> {
             Ok((job, instance)) => Ok((job.name.as_str().into(), instance)),
             Err(Outcome::UnknownJob) => Err(outcome::unknown_job(&job)),
             Err(Outcome::UnknownInstance(instance)) => Err(outcome::unknown_instance(&job, &instance)),
+            // Whose instances are connections: nobody knows their numbers by heart.
+            Err(Outcome::MissingVariable(name)) if *name == *jobs::CONNECTION => {
+                Ok((job.as_str().into(), Text::default()))
+            }
             Err(Outcome::MissingVariable(name)) => Err(outcome::missing_variable(&job, &name, self.views)),
             Err(
                 other @ (Outcome::Done

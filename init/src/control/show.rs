@@ -148,6 +148,8 @@ pub fn job(job: &Job, piece: Option<&Piece>, trusted: bool) -> Value {
         }),
     );
     set("reload_signal", job.reload_signal.to_string().into());
+    set("reload_on", json!(job.reload_on.iter().map(|path| path.as_str()).collect::<Vec<&str>>()));
+    set("restart_on", json!(job.restart_on.iter().map(|path| path.as_str()).collect::<Vec<&str>>()));
     set("settle_ms", millis(job.settle).into());
     set("start_timeout_ms", json!(job.start_timeout.map(millis)));
     if trusted {

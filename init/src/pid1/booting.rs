@@ -21,6 +21,9 @@ use crate::{
 /// After how long it is said who holds the boot up, if `onset.settle=` says nothing else.
 const SETTLE: Duration = Duration::from_secs(600);
 
+/// What brings udevd, and has devices that are there dealt with by it.
+const UDEV: &str = "udev";
+
 /// How far the boot has come.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Boot {
@@ -169,6 +172,7 @@ impl Machine {
                 self.emit(Event::new(Name::constant("startup")));
             }
         }
+        self.sources.loaded(&mut self.core.shell());
         for event in self.core.options.events.clone() {
             self.emit(event);
         }
@@ -178,13 +182,22 @@ impl Machine {
         }
     }
 
+    /// Has devices told of, as soon as no job that brings udev is under way: udevd gives cards other names.
+    pub(super) fn let_devices_come(&mut self) {
+        let is_idle = self.boot.has_started() && self.core.bus.is_empty() && !self.again;
+        if is_idle && self.sources.awaits_udev() && !self.engine.is_awaited(UDEV) {
+            self.sources.release(&mut self.core.shell());
+        }
+    }
+
     /// Looks whether the boot has settled, and says so once.
     pub(super) fn look_whether_settled(&mut self) {
         if self.boot.settled || !self.boot.has_started() || !self.core.bus.is_empty() {
             return;
         }
         let is_late = self.boot.limit.is_some_and(|limit| self.core.now >= limit);
-        if self.loader.is_at_work() || self.again || !(is_late || self.engine.is_settled()) {
+        let is_behind = self.sources.is_behind() || !self.engine.is_settled();
+        if self.loader.is_at_work() || self.again || is_behind && !is_late {
             return;
         }
         self.boot.settled = true;

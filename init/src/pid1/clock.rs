@@ -19,6 +19,13 @@ pub fn now() -> Time {
     Time(u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
 }
 
+/// What the clock on the wall shows, in milliseconds since 1970.
+#[must_use]
+pub fn wall() -> i64 {
+    let since = clock_gettime(nix::time::ClockId::CLOCK_REALTIME).map(Duration::from);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
 /// Calls the loop when the next thing is due, in place of tokio's timers, which stand still while the machine sleeps.
 #[derive(Debug)]
 pub struct Deadline {

@@ -136,6 +136,7 @@ impl Machine {
             }
             self.tick();
             self.step();
+            self.let_devices_come();
             self.look_whether_settled();
             self.say_who_is_waited_for();
             self.start_keeper();
@@ -201,12 +202,17 @@ impl Machine {
 
     /// Says what the executor has to say that no job is to blame for.
     pub(super) fn pass_on_warnings(&mut self) {
-        let warnings = self.executor.take_warnings().into_iter().chain(self.sources.take_warnings());
-        for warning in warnings.collect::<Vec<_>>() {
+        for warning in self.executor.take_warnings() {
             self.say(Level::Warning, &warning);
         }
         for (level, text) in self.sources.sockets.take_said() {
             self.say(level, &text);
+        }
+        for warning in self.sources.take_warnings() {
+            let jobs = warning.about.as_ref().map(|pattern| self.engine.who_waits_for(pattern));
+            let jobs: Vec<String> = jobs.iter().flatten().map(|job| format!("`{job}`")).collect();
+            let whose = if jobs.is_empty() { String::new() } else { format!("job {}: ", jobs.join(", ")) };
+            self.say(Level::Warning, &format!("{whose}{}", warning.text));
         }
     }
 

@@ -18,6 +18,12 @@ pub fn text(note: &Note) -> (Level, String) {
         Notice::RingCut(ring) => (Level::Warning, format!("a ring of waits was cut: {ring}")),
         Notice::LetGo(event) => (Level::Warning, format!("event `{event}` waited too long and was let go")),
         Notice::Starved(what) => (Level::Warning, format!("waiting for {what}")),
+        Notice::FileChanged { path, restarts: false } => {
+            (Level::Info, format!("reloads: {path} has changed"))
+        }
+        Notice::FileChanged { path, restarts: true } => {
+            (Level::Info, format!("restarts: {path} has changed"))
+        }
         Notice::Skipped => (Level::Info, "is not wanted, says its check".into()),
     };
     let text = match (&note.job, note.instance.is_empty()) {

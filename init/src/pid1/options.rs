@@ -61,6 +61,8 @@ pub struct Options {
     pub watchdog: Option<Duration>,
     /// `onset.log=SIZE,FILES`: how long a file of a log becomes in bytes, and how many there are of each log.
     pub log: Option<(u64, u32)>,
+    /// `onset.buffer=SIZE`: how many bytes of messages about devices wait in the kernel at most.
+    pub buffer: Option<u64>,
     /// `onset.fault=`: at which point to fail on purpose (builds with the feature `faults`).
     pub fault: Option<String>,
     /// The command whose container this is (`onset -- CMD ARGS`).
@@ -143,6 +145,10 @@ impl Options {
                 self.log = logs(value);
                 self.log.is_some()
             }
+            "buffer" => {
+                self.buffer = bytes(value);
+                self.buffer.is_some()
+            }
             "fault" => {
                 self.fault = Some(value.into());
                 true
@@ -179,19 +185,24 @@ const SMALLEST_LOG: u64 = 16 << 10;
 /// Each is renamed when one is put away.
 const MOST_LOGS: u32 = 100;
 
-const KNOWN: &str = "goal, event, mode, run, settle, watchdog, log, fault, compat and without are";
+const KNOWN: &str = "goal, event, mode, run, settle, watchdog, log, buffer, fault, compat and without are";
 
 /// `SIZE` or `SIZE,FILES`, with K, M or G for the size.
 fn logs(text: &str) -> Option<(u64, u32)> {
     let (size, files) = text.split_once(',').unwrap_or((text, "4"));
+    let size = bytes(size).filter(|size| *size >= SMALLEST_LOG)?;
+    Some((size, files.parse().ok().filter(|files| (1..=MOST_LOGS).contains(files))?))
+}
+
+/// `SIZE`, with K, M or G.
+fn bytes(size: &str) -> Option<u64> {
     let (number, unit) = match size.char_indices().last()? {
         (at, 'K') => (size.get(..at)?, 1_u64 << 10),
         (at, 'M') => (size.get(..at)?, 1 << 20),
         (at, 'G') => (size.get(..at)?, 1 << 30),
         _ => (size, 1),
     };
-    let size = number.parse::<u64>().ok()?.checked_mul(unit).filter(|size| *size >= SMALLEST_LOG)?;
-    Some((size, files.parse().ok().filter(|files| (1..=MOST_LOGS).contains(files))?))
+    number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// `NAME,KEY=VALUE,...`; a comma or backslash that is part of a value has a backslash before it.

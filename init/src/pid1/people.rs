@@ -26,6 +26,7 @@ macro_rules! with_views {
         };
         let limits =
             || $crate::pid1::limits::all(&$machine.executor, &$machine.sources, $machine.boot.limit());
+        let calendars = || $machine.sources.calendars();
         let decoding = |uid: Option<u32>| match uid {
             Some(uid) => $machine.store.decoding($crate::pid1::people::CONTROL, uid),
             None => $machine.store.decoded(),
@@ -36,6 +37,7 @@ macro_rules! with_views {
             life_of_pid: &life_of_pid,
             remarks: &remarks,
             obstacle: &$crate::shutdown::obstacle,
+            calendars: &calendars,
             limits: &limits,
             decoding: &decoding,
         };

@@ -5,6 +5,7 @@
 //! one line with its place, and go on behind it; the exit status is then 1.
 
 mod accounts;
+mod calendars;
 mod conf;
 mod device;
 mod devices;
@@ -49,6 +50,7 @@ const VERBS: &[(&str, &str, &str, Run)] = &[
     ("modules", "", "loads the kernel modules of modules-load.d", modules::run),
     ("tmpfiles", "", "makes and removes files as tmpfiles.d says", tmpfiles::run),
     ("seed", "load|save", "hands randomness over from one boot to the next", seed::run),
+    ("calendars", "", "keeps when times that catch up came last", calendars::run),
     ("machine-id", "", "makes /etc/machine-id if there is none", machine_id::run),
     (
         "udev",

@@ -15,7 +15,7 @@ use super::task::{Task, reason, say};
 /// Where Onset listens, if `ONSET_CONTROL` says nothing else.
 const SOCKET: &str = "/run/onset/control";
 /// The most an answer may have.
-const LONGEST: u64 = 64 << 10;
+const LONGEST: u64 = 4 << 20;
 
 /// Emits an event; if `wait` is set, it comes back when those that the event has started are up or done.
 pub fn emit(task: &mut Task, event: &str, args: &[&str], wait: bool) {
@@ -42,6 +42,21 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
             }
         }
         Err(error) => task.fault(format!("cannot ask Onset for {method} {parameters}: {}", reason(&error))),
+    }
+}
+
+/// The answer of a method of Onset's; that there is none is a fault.
+pub fn ask(task: &mut Task, method: &str, parameters: &Value) -> Option<Value> {
+    match answer(method, parameters) {
+        Ok(mut reply) if reply.get("error").is_none() => reply.get_mut("parameters").map(Value::take),
+        Ok(reply) => {
+            task.fault(format!("Onset refuses {method}: {}", reply.get("error").unwrap_or(&Value::Null)));
+            None
+        }
+        Err(error) => {
+            task.fault(format!("cannot ask Onset for {method}: {}", reason(&error)));
+            None
+        }
     }
 }
 

@@ -25,8 +25,11 @@ pub enum Interest {
     Write,
     /// Either.
     Both,
-    /// That something urgent is there (`POLLPRI`: a cgroup's or mount table's change).
+    /// That something urgent is there (`POLLPRI`: a cgroup's change).
     Urgent,
+    /// That it has changed since it was told last, of what can always be read: the mount table. What is urgent there is
+    /// put away by whoever asks first, and that is the epoll instance around this one.
+    Anew,
     /// Nothing for now; a hang-up is told all the same.
     Nothing,
 }
@@ -169,6 +172,7 @@ fn flags(interest: Interest) -> EpollFlags {
         Interest::Write => EpollFlags::EPOLLOUT,
         Interest::Both => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLOUT,
         Interest::Urgent => EpollFlags::EPOLLPRI,
+        Interest::Anew => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
         Interest::Nothing => EpollFlags::empty(),
     }
 }

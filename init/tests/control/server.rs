@@ -309,6 +309,7 @@ impl Machine {
             life_of_pid: &life_of_pid,
             remarks: &|_, _| Vec::new(),
             obstacle: &|_| None,
+            calendars: &Vec::new,
             limits: &limits,
             decoding: &|_| {},
         };

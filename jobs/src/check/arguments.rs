@@ -3,8 +3,9 @@
 use alloc::{format, string::String, vec, vec::Vec};
 
 use events::{
-    MatchKey, Pattern, Want,
+    MatchKey, PathPattern, Pattern, Want,
     calendar::{Appointment, TimeFault, Timer},
+    parse_delay,
     vocabulary::{self, Word},
 };
 
@@ -32,6 +33,18 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
                 let places = vec![place_of_leaf(described, role, at, None, "never happens so")];
                 reports.push(report(Severity::Warning, code, message, places).help(help));
             }
+            let leaves = condition.iter().flat_map(|condition| condition.leaves()).enumerate();
+            let strange =
+                leaves.filter_map(|(at, leaf)| Some((at, strange_path(&leaf.pattern)?))).take(MAX_TOLD);
+            for (at, message) in strange {
+                let places = vec![place_of_leaf(described, role, at, None, "never happens so")];
+                reports.push(report(Severity::Warning, "bad-path", message, places).help(PATH_HELP));
+            }
+        }
+        let facts = described.job.holds_while.iter().flat_map(levels::leaves);
+        for message in facts.filter_map(|(pattern, _)| strange_path(pattern)).take(MAX_TOLD) {
+            let places = vec![place_of(described, Role::While, "path", "never holds so")];
+            reports.push(report(Severity::Warning, "bad-path", message, places).help(PATH_HELP));
         }
         strange_sockets(described, reports);
         instance_variables(described, reports);
@@ -43,6 +56,8 @@ pub(super) fn check(view: &View<'_>, reports: &mut Vec<Report>) {
 fn strange_sockets(described: &Described, reports: &mut Vec<Report>) {
     let leaves = described.job.start_on.iter().flat_map(|condition| condition.leaves()).enumerate();
     let faults = leaves.filter_map(|(at, leaf)| Some((at, crate::socket::fault_of(&leaf.pattern)?)));
+    // An argument that there is not is told of by what knows all events.
+    let faults = faults.filter(|(_, fault)| !fault.starts_with("there is no"));
     for (at, fault) in faults.take(MAX_TOLD) {
         let places = vec![place_of_leaf(described, Role::StartOn, at, None, "never happens so")];
         let message = format!("nothing is listened to for this event: {fault}");
@@ -105,6 +120,30 @@ fn unlikely_key(view: &View<'_>, pattern: &Pattern, word: &Word, kind: &str) -> 
 /// Whether [`strange_time`] looks at it.
 fn is_time(pattern: &Pattern) -> bool {
     matches!(pattern.name.as_str(), "calendar" | "timer")
+}
+
+/// What to write of a path.
+const PATH_HELP: &str =
+    "write the whole path of a file: `file FILE=/etc/food.conf`, `path PATH=/run/food.pid`";
+
+/// What is wrong with the path that `file` or `path` is about.
+fn strange_path(pattern: &Pattern) -> Option<String> {
+    let key = match pattern.name.as_str() {
+        "file" => "FILE",
+        "path" => "PATH",
+        _ => return None,
+    };
+    let text = match pattern.want(key) {
+        None => return Some(format!("`{}` does not say which file: it has no `{key}=`", pattern.name)),
+        Some(Want::Literal(text) | Want::Glob(text) | Want::Setting(text)) => String::from(text.as_str()),
+        // A variable stands for a part of it.
+        Some(Want::Template(template)) => template.expand(&|_| Some("*")).unwrap_or_default(),
+    };
+    if let Err(fault) = PathPattern::parse(&text) {
+        return Some(format!("`{text}` cannot be watched: {fault}"));
+    }
+    let settle = pattern.want("SETTLE").map(|settle| parse_delay(settle.as_str()));
+    settle.and_then(Result::err).map(|fault| format!("SETTLE: {fault}"))
 }
 
 /// What is wrong with the arguments of `calendar` or `timer`, and what to write.

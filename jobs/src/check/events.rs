@@ -73,7 +73,7 @@ fn unmatched_glob<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p str> 
         (MatchKey::Position(0), Want::Glob(glob)) if !wanted.negated => Some(glob.as_str()),
         (
             MatchKey::Position(_) | MatchKey::Named(_),
-            Want::Literal(_) | Want::Glob(_) | Want::Template(_),
+            Want::Literal(_) | Want::Glob(_) | Want::Template(_) | Want::Setting(_),
         ) => None,
     })?;
     (!view.known.has_job_like(glob)).then_some(glob)

@@ -199,7 +199,7 @@ impl Engine {
                     let job = self.instance(place).map(|instance| &instance.job);
                     (job, job.and_then(|job| job.stop_on.as_ref()))
                 }
-                Gate::While(_) | Gate::OldWhile(_) => return true,
+                Gate::Changed(_) | Gate::While(_) | Gate::OldWhile(_) => return true,
             };
             let leaf = condition.and_then(|condition| condition.leaves().nth(usize::from(hit.leaf)));
             let (Some(job), Some(leaf)) = (job, leaf) else { return true };

@@ -93,7 +93,20 @@ impl Engine {
         {
             return Some(Outcome::Refused(refusal));
         }
-        let Some(instance) = self.instance(place) else { return Some(Outcome::UnknownJob) };
+        self.restart_place(place, args, cause, reply, force);
+        None
+    }
+
+    /// Has an instance go down and come up again.
+    pub(super) fn restart_place(
+        &mut self,
+        place: u32,
+        args: Args,
+        cause: CauseId,
+        reply: Option<ReplyId>,
+        force: bool,
+    ) {
+        let Some(instance) = self.instance(place) else { return self.saved.causes.release(cause) };
         // It keeps what it was started with; what is given now counts more.
         let mut env = Args::clone(&instance.env);
         for (key, value) in args.iter() {
@@ -124,7 +137,6 @@ impl Engine {
             let old = instance.rare_mut().pending.replace(request);
             self.drop_request(old);
         }
-        None
     }
 
     /// The living instance that arguments name: as its file names instances now or, if that has changed, as
@@ -151,7 +163,15 @@ impl Engine {
             Ok(place) => place,
             Err(outcome) => return Some(outcome),
         };
-        let Some(instance) = self.instance(place) else { return Some(Outcome::UnknownJob) };
+        Some(match self.reload_place(place) {
+            Some(refusal) => Outcome::Refused(refusal),
+            None => Outcome::Done,
+        })
+    }
+
+    /// Has an instance read its configuration again, or says why it cannot.
+    pub(super) fn reload_place(&mut self, place: u32) -> Option<Refusal> {
+        let instance = self.instance(place)?;
         let (signal, verb) = (instance.job.reload_signal, instance.job.processes.has(ProcessKind::Reload));
         let alive = instance.state.main().is_alive();
         if verb {
@@ -159,8 +179,8 @@ impl Engine {
         } else if alive {
             self.act(place, |life| Action::SignalMain { life, signal });
         } else {
-            return Some(Outcome::Refused(Refusal::NothingToReload));
+            return Some(Refusal::NothingToReload);
         }
-        Some(Outcome::Done)
+        None
     }
 }

@@ -16,8 +16,8 @@ use crate::{
 };
 
 /// How often a job may start itself before that is a ring, and within which time.
-const RING_STARTS: u32 = 20;
-const RING_WINDOW: Duration = Duration::from_secs(60);
+pub const RING_STARTS: u32 = 20;
+pub const RING_WINDOW: Duration = Duration::from_secs(60);
 
 /// The variable that tells a job's processes what started it.
 pub const UPSTART_EVENTS: Key = Key::constant("UPSTART_EVENTS");

@@ -324,6 +324,7 @@ impl Engine {
             return None;
         }
         self.reached_goal(place);
+        self.catch_up_with_files(place);
         None
     }
 

@@ -39,6 +39,7 @@ impl Engine {
             match gate {
                 Gate::Stop(place) => self.feed_stop(place, group, id, &event, &mut fresh_stops),
                 Gate::Start(slot) => self.feed_start(slot, group, id, &event, &fresh_stops),
+                Gate::Changed(slot) => self.files_changed(slot, group, id),
                 // These look at facts only.
                 Gate::While(_) | Gate::OldWhile(_) => {}
             }
@@ -57,12 +58,12 @@ impl Engine {
         }
         let job_of = |gate: Gate| match gate {
             Gate::Stop(place) => self.instance(place).map(|instance| instance.slot),
-            Gate::Start(slot) | Gate::While(slot) | Gate::OldWhile(slot) => Some(slot),
+            Gate::Start(slot) | Gate::Changed(slot) | Gate::While(slot) | Gate::OldWhile(slot) => Some(slot),
         };
         let name_of = |gate: Gate| job_of(gate).and_then(|slot| self.slot(slot)).map(|slot| &slot.job.name);
         let key_of = |gate: Gate| match gate {
             Gate::Stop(place) => self.instance(place).map(|instance| instance.key.as_str()),
-            Gate::Start(_) | Gate::While(_) | Gate::OldWhile(_) => None,
+            Gate::Start(_) | Gate::Changed(_) | Gate::While(_) | Gate::OldWhile(_) => None,
         };
         hits.sort_by(|a, b| {
             name_of(a.gate)

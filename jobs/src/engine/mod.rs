@@ -17,6 +17,7 @@
 //! | --- | --- |
 //! | `model` | what the engine keeps: slots (a job and what is known of it), instances, events |
 //! | `matching` | an event meets conditions |
+//! | `changes` | files that jobs live by have changed |
 //! | `commands` | what people and programs say that jobs shall do |
 //! | `goals` | who may start and stop, and what that asks of others |
 //! | `lives` | what entering a phase does |
@@ -48,6 +49,7 @@ use crate::{
 };
 
 mod alarms;
+mod changes;
 mod clock;
 mod commands;
 mod ends;

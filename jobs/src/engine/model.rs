@@ -233,6 +233,8 @@ pub struct Rare {
     pub unspawned: Option<Text>,
     /// How often this life has outlived KILL.
     pub outlived: u32,
+    /// A file that has changed while it came up.
+    pub changed: Option<super::changes::Changed>,
 }
 
 impl Slot {

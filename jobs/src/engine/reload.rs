@@ -166,7 +166,8 @@ impl Engine {
         let Some(condition) = &instance.job.stop_on else { return };
         let value_of = |name: &str| instance.value_of(name);
         let leaves = condition.leaves().map(|leaf| match asks(&leaf.pattern) {
-            true => asked(&leaf.pattern, &instance.job),
+            true => asked(&leaf.pattern, &instance.job)
+                .or_else(|| leaf.pattern.expanded(&value_of).map(|it| it.into_owned())),
             false => leaf.pattern.expanded(&value_of).map(|it| it.into_owned()),
         });
         self.graph.add_gate(Gate::Stop(place), Sort::Event, leaves);
@@ -209,13 +210,21 @@ impl Engine {
     #[must_use]
     pub fn watched(&self) -> HashSet<Pattern> {
         let jobs = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job);
-        let patterns = jobs.flat_map(|job| {
-            let facts = job.holds_while.iter().flat_map(|condition| condition.leaves());
-            let facts = facts.map(|leaf| &leaf.pattern).filter(|pattern| asks(pattern));
-            asked_by(job).chain(facts.cloned())
-        });
+        let patterns = jobs.flat_map(|job| watched_by(job));
         // Timers are the engine's own.
         patterns.filter(|pattern| pattern.name != Timer::EVENT).collect()
+    }
+
+    /// The jobs on whose behalf a pattern is watched, by name.
+    #[must_use]
+    pub fn who_waits_for(&self, pattern: &Pattern) -> Vec<Name> {
+        let jobs = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job);
+        let mut names: Vec<Name> = jobs
+            .filter(|job| watched_by(job).any(|watched| watched == *pattern))
+            .map(|job| job.name.clone())
+            .collect();
+        names.sort();
+        names
     }
 
     fn tell_watches(&mut self, before: &HashSet<Pattern>) {
@@ -228,4 +237,14 @@ impl Engine {
         self.out.extend(gone.into_iter().cloned().map(Action::Unwatch));
         self.out.extend(new.into_iter().cloned().map(Action::Watch));
     }
+}
+
+/// What a source is asked to watch on behalf of a job.
+fn watched_by(job: &Job) -> impl Iterator<Item = Pattern> {
+    let facts = job.holds_while.iter().flat_map(|condition| condition.leaves());
+    let facts = facts.map(|leaf| &leaf.pattern).filter(|pattern| asks(pattern));
+    // An instance has values for variables that its job has none for: the source looks for whatever they may be.
+    let stops = job.stop_on.iter().flat_map(|condition| condition.leaves()).map(|leaf| &leaf.pattern);
+    let stops = stops.filter(|pattern| pattern.name == "file" && asked(pattern, job).is_none());
+    asked_by(job).chain(facts.cloned()).chain(stops.cloned()).chain(job.changes())
 }

@@ -3,7 +3,10 @@
 use alloc::vec::Vec;
 
 use super::{Engine, Status, model::Instance, rings::Wait};
-use crate::state::{Goal, Phase};
+use crate::{
+    JobId, StartMode,
+    state::{Goal, Phase},
+};
 
 impl Engine {
     /// Whether the boot has settled: no event in line, and no instance on its way up but those that wait for a
@@ -34,6 +37,22 @@ impl Engine {
             held = left;
         }
         true
+    }
+
+    /// Whether what jobs provide under this name is still to come: a start is under way, or the boot has not come to it.
+    #[must_use]
+    pub fn is_awaited(&self, name: &str) -> bool {
+        let providers = self.providers(name);
+        if providers.iter().any(|id| self.is_coming(*id, *id)) {
+            return true;
+        }
+        let untried = |id: &JobId| {
+            self.slot(*id).is_some_and(|slot| {
+                let may_start = !slot.gone && slot.job.start == StartMode::Automatic;
+                may_start && !slot.started && slot.last.is_none()
+            })
+        };
+        providers.iter().any(untried) && !self.is_settled()
     }
 
     /// Whether an instance has begun, and is not where it shall be: a task that runs has begun only.

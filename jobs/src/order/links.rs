@@ -185,7 +185,7 @@ pub(crate) fn job_named(wanted: &Match) -> Option<&str> {
     };
     match &wanted.want {
         Want::Literal(text) if is_job && !wanted.negated => Some(text),
-        Want::Literal(_) | Want::Glob(_) | Want::Template(_) => None,
+        Want::Literal(_) | Want::Glob(_) | Want::Template(_) | Want::Setting(_) => None,
     }
 }
 

@@ -152,6 +152,8 @@ pub fn notice_text(notice: &Notice) -> String {
             format!("`{event}` is no longer held up by the rest of a condition; it is remembered")
         }
         Notice::Starved(what) => format!("waiting for {what}"),
+        Notice::FileChanged { path, restarts: false } => format!("reloads: {path} has changed"),
+        Notice::FileChanged { path, restarts: true } => format!("restarts: {path} has changed"),
         Notice::Skipped => "not started: its check says that it is not wanted".into(),
     }
 }

@@ -166,7 +166,11 @@ pub fn pid1(case: &Case, patience: u64) -> Checked {
             Some(
                 words
                     .enumerate()
-                    .map(|(at, word)| if at == 0 { format!("/sbin/{word}") } else { word })
+                    .map(|(at, word)| match (at, word.as_str()) {
+                        (0, "touch" | "rm") => format!("/bin/{word}"),
+                        (0, _) => format!("/sbin/{word}"),
+                        _ => word,
+                    })
                     .collect(),
             )
         };

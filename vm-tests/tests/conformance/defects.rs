@@ -105,6 +105,29 @@ pub fn check(case: &Case, patience: u64) -> Checked {
                 expect("w", &play.list().get("w").map(String::as_str), &Some("start/running"))
             })
         }
+        "df-026" => {
+            let nobody = "grep -q nobody /etc/passwd || echo nobody:x:65534:65534::/:/bin/sh >>/etc/passwd";
+            play.run(&["/bin/sh", "-c", &format!("{nobody}; mkdir /run/drop && chmod 777 /run/drop")]);
+            let file = text(&steps[0]["run"][1]);
+            play.until(|play| {
+                let started =
+                    play.events().iter().any(|event| event.starts_with("started JOB=t INSTANCE=/run/drop/n"));
+                if started {
+                    return expect("init", &play.initctl(&["version"]).status, &0);
+                }
+                // Touched again until the folder is watched.
+                let ran = play.run(&[
+                    "/bin/busybox",
+                    "su",
+                    "-s",
+                    "/bin/sh",
+                    "nobody",
+                    "-c",
+                    &format!("touch {file}"),
+                ]);
+                Err(format!("{:?} {ran:?}", play.events()))
+            })
+        }
         other => Err(format!("{other} has no check")),
     }
 }

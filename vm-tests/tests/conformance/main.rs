@@ -32,13 +32,8 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("pid1-012", "a command that waits outlives a re-execution (df-025)"),
 ];
 
-/// Events of sources that do not exist: files, and the socket for messages of programs.
-const LATER: &[(&str, &str)] = &[
-    ("pid1-024", "a file that a job waits for is a source of the next release"),
-    ("pid1-025", "a file that a job waits for is a source of the next release"),
-    ("pid1-026", "a socket for events of programs: `onset-emit` tells them"),
-    ("df-026", "a file that a job waits for is a source of the next release"),
-];
+/// Events of sources that do not exist: the socket for messages of programs.
+const LATER: &[(&str, &str)] = &[("pid1-026", "a socket for events of programs: `onset-emit` tells them")];
 
 /// Cases whose limit is too long to wait for: they are played on a virtual clock by jobs/tests/conformance.rs.
 const ON_A_VIRTUAL_CLOCK: &[(&str, &str)] = &[("df-012", "a stop hook may take 90 s")];

@@ -11,7 +11,7 @@ use super::{
     draft::{Draft, Said},
     sockets,
 };
-use crate::{Again, ProcessKind, Ready, Report};
+use crate::{Again, Format, ProcessKind, Ready, Report};
 
 /// Reports what does not fit.
 pub(super) fn check(draft: &mut Draft<'_>) {
@@ -21,6 +21,8 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     ready_of_task(draft);
     sockets_to_be_ready_by(draft);
     respawn_of_nothing(draft);
+    reload_unsaid(draft);
+    files_of_nothing(draft);
     variables_of_while(draft);
     instance_without_variable(draft);
 }
@@ -103,6 +105,36 @@ fn respawn_of_nothing(draft: &mut Draft<'_>) {
     }
 }
 
+/// Whoever has not said how it reloads gets HUP, which ends most programs that do not know it.
+fn reload_unsaid(draft: &mut Draft<'_>) {
+    let Some(said) = draft.said("reload_on") else { return };
+    let is_said = draft.said("reload").is_some() || draft.job.processes.has(ProcessKind::Reload);
+    let is_own = draft.job.format == Format::Native;
+    if draft.job.reload_on.is_empty() || is_said || !is_own || !draft.is_sound() {
+        return;
+    }
+    let message = "`reload_on` sends HUP, since the job does not say how it reloads";
+    let report = at_field(Report::warning("reload-unsaid", message), &said, "reloads by HUP");
+    draft.push(report.help("say `reload: signal(\"HUP\")` if that is right, or use `restart_on`"));
+}
+
+/// What ends by itself, or runs nothing, reads no file that changes later.
+fn files_of_nothing(draft: &mut Draft<'_>) {
+    let main = draft.job.processes.has(ProcessKind::Main);
+    if (main && !draft.job.task) || !draft.is_sound() {
+        return;
+    }
+    for (field, is_empty) in
+        [("reload_on", draft.job.reload_on.is_empty()), ("restart_on", draft.job.restart_on.is_empty())]
+    {
+        let Some(said) = draft.said(field).filter(|_| !is_empty) else { continue };
+        let what = if main { "a task" } else { "a job that runs nothing" };
+        let message = format!("`{field}` of {what}: only what goes on running reads a file again");
+        let report = at_field(Report::warning("files-of-nothing", message), &said, "has no effect");
+        draft.push(report.help("write `start_on: \"file FILE=/path\"` to run it at each change"));
+    }
+}
+
 fn instance_without_variable(draft: &mut Draft<'_>) {
     let Some(said) = draft.said("instance") else { return };
     let Some(instance) = draft.job.instance.as_ref().filter(|instance| instance.variables().is_empty())
@@ -154,6 +186,10 @@ fn bind_it(variable: &str) -> String {
 /// for alone (`IFACE=$CARD`).
 fn bound_by(pattern: &Pattern) -> BTreeSet<&str> {
     let mut bound = BTreeSet::new();
+    if pattern.name == "path" {
+        // Each is told with what it came to.
+        bound.insert("MATCH");
+    }
     for wanted in pattern.matches.iter() {
         if let MatchKey::Named(key) = &wanted.key {
             bound.insert(key.as_str());
@@ -234,7 +270,7 @@ fn unbound_below_not(condition: &Condition, known: &BTreeSet<&str>) -> Vec<(usiz
 fn unbound_in(pattern: &Pattern, bound: &BTreeSet<&str>) -> BTreeSet<String> {
     let variables = pattern.matches.iter().flat_map(|wanted| match &wanted.want {
         Want::Template(template) => template.variables(),
-        Want::Literal(_) | Want::Glob(_) => Vec::new(),
+        Want::Literal(_) | Want::Glob(_) | Want::Setting(_) => Vec::new(),
     });
     let unbound = variables.filter(|(variable, has_default)| !has_default && !bound.contains(variable));
     unbound.map(|(variable, _)| variable.into()).collect()

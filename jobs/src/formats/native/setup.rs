@@ -1,19 +1,37 @@
 //! The fields that say with what rights, limits and resources a job's processes run.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
 
-use events::Text;
+use events::{PathPattern, Text};
 
 use super::{
     draft::Draft,
     fields::{missing_value, surplus_value},
     raw::{Node, Shape},
 };
-use crate::{Console, IoNice, Limit, Resource, did_you_mean};
+use crate::{Console, IoNice, Limit, Resource, did_you_mean, job::MAX_CHANGES};
 
-pub(super) fn reload_on(draft: &mut Draft<'_>, node: &Node<'_>) {
-    let paths: Vec<Text> = node.items().iter().filter_map(|item| draft.path(item)).collect();
-    draft.work.reload_on = paths;
+/// Files, as paths that may have globs in them.
+pub(super) fn files(draft: &mut Draft<'_>, node: &Node<'_>) -> Box<[Text]> {
+    let items = node.items();
+    if items.len() > MAX_CHANGES / 2 {
+        let message = format!("more than {} files", MAX_CHANGES / 2);
+        let report = draft.error("out-of-range", message, node.span.clone());
+        draft.push(report.help("`*` stands for many files, `**` for all below a folder"));
+    }
+    let mut paths = Vec::new();
+    for item in items {
+        let Some(path) = draft.path(item) else { continue };
+        match PathPattern::parse(&path) {
+            Ok(_) => paths.push(path),
+            Err(fault) => {
+                let message = format!("`{path}` cannot be watched: {fault}");
+                let report = draft.error("bad-path", message, item.span.clone());
+                draft.push(report.help("write the path of a file: `\"/etc/food.conf\"`"));
+            }
+        }
+    }
+    paths.into()
 }
 
 pub(super) fn console(draft: &mut Draft<'_>, node: &Node<'_>) {

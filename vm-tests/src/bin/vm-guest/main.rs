@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod apart;
+mod devices;
 mod events;
+mod forge;
 mod observe;
 mod peer;
 mod proc;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("storm") => storm::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
+        Some("devices") => devices::compare(),
+        Some("forge") => forge::run(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
@@ -43,7 +47,7 @@ fn main() -> ExitCode {
         _ => Err(io::Error::other(
             "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
              `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
-             `vm-guest storm EVENTS CONNECTIONS EVENT` or `vm-guest apart GROUP COMMAND`",
+             `vm-guest storm EVENTS CONNECTIONS EVENT`, `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
         )),
     };
     match done {
