@@ -99,6 +99,14 @@ impl Args {
         self.0.len()
     }
 
+    /// How many bytes keys and values have.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.iter()
+            .map(|(key, value)| key.as_str().len().saturating_add(value.as_str().len()))
+            .fold(0, usize::saturating_add)
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

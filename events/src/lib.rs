@@ -38,7 +38,7 @@ mod uevent;
 pub mod vocabulary;
 
 pub use args::{Args, MAX_ARGS};
-pub use bus::{Bus, BusFull, Fold};
+pub use bus::{Bus, BusFull, Count, Fold, Room, Sender};
 pub use condition::{
     Condition, ConditionError, ConditionFault, Dialect, Hold, Leaf, MAX_LEAVES, Node, Parsed, Token, tokenize,
 };

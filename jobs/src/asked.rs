@@ -9,7 +9,7 @@ use events::{
 use crate::{Job, StartMode};
 
 /// Events whose patterns say what to look for.
-const ASKED: [&str; 5] = ["calendar", "file", "path", "socket", "timer"];
+const ASKED: [&str; 7] = ["calendar", "file", "path", "pressure", "pressure-relieved", "socket", "timer"];
 /// Of these, the ones whose arguments are meant as they are written: their `*` is no glob.
 const TIMES: [&str; 2] = [Appointment::EVENT, Timer::EVENT];
 

@@ -214,6 +214,27 @@ impl Fold for Input {
         };
         a.name == b.name && a.identity == b.identity && a.args.keys_within(&b.args)
     }
+
+    fn size(&self) -> usize {
+        let args = match self {
+            Self::Event { event, .. } => event.args.size(),
+            Self::Began { fact, .. } => fact.args.size().saturating_add(fact.identity.0.len()),
+            Self::Command { args, .. } => args.size(),
+            Self::Ended { identity, .. } => identity.0.len(),
+            // These are our own, and are not counted in bytes.
+            Self::Mode { .. }
+            | Self::Reload { .. }
+            | Self::Shutdown { .. }
+            | Self::Spawned { .. }
+            | Self::Unspawned { .. }
+            | Self::Starved { .. }
+            | Self::Exited { .. }
+            | Self::Ready { .. }
+            | Self::Emptied { .. }
+            | Self::Extended { .. } => 0,
+        };
+        size_of::<Self>().saturating_add(args)
+    }
 }
 
 #[cfg(test)]
@@ -252,7 +273,7 @@ mod tests {
         let mut bus = Bus::new(64);
         let inputs: Vec<Input> = lines.iter().map(|line| input(line)).collect();
         let last = inputs.last().cloned();
-        inputs.into_iter().for_each(|input| bus.push(input).unwrap());
+        inputs.into_iter().for_each(|input| bus.push(events::Sender::World, input).unwrap());
         let queue = bus.take(64);
         assert_eq!((queue.len(), queue.last()), (left, last.as_ref()), "{lines:?}");
     }

@@ -11,7 +11,10 @@ use alloc::{boxed::Box, collections::BTreeMap, string::String, sync::Arc, vec::V
 use events::{Args, Condition, Fact, Hold, Identity, Key, Leaf, Name, Node, Template, Time, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::history::{self, Earlier};
+use crate::{
+    Origin,
+    history::{self, Earlier},
+};
 
 /// The most branches that a condition may come to.
 pub const MAX_BRANCHES: usize = 64;
@@ -25,6 +28,8 @@ pub struct Facts(BTreeMap<Name, BTreeMap<Identity, Known>>);
 pub struct Known {
     /// The fact; the last that was known of it, if it is gone.
     pub fact: Arc<Fact>,
+    /// Who said so last.
+    pub by: Origin,
     /// Since when it is there.
     pub since: Time,
     /// Since when it is gone, if it is. It is kept while an `until gone` may look at it.
@@ -36,17 +41,24 @@ pub struct Known {
 impl Facts {
     /// Notes that a fact holds. What it was before comes back; `None` if it is as it was. Of an object that
     /// conditions `look_back` at, it is kept how it was.
-    pub fn begin(&mut self, fact: Arc<Fact>, now: Time, look_back: bool) -> Option<Option<Arc<Fact>>> {
+    pub fn begin(
+        &mut self,
+        fact: Arc<Fact>,
+        by: Origin,
+        now: Time,
+        look_back: bool,
+    ) -> Option<Option<Arc<Fact>>> {
         let kind = self.0.entry(fact.name.clone()).or_default();
         let Some(known) = kind.get_mut(&fact.identity) else {
             let identity = fact.identity.clone();
-            kind.insert(identity, Known { fact, since: now, gone: None, earlier: Vec::new() });
+            kind.insert(identity, Known { fact, by, since: now, gone: None, earlier: Vec::new() });
             return Some(None);
         };
         let was_there = known.gone.is_none();
         if was_there && known.fact == fact {
             return None;
         }
+        known.by = by;
         let before = core::mem::replace(&mut known.fact, fact);
         let since = core::mem::replace(&mut known.since, now);
         let until = known.gone.take().unwrap_or(now);
@@ -374,7 +386,7 @@ mod tests {
         for line in lines {
             let (name, args) = line.split_once(' ').unwrap_or((line, ""));
             let fact = Fact::named(Name::new(name).unwrap(), Args::parse(args.split_whitespace()).unwrap());
-            facts.begin(Arc::new(fact), Time(1_000), true);
+            facts.begin(Arc::new(fact), Origin::World, Time(1_000), true);
         }
         facts
     }

@@ -312,6 +312,19 @@ impl Machine {
         self.tell("device_add", device).map(drop)
     }
 
+    /// Plugs a keyboard in.
+    pub fn plug_keyboard(&mut self, id: &str) -> Result<()> {
+        let slot = self.take_slot(id)?;
+        let device = json!({ "driver": "virtio-keyboard-pci", "id": id, "bus": slot });
+        self.tell("device_add", device).map(drop)
+    }
+
+    /// Presses keys together on the keyboard that was plugged in: `ctrl alt delete`.
+    pub fn press(&mut self, keys: &str) -> Result<()> {
+        let keys: Vec<Value> = keys.split(' ').map(|key| json!({ "type": "qcode", "data": key })).collect();
+        self.tell("send-key", json!({ "keys": keys })).map(drop)
+    }
+
     /// Pulls out what was plugged in under this name, and waits until it is gone.
     pub fn unplug(&mut self, id: &str) -> Result<()> {
         self.tell("device_del", json!({ "id": id }))?;

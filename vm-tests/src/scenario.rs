@@ -57,6 +57,10 @@ enum Act {
     SetLink(String, bool),
     /// Plugs a disk in: an empty one, or one with a file system of this label.
     PlugDisk(String, Option<String>),
+    /// Plugs a keyboard in.
+    PlugKeyboard(String),
+    /// Presses keys together.
+    Press(String),
     /// Pulls out what was plugged in.
     Unplug(String),
     /// Pushes the power button.
@@ -173,11 +177,14 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "plug" => match rest.split_once(' ') {
             Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
             Some(("uplink", id)) => Act::PlugUplink(id.trim().to_owned()),
+            Some(("keyboard", id)) => Act::PlugKeyboard(id.trim().to_owned()),
             Some(("disk", rest)) => match rest.trim().split_once(' ') {
                 Some((id, label)) => Act::PlugDisk(id.to_owned(), Some(label.trim().to_owned())),
                 None => Act::PlugDisk(rest.trim().to_owned(), None),
             },
-            _ => return Err("it is `plug nic NAME`, `plug uplink NAME` or `plug disk NAME LABEL`".into()),
+            _ => {
+                return Err("it is `plug nic NAME`, `plug uplink NAME`, `plug disk NAME LABEL` or `plug keyboard NAME`".into());
+            }
         },
         "cable" => match rest.split_once(' ') {
             Some((id, "in")) => Act::SetLink(id.to_owned(), true),
@@ -185,6 +192,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
             _ => return Err("it is `cable NAME in` or `cable NAME out`".into()),
         },
         "unplug" => Act::Unplug(text()?),
+        "press" => Act::Press(text()?),
         "powerdown" => Act::PushPower,
         "cut-power" => Act::CutPower,
         "check-disk" => Act::CheckDisk,
@@ -287,6 +295,8 @@ impl Player {
                 image::labelled(&path, label)?;
                 self.machine()?.plug_disk(id, Some(&path))
             }
+            Act::PlugKeyboard(id) => self.machine()?.plug_keyboard(id),
+            Act::Press(keys) => self.machine()?.press(keys),
             Act::Unplug(id) => self.machine()?.unplug(id),
             Act::PushPower => self.machine()?.push_power(),
             Act::CutPower => {
@@ -434,7 +444,11 @@ mod tests {
             ("  = a", 1, "nothing stands before it"),
             ("boot\n = a", 2, "only a command can be expected to give something"),
             ("guest true\n ? a", 2, "`? a` begins with none of `=` `*` `-` `!`"),
-            ("plug lamp", 1, "it is `plug nic NAME`, `plug uplink NAME` or `plug disk NAME LABEL`"),
+            (
+                "plug lamp",
+                1,
+                "it is `plug nic NAME`, `plug uplink NAME`, `plug disk NAME LABEL` or `plug keyboard NAME`",
+            ),
             ("cable eth0", 1, "it is `cable NAME in` or `cable NAME out`"),
             ("guest", 1, "`guest` wants more"),
         ] {

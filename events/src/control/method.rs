@@ -3,7 +3,10 @@
 use alloc::{format, string::String};
 
 use super::{Call, Fault, Fields, Going, INTERFACE, LogLevel, Request, SERVICE, Target, Wish};
-use crate::{Event, Fact, Identity, Name, vocabulary::is_own_fact};
+use crate::{
+    Event, Fact, Identity, Name,
+    vocabulary::{self, is_own_fact},
+};
 
 /// Who may call a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,9 +162,12 @@ fn fact(fields: &mut Fields) -> Result<Fact, Fault> {
         return Err(Fault::parameter("name", own_fact(&name)));
     }
     let fact = Fact::named(name, fields.args("args")?);
-    Ok(match fields.instance("id")? {
-        Some(id) => Fact { identity: Identity(id), ..fact },
-        None => fact,
+    let object = vocabulary::fact(&fact.name).and_then(|word| fact.args.get(word.object?));
+    let object = object.map(|object| Identity(object.as_str().into()));
+    Ok(match (fields.instance("id")?, object) {
+        (Some(id), _) => Fact { identity: Identity(id), ..fact },
+        (None, Some(identity)) => Fact { identity, ..fact },
+        (None, None) => fact,
     })
 }
 
@@ -252,6 +258,19 @@ mod tests {
         }
         assert_eq!(request("org.other.X", "{}"), Err(Fault::Interface("org.other".into())));
         assert_eq!(request("", "{}"), Err(Fault::Interface(String::new())));
+    }
+
+    #[test]
+    fn what_is_known_to_be_one_object_is_one_whatever_else_is_known_of_it() {
+        let id = |parameters: &str| {
+            let request = request("org.onset.Manager.SetFact", parameters).unwrap();
+            let Request::SetFact { fact, .. } = request else { panic!("{request:?}") };
+            fact.identity.0
+        };
+        assert_eq!(id(r#"{"name":"carp","args":["VHID=1@eth0","ROLE=master"]}"#), "1@eth0");
+        assert_eq!(id(r#"{"name":"carp","args":["VHID=1@eth0","ROLE=backup"],"id":"x"}"#), "x");
+        assert_eq!(id(r#"{"name":"carp","args":["ROLE=backup"]}"#), "ROLE=backup");
+        assert_eq!(id(r#"{"name":"tape","args":["DRIVE=st0","N=1"]}"#), "DRIVE=st0 N=1");
     }
 
     #[test]

@@ -56,11 +56,24 @@ const KEYS: Chapter = Chapter {
         Word::new("keyboard-request", &[], "alt and arrow-up were pressed on a console"),
         Word::new("power-status-changed", &[], "whoever looks after the power supply has sent SIGPWR"),
         Word::new("power-button", &[], "the power button was pressed"),
+        Word::new("sleep-key", &[], "the sleep key was pressed"),
+        Word::new("lid-closed", &[], "the lid was closed"),
+        Word::new("lid-opened", &[], "the lid was opened"),
     ],
-    facts: &[],
+    facts: &[Word::new("lid", &["STATE"], "there is a lid, and it is `open` or `closed`")],
 };
 
-const PRESSURE: Chapter = Chapter { title: "Pressure", teller: Teller::Onset, events: &[], facts: &[] };
+const OF_PRESSURE: &[&str] = &["RESOURCE", "LEVEL"];
+
+const PRESSURE: Chapter = Chapter {
+    title: "Pressure",
+    teller: Teller::Onset,
+    events: &[
+        Word::new("pressure", OF_PRESSURE, "programs stand still because there is too little of something"),
+        Word::new("pressure-relieved", OF_PRESSURE, "that is over"),
+    ],
+    facts: &[Word::new("pressure", OF_PRESSURE, "programs stand still because there is too little of it")],
+};
 
 /// What every message about a device tells, and some of what it tells of many.
 const OF_A_DEVICE: &[&str] = &[
@@ -240,7 +253,7 @@ const BY_HAND: Chapter = Chapter {
         Word::open("upgrade", &[], "the system is about to be upgraded"),
         Word::open("backup", &[], "a backup is due"),
     ],
-    facts: &[Word::open("carp", &["VHID", "ROLE"], "this machine has the role")],
+    facts: &[Word::open("carp", &["VHID", "ROLE"], "this machine has this role").by("VHID")],
 };
 
 const UPSTART: Chapter = Chapter {

@@ -43,19 +43,27 @@ pub struct Word {
     pub is_open: bool,
     /// When it comes, or what holds as long as it does.
     pub means: &'static str,
+    /// Of a fact that people set: the argument that tells one object from another. Without one all of them do.
+    pub object: Option<&'static str>,
 }
 
 impl Word {
     /// One with these arguments and no others.
     #[must_use]
     pub const fn new(name: &'static str, keys: &'static [&'static str], means: &'static str) -> Self {
-        Self { name, keys, is_open: false, means }
+        Self { name, keys, is_open: false, means, object: None }
     }
 
     /// One that may have others, too.
     #[must_use]
     pub const fn open(name: &'static str, keys: &'static [&'static str], means: &'static str) -> Self {
-        Self { name, keys, is_open: true, means }
+        Self { name, keys, is_open: true, means, object: None }
+    }
+
+    /// The same, told from others of its name by this argument alone.
+    #[must_use]
+    pub const fn by(self, object: &'static str) -> Self {
+        Self { object: Some(object), ..self }
     }
 
     /// Whether it is this one.

@@ -71,6 +71,7 @@ Arguments and words of the kernel's command line:
   quiet, debug               less, or more, on the console
   onset.goal=JOB             start this job in the place of everything that waits for `startup`
   onset.event=NAME,KEY=VALUE emit this event, too
+  onset.mode=NAME            be in this mode from the beginning
   onset.run=\"COMMAND\"        run this when the boot has settled, tell the host, and power off
   onset.settle=60s           how long the boot may take to settle
   onset.watchdog=30s         feed /dev/watchdog, as soon as it is there

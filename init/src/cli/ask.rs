@@ -51,9 +51,17 @@ pub(super) struct FactsCommand {
     /// Only facts of this name
     #[arg(value_name = "NAME")]
     name: Option<String>,
+    /// Only those of which this is known; the value is a pattern
+    #[arg(value_name = "KEY=VALUE", value_parser = key_and_glob)]
+    args: Vec<(String, String)>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+}
+
+fn key_and_glob(word: &str) -> Result<(String, String), String> {
+    let (key, glob) = word.split_once('=').ok_or("it is KEY=VALUE")?;
+    Ok((key.into(), glob.into()))
 }
 
 /// How often Onset is asked again that executes itself again meanwhile: what only reads may be asked twice.
@@ -201,15 +209,50 @@ impl Plain {
 
 impl FactsCommand {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let answer = ask_list(socket, "Facts", &json!({ "name": self.name }), "facts");
-        finish(answer, self.json, socket, |answer| {
+        let mut answer = ask_list(socket, "Facts", &json!({ "name": self.name }), "facts");
+        if let Ok(facts) = answer.as_mut().map(|answer| answer.get_mut("facts").and_then(Value::as_array_mut))
+        {
+            facts.into_iter().for_each(|facts| facts.retain(|fact| self.means(fact)));
+        }
+        let is_nothing = answer.as_ref().is_ok_and(|answer| say::list(answer, "facts").is_empty());
+        let mut outcome = finish(answer, self.json, socket, |answer| {
             let line = |fact: &Value| {
                 let args: Vec<&str> = say::list(fact, "args").iter().filter_map(Value::as_str).collect();
                 let words = format!("{} {}", say::text(fact, "name"), args.join(" "));
-                format!("{}  (since {} s)\n", clean(words.trim_end()), say::seconds(part(fact, "since")))
+                // What a person has set is told apart by what is known of it, if he does not say otherwise.
+                let id = say::text(fact, "id");
+                let id = if id == args.join(" ") { String::new() } else { format!(", as {id}") };
+                let by = match say::text(fact, "by") {
+                    "" => String::new(),
+                    by => format!(", by {by}"),
+                };
+                let since = say::seconds(part(fact, "since"));
+                format!("{}  {}\n", clean(words.trim_end()), clean(&format!("(since {since} s{by}{id})")))
             };
             say::list(answer, "facts").iter().map(line).collect()
-        })
+        });
+        if let Some(name) = self.name.as_deref().filter(|_| is_nothing && !self.json) {
+            outcome.remarks.push_str(&nothing(name));
+        }
+        outcome
+    }
+
+    fn means(&self, fact: &Value) -> bool {
+        let args = say::list(fact, "args").iter().filter_map(Value::as_str);
+        let args: Vec<(&str, &str)> = args.filter_map(|arg| arg.split_once('=')).collect();
+        let is_known = |(key, glob): &(String, String)| {
+            args.iter().any(|(known, value)| known == key && events::glob_matches(glob, value))
+        };
+        self.args.iter().all(is_known)
+    }
+}
+
+/// What is said if nothing of a name holds: it may be a slip.
+fn nothing(name: &str) -> String {
+    let known = || events::vocabulary::facts().map(|word| word.name);
+    match jobs::did_you_mean(name, known()).filter(|meant| *meant != name) {
+        Some(meant) => format!("onsetctl: no fact `{}` holds: did you mean `{meant}`?\n", clean(name)),
+        None => String::new(),
     }
 }
 

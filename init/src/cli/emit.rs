@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Outcome,
-    connection::{AT_ONCE, Connection},
+    connection::{AT_ONCE, Connection, nap, now},
     exit::{DONE, Trouble},
 };
 
@@ -56,6 +56,9 @@ pub(super) struct SetFact {
     /// Let it hold on when the job that sets it has ended
     #[arg(long)]
     keep: bool,
+    /// Have an event of this name happen, too, with the same arguments, as soon as it holds
+    #[arg(short, long)]
+    emit: bool,
 }
 
 impl Emit {
@@ -69,7 +72,8 @@ impl Emit {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
         let parameters = json!({ "event": self.event, "args": self.args, "wait": !self.no_wait });
         let limit = if self.no_wait { Some(AT_ONCE) } else { self.timeout };
-        let answer = Connection::open(socket).and_then(|mut connection| {
+        let answer = again_if_busy(|| {
+            let mut connection = Connection::open(socket)?;
             connection.send("Emit", &parameters, false)?;
             connection.receive(limit, &mut |_| {}).map(|reply| reply.parameters)
         });
@@ -86,14 +90,36 @@ impl FactCommand {
 impl SetFact {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
         let FactCommand { name, args, id } = &self.fact;
-        tell(socket, "SetFact", json!({ "name": name, "args": args, "id": id, "keep": self.keep }))
+        let set = json!({ "name": name, "args": args, "id": id, "keep": self.keep });
+        let outcome = tell(socket, "SetFact", set);
+        if outcome.code != DONE || !self.emit {
+            return outcome;
+        }
+        tell(socket, "Emit", json!({ "event": name, "args": args, "wait": false }))
     }
 }
 
 /// Tells Onset something that has no answer but that it was heard.
 pub(super) fn tell(socket: &Path, method: &str, parameters: Value) -> Outcome {
-    end(Connection::open(socket).and_then(|mut connection| connection.call(method, parameters)).map(|_| ()))
+    end(again_if_busy(|| Connection::open(socket)?.call(method, parameters.clone())).map(|_| ()))
 }
+
+/// Tries again while Onset says that it has too much to do: nothing was done then.
+fn again_if_busy<T>(mut ask: impl FnMut() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let begun = now();
+    let mut length = SHORT_NAP;
+    loop {
+        match ask() {
+            Err(trouble) if trouble.name() == "Busy" && now().saturating_sub(begun) < AT_ONCE => nap(length),
+            answer => return answer,
+        }
+        length = length.saturating_mul(2).min(LONG_NAP);
+    }
+}
+
+/// How long it is until it is tried again: at first, and later on.
+const SHORT_NAP: Duration = Duration::from_millis(5);
+const LONG_NAP: Duration = Duration::from_millis(200);
 
 /// A command that says nothing if all is well.
 pub(super) fn end(answer: Result<(), Trouble>) -> Outcome {

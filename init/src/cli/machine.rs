@@ -30,6 +30,12 @@ pub(super) struct Mode {
     /// The mode to change to; without it the mode that the machine is in is printed
     #[arg(value_name = "MODE")]
     mode: Option<String>,
+    /// Change to it even if it looks like a slip for one that job files name
+    #[arg(short, long, requires = "mode")]
+    force: bool,
+    /// Print the modes that job files name
+    #[arg(short, long, conflicts_with = "mode")]
+    list: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -87,16 +93,44 @@ impl Down {
 
 impl Mode {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
+        let known = ask::ask(socket, "GetMode", &json!({}));
         if let Some(mode) = &self.mode {
-            return tell(socket, "SetMode", json!({ "mode": mode }));
+            let modes = known.as_ref().map(|known| say::list(known, "modes")).unwrap_or_default();
+            let modes: Vec<&str> = modes.iter().filter_map(Value::as_str).collect();
+            return change_mode(socket, mode, &modes, self.force);
         }
-        ask::finish(ask::ask(socket, "GetMode", &json!({})), self.json, socket, |answer| {
+        ask::finish(known, self.json, socket, |answer| {
+            if self.list {
+                let modes = say::list(answer, "modes").iter().filter_map(Value::as_str);
+                return modes.map(|mode| clean(mode) + "\n").collect();
+            }
             match say::text(answer, "mode") {
                 "" => "no mode\n".into(),
                 mode => clean(mode) + "\n",
             }
         })
     }
+}
+
+/// Changes to a mode, unless it looks like a slip for one of those that job files name.
+fn change_mode(socket: &Path, mode: &str, modes: &[&str], force: bool) -> Outcome {
+    let is_named = modes.contains(&mode);
+    if !is_named
+        && !force
+        && let Some(meant) = jobs::did_you_mean(mode, modes.iter().copied())
+    {
+        let remarks = format!(
+            "onsetctl: no job names mode `{}`: did you mean `{}`? (--force changes to it all the same)\n",
+            clean(mode),
+            clean(meant)
+        );
+        return Outcome { text: String::new(), remarks, code: FAILED };
+    }
+    let mut outcome = tell(socket, "SetMode", json!({ "mode": mode }));
+    if outcome.code == DONE && !is_named && !modes.is_empty() {
+        outcome.remarks.push_str(&format!("onsetctl: no job names mode `{}`\n", clean(mode)));
+    }
+    outcome
 }
 
 impl LogLevel {

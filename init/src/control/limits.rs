@@ -1,11 +1,12 @@
 //! Every bound, for people who want to know them.
 
-use events::{MAX_ARGS, MAX_LEAVES, control};
-use jobs::{MAX_CHAIN, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND};
+use events::{Bus, MAX_ARGS, MAX_LEAVES, Sender, control};
+use jobs::{Input, MAX_CHAIN, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{client, clients, clients::Clients, listener, order::Views};
+use crate::pid1::{machine, shell};
 
 /// A bound, and how far it is used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +22,7 @@ pub struct Limit {
 }
 
 /// All bounds and counters.
-pub fn all(clients: &Clients, views: &Views<'_>) -> Value {
+pub fn all(clients: &Clients, views: &Views<'_>, bus: &Bus<Input>) -> Value {
     let (connected, most) = clients.count();
     let (causes, events, timers) = views.engine.kept();
     let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -73,15 +74,46 @@ pub fn all(clients: &Clients, views: &Views<'_>) -> Value {
         Limit { name: "events", value: u64::MAX, used: Some(count(events)), what: "events under way" },
         Limit { name: "timers", value: u64::MAX, used: Some(count(timers)), what: "times waited for" },
     ];
+    let waits = |name, sender, value, what| Limit {
+        name,
+        value: count(value),
+        used: Some(count(bus.count(sender).now)),
+        what,
+    };
+    limits.extend([
+        waits(
+            "waits-of-people",
+            Sender::People,
+            shell::PEOPLE.items,
+            "that people and programs say waits; then they are told to try again",
+        ),
+        limit("waits-of-people-kept", shell::KEPT_FOR_COMMANDS, "of these for commands alone"),
+        waits(
+            "waits-of-the-world",
+            Sender::World,
+            shell::WORLD.items,
+            "that sources say waits; then the rest waits in the kernel",
+        ),
+        waits("waits-of-our-own", Sender::Own, machine::BUS, "reports of what Onset has begun wait"),
+        limit("waits-bytes", shell::PEOPLE.bytes, "bytes of arguments wait, of people and of the world each"),
+    ]);
     limits.extend((views.limits)());
     let counters = views.engine.counters();
     let counter = |(name, value): (&str, u64)| json!({ "name": name, "value": value });
+    let of = |sender| *bus.count(sender);
     let counters = [
         ("events", counters.events),
         ("starts", counters.starts),
         ("dropped", counters.dropped),
         ("rings", counters.rings),
         ("bounds", counters.bounds),
+        ("most-of-people", count(of(Sender::People).most)),
+        ("most-of-the-world", count(of(Sender::World).most)),
+        ("most-of-our-own", count(of(Sender::Own).most)),
+        ("folded", of(Sender::World).folded),
+        ("refused-of-people", of(Sender::People).refused),
+        ("lost-of-the-world", of(Sender::World).refused),
+        ("lost-of-our-own", of(Sender::Own).refused),
     ];
     json!({ "limits": limits, "counters": counters.map(counter) })
 }

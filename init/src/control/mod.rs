@@ -36,7 +36,7 @@ mod watch;
 
 use std::{collections::BTreeMap, path::Path};
 
-use events::{Args, Text, Time, control::LogLevel};
+use events::{Args, Sender, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -66,6 +66,15 @@ pub struct Control {
     records: Records,
     /// In safe mode: why most is refused.
     safe: Option<String>,
+}
+
+/// How many inputs of people may wait before each of them is heard only once in a turn. A turn works off more than there
+/// can be connections, so that it is them who wait, and what they say is not refused.
+const CROWDED: usize = 64;
+
+/// How many calls of one client are worked off in this turn.
+fn calls_per_turn(shell: &Shell<'_>) -> usize {
+    if shell.bus.count(Sender::People).now > CROWDED { 1 } else { client::CALLS_PER_TURN }
 }
 
 /// How many faults of files are kept to be shown.
@@ -277,7 +286,7 @@ impl Control {
 
     /// Does what a client has asked for and can be done now, and waits for the rest of it.
     fn go_on(&mut self, shell: &mut Shell<'_>, views: &Views<'_>, number: u32, orders: &mut Vec<Order>) {
-        for _ in 0..client::CALLS_PER_TURN {
+        for _ in 0..calls_per_turn(shell) {
             let Some(client) = self.clients.get_mut(number) else { return };
             if !client.has_room() || client.is_leaving() {
                 break;

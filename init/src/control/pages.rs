@@ -63,7 +63,7 @@ impl Listed {
             Self::Facts(name) => {
                 let keyed = |known: &jobs::Known| {
                     let key = (known.fact.name.to_string(), known.fact.identity.0.to_string());
-                    is_behind(&key, after).then(|| (key, show::fact(known)))
+                    is_behind(&key, after).then(|| (key, show::fact(known, views.engine)))
                 };
                 let facts = views.engine.facts().iter();
                 let facts = facts.filter(|it| name.as_ref().is_none_or(|name| it.fact.name == *name));

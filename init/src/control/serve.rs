@@ -16,6 +16,9 @@ use super::{
 };
 use crate::pid1::shell::Shell;
 
+/// How many modes that job files name are told.
+const MODES: usize = 256;
+
 /// What comes of a request.
 enum Step {
     /// The answer is there.
@@ -161,7 +164,7 @@ impl Control {
                 let text = event.to_string();
                 let reply = wait.then(|| self.number());
                 let input = Input::Event { event, origin: caller.origin(), reply };
-                match (shell.bus.push(input), reply) {
+                match (shell.hear(input), reply) {
                     (Err(_), _) => Step::Answer(Err(busy())),
                     (Ok(()), None) => Step::Answer(Ok(json!({}))),
                     (Ok(()), Some(reply)) => self.later(caller, reply, Asked::Emit(text)),
@@ -181,9 +184,11 @@ impl Control {
             Request::SetMode(mode) => pushed(shell, Input::Mode { mode, origin: caller.origin() }),
             Request::EnumerateDevices(devices) => Step::AnswerAndOrder(json!({}), Order::Devices(devices)),
             Request::GetMode => {
-                Step::Answer(Ok(json!({ "mode": views.engine.mode().map(|mode| mode.as_str()) })))
+                let mode = views.engine.mode().map(|mode| mode.as_str());
+                let modes: Vec<&str> = views.engine.modes().into_iter().take(MODES).collect();
+                Step::Answer(Ok(json!({ "mode": mode, "modes": modes })))
             }
-            Request::Limits => Step::Answer(Ok(limits::all(&self.clients, views))),
+            Request::Limits => Step::Answer(Ok(limits::all(&self.clients, views, shell.bus))),
             Request::ReloadConfiguration => {
                 self.ordered(caller, |reply| Order::ReloadConfiguration { reply })
             }
@@ -269,7 +274,7 @@ impl Control {
         let turns = (!wait).then_some(TURNS);
         let asked = Asked::Act { job: job.as_str().into(), instance, turns };
         let (verb, origin) = (verb(wish), caller.origin());
-        match shell.bus.push(Input::Command { verb, job, args, force, origin, reply: Some(reply) }) {
+        match shell.hear(Input::Command { verb, job, args, force, origin, reply: Some(reply) }) {
             Ok(()) => self.later(caller, reply, asked),
             Err(_) => Step::Answer(Err(busy())),
         }
@@ -450,7 +455,7 @@ fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> 
 }
 
 fn pushed(shell: &mut Shell<'_>, input: Input) -> Step {
-    Step::Answer(shell.bus.push(input).map(|()| json!({})).map_err(|_| busy()))
+    Step::Answer(shell.hear(input).map(|()| json!({})).map_err(|_| busy()))
 }
 
 /// What came of a change of the variables that all processes get.
@@ -462,7 +467,7 @@ fn changed(answer: Result<Value, Value>) -> Step {
 }
 
 fn busy() -> Value {
-    outcome::error("Busy", json!({ "reason": "the queue is full: try again" }))
+    outcome::error("Busy", json!({ "reason": "too much waits to be worked off: try again" }))
 }
 
 const fn verb(wish: Wish) -> Verb {

@@ -1,7 +1,7 @@
 //! How jobs are, as JSON.
 
 use events::{Args, Text, Time};
-use jobs::{Job, Known, ProcessKind, Ready, StartMode, Status, Why, Work};
+use jobs::{Engine, Job, Known, Origin, ProcessKind, Ready, StartMode, Status, Why, Work};
 use serde_json::{Map, Value, json};
 
 use super::order::Views;
@@ -36,12 +36,23 @@ pub fn why(why: &Why) -> Value {
 }
 
 /// Something that holds.
-pub fn fact(known: &Known) -> Value {
+pub fn fact(known: &Known, engine: &Engine) -> Value {
+    let by = match known.by {
+        Origin::World => "onset".into(),
+        Origin::Person(uid) => format!("uid {uid}"),
+        Origin::Job(life) => match engine.instance_of(life) {
+            Some((job, key)) if key.is_empty() => format!("job {job}"),
+            Some((job, key)) => format!("job {job} ({key})"),
+            // It is about to be told that it is over.
+            None => "a job".into(),
+        },
+    };
     json!({
         "name": known.fact.name.as_str(),
         "id": known.fact.identity.0.as_str(),
         "args": words(&known.fact.args),
         "since": known.since.0,
+        "by": by,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use events::Event;
+use events::{Event, Key, Name, Value};
 use jobs::{Exit, Input, Origin, ProcessKind, Signal};
 
 use super::Executor;
@@ -23,10 +23,14 @@ impl Executor {
         let counted = counted.and_then(|(tree, group)| tree.oom_kills(group.branch, &group.name));
         let before = std::mem::replace(&mut self.oom_kills, all_kills());
         if counted.map_or(self.oom_kills > before, |kills| kills > 0) {
-            let event = format!("oom-kill JOB={} INSTANCE={}", body.job, body.instance);
-            if let Ok(event) = event.parse::<Event>() {
-                shell.report(Input::Event { event, origin: Origin::World, reply: None });
+            let mut event = Event::new(Name::constant("oom-kill"));
+            for (key, value) in [
+                (Key::constant("JOB"), body.job.as_str()),
+                (Key::constant("INSTANCE"), body.instance.as_str()),
+            ] {
+                event.args.push(key, Value::escaped(value.as_bytes()).0);
             }
+            shell.report(Input::Event { event, origin: Origin::World, reply: None });
         }
     }
 }

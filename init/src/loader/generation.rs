@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::pid1::works::{Piece, Works};
 
 /// The first bytes; the number at the end is that of the format.
-const MAGIC: [u8; 8] = *b"onsetg02";
+const MAGIC: [u8; 8] = *b"onsetg03";
 const HEAD: usize = 32;
 /// The longest generation that is taken.
 const MAX: u64 = 256 << 20;
@@ -36,6 +36,7 @@ pub struct Remark {
 struct Body {
     refused: Vec<Name>,
     remarks: Vec<Remark>,
+    mode: Option<Name>,
     /// How many bytes each job's piece has.
     pieces: Vec<u32>,
 }
@@ -49,6 +50,8 @@ pub struct Generation {
     pub refused: Vec<Name>,
     /// What is to be said.
     pub remarks: Vec<Remark>,
+    /// The mode that a machine with these files boots into.
+    pub mode: Option<Name>,
     /// How the jobs make their processes.
     pub works: Works,
 }
@@ -122,11 +125,17 @@ impl Writer {
     }
 
     /// Writes all of it to `file`.
-    pub fn finish(mut self, file: &File, refused: Vec<Name>, remarks: Vec<Remark>) -> io::Result<()> {
+    pub fn finish(
+        mut self,
+        file: &File,
+        refused: Vec<Name>,
+        remarks: Vec<Remark>,
+        mode: Option<Name>,
+    ) -> io::Result<()> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        let body = Body { refused, remarks, pieces: self.lengths };
+        let body = Body { refused, remarks, mode, pieces: self.lengths };
         let mut body = postcard::to_allocvec(&body).map_err(io::Error::other)?;
         body.append(&mut self.jobs);
         let mut head = Vec::with_capacity(HEAD);
@@ -163,7 +172,7 @@ pub fn read(file: File) -> io::Result<Generation> {
         return Err(damaged());
     }
     let base = to_u32(HEAD.saturating_add(body.len()))?;
-    let (Body { refused, remarks, pieces }, mut rest) =
+    let (Body { refused, remarks, mode, pieces }, mut rest) =
         postcard::take_from_bytes(body).map_err(io::Error::other)?;
     let mut jobs = Vec::with_capacity(pieces.len());
     let mut index: Vec<(WorkId, (u32, u32))> = Vec::with_capacity(pieces.len());
@@ -179,7 +188,7 @@ pub fn read(file: File) -> io::Result<Generation> {
     if !rest.is_empty() || at != end {
         return Err(damaged());
     }
-    Ok(Generation { jobs, refused, remarks, works: Works::new(file, index.into_iter().collect(), end) })
+    Ok(Generation { jobs, refused, remarks, mode, works: Works::new(file, index.into_iter().collect(), end) })
 }
 
 fn to_u32(length: usize) -> io::Result<u32> {
@@ -224,7 +233,9 @@ mod tests {
         writer.add(described("b", "/bin/b"));
         let paths: Vec<String> = writer.jobs().unwrap().into_iter().map(|described| described.path).collect();
         assert_eq!(paths, ["/etc/onset/jobs/a.ron", "/etc/onset/jobs/b.ron"]);
-        writer.finish(&file, vec![Name::new("c").unwrap()], Vec::new()).unwrap();
+        writer
+            .finish(&file, vec![Name::new("c").unwrap()], Vec::new(), Some(Name::constant("test")))
+            .unwrap();
         file
     }
 

@@ -6,6 +6,7 @@
 
 pub mod generation;
 mod link;
+mod mode;
 mod process;
 
 pub use link::{Loaded, Loader, MEMORY, ONE_FILE};

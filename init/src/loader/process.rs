@@ -14,7 +14,10 @@ use jobs::{
     says_order,
 };
 
-use super::generation::{Remark, Writer};
+use super::{
+    generation::{Remark, Writer},
+    mode,
+};
 use crate::{
     show::Texts,
     sys::{own::descriptor, page::Page},
@@ -97,7 +100,12 @@ fn load(words: &[String]) -> io::Result<()> {
         generation.reports.extend(loops);
         generation.jobs.drain(..).take(count).for_each(|described| writer.add(described));
     }
-    let mut reports = found.reports.iter().chain(&generation.reports).peekable();
+    watch.show(&Path::new(root).join(mode::FILE));
+    let (mode, fault) = match mode::read(Path::new(root)) {
+        Ok(mode) => (mode, None),
+        Err(report) => (None, Some(report)),
+    };
+    let mut reports = found.reports.iter().chain(&generation.reports).chain(&fault).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),
         Some(_) => {
@@ -106,7 +114,7 @@ fn load(words: &[String]) -> io::Result<()> {
         }
     };
     let refused = generation.refused.into_iter().map(|refused| refused.name).collect();
-    writer.finish(&result, refused, remarks)?;
+    writer.finish(&result, refused, remarks, mode)?;
     // The kernel takes all memory back at once; piece by piece it would take long.
     crate::sys::own::exit(0)
 }

@@ -144,12 +144,12 @@ impl Machine {
             files.watch();
         }
         if !self.boot.has_started() {
-            self.begin(count);
+            self.begin(count, generation.mode);
         }
     }
 
     /// The first generation is there: `startup`, and what else was asked for.
-    fn begin(&mut self, jobs: usize) {
+    fn begin(&mut self, jobs: usize, mode: Option<Name>) {
         if jobs == 0 {
             self.rescue("no job file was found in /etc/onset/jobs, /usr/lib/onset/jobs, /etc/init, /etc/rc.d or /etc/init.d");
             return;
@@ -157,6 +157,10 @@ impl Machine {
         let now = self.core.now;
         self.boot.started = Some(now);
         self.boot.limit = Some(now.after(self.boot.allowed));
+        // Before anything starts: a job that may not run in it does not.
+        if let Some(mode) = self.core.options.mode.clone().or(mode) {
+            self.core.shell().report(Input::Mode { mode, origin: Origin::World });
+        }
         match self.core.options.goal.clone() {
             Goal::Job(job) => {
                 let (args, origin) = (Args::new(), Origin::World);

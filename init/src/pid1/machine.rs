@@ -39,9 +39,11 @@ use crate::{
 };
 
 /// How many inputs wait at most. What the world sends beyond it is refused, and told again by its source.
-pub(super) const BUS: usize = 65_536;
+pub const BUS: usize = 65_536;
 /// How many inputs the engine is given in one turn.
 const BATCH: usize = 256;
+/// How many inputs that wait take memory which is worth giving back.
+const MANY: usize = 1024;
 /// How many ends of processes are looked at in one turn.
 pub(super) const REAP: usize = 256;
 
@@ -122,11 +124,16 @@ impl Machine {
             let mut ready = if is_busy { self.core.poll.look() } else { self.rest().await? };
             self.core.now = clock::now();
             ready.sort_unstable_by_key(|(token, _)| *token);
+            // What processes say of themselves comes before their ends, and these before what people and the world say.
+            let later = ready.split_off(ready.partition_point(|(token, _)| *token <= Token::Signals));
             for (token, ready) in ready {
                 self.hear(token, ready);
             }
             self.make_processes();
             self.reap();
+            for (token, ready) in later {
+                self.hear(token, ready);
+            }
             self.tick();
             self.step();
             self.let_devices_come();
@@ -162,6 +169,7 @@ impl Machine {
             return;
         }
         self.again = false;
+        self.has_spare_memory |= self.core.bus.len() > MANY;
         let turn = Turn { now: self.core.now, batch: self.core.bus.take(BATCH) };
         self.hear_of_purpose(&turn.batch);
         let has_new_jobs = turn.batch.iter().any(|input| matches!(input, Input::Reload { .. }));

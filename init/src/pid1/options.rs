@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use events::{Event, Name, parse_delay};
+use events::{Args, Event, Name, parse_delay};
 use serde::{Deserialize, Serialize};
 
 /// What of the kernel is not used, so that the ways without it can be tested (`onset.without=`).
@@ -51,6 +51,8 @@ pub struct Options {
     pub goal: Goal,
     /// `onset.event=NAME,KEY=VALUE`: events that are emitted behind `startup`.
     pub events: Vec<Event>,
+    /// `onset.mode=`: the mode that the machine is in from the beginning.
+    pub mode: Option<Name>,
     /// `onset.run=`: the command to run when the boot has settled.
     pub run: Option<String>,
     /// `onset.settle=`: how long a boot may take to settle before it is said who holds it up.
@@ -128,6 +130,7 @@ impl Options {
         let known = match key {
             "goal" => Name::new(value).map(|name| self.goal = Goal::Job(name)).is_ok(),
             "event" => event(value).map(|event| self.events.push(event)).is_some(),
+            "mode" => Name::new(value).map(|mode| self.mode = Some(mode)).is_ok(),
             "run" => {
                 self.run = Some(value.into());
                 true
@@ -182,7 +185,7 @@ const SMALLEST_LOG: u64 = 16 << 10;
 /// Each is renamed when one is put away.
 const MOST_LOGS: u32 = 100;
 
-const KNOWN: &str = "goal, event, run, settle, watchdog, log, buffer, fault, compat and without are";
+const KNOWN: &str = "goal, event, mode, run, settle, watchdog, log, buffer, fault, compat and without are";
 
 /// `SIZE` or `SIZE,FILES`, with K, M or G for the size.
 fn logs(text: &str) -> Option<(u64, u32)> {
@@ -202,9 +205,24 @@ fn bytes(size: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// `NAME,KEY=VALUE,...`
+/// `NAME,KEY=VALUE,...`; a comma or backslash that is part of a value has a backslash before it.
 fn event(text: &str) -> Option<Event> {
-    text.split(',').collect::<Vec<_>>().join(" ").parse().ok()
+    let mut words = vec![String::new()];
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        let letter = match letter {
+            ',' => {
+                words.push(String::new());
+                continue;
+            }
+            '\\' => letters.next()?,
+            letter => letter,
+        };
+        words.last_mut()?.push(letter);
+    }
+    let (name, args) = words.split_first()?;
+    let args = Args::parse(args.iter().map(String::as_str)).ok()?;
+    Some(Event { name: Name::new(name).ok()?, args })
 }
 
 /// The words of a command line as the kernel splits it: at blanks that are not between double quotes.
@@ -264,6 +282,34 @@ mod tests {
         let read = options("onset.without=clone3,pidfd", &["--", "sh", "-c", "exit 3"]);
         assert!(read.without.clone3 && read.without.pidfd && !read.without.cgroup2);
         assert_eq!(read.command, ["sh", "-c", "exit 3"]);
+    }
+
+    #[test]
+    fn the_arguments_of_an_event_may_have_blanks_commas_and_quotes() {
+        for (line, expected) in [
+            (r#""onset.event=say,TEXT=two words,N=1""#, Some([("TEXT", "two words"), ("N", "1")])),
+            (r#"onset.event=say,TEXT="two words",N=1"#, Some([("TEXT", "two words"), ("N", "1")])),
+            (r"onset.event=say,TEXT=a\,b\\c,N=", Some([("TEXT", r"a,b\c"), ("N", "")])),
+            ("onset.event=say,TEXT=it's=so,N=$(reboot)", Some([("TEXT", "it's=so"), ("N", "$(reboot)")])),
+            ("onset.event=say,", None),
+            ("onset.event=say,TEXT", None),
+            ("onset.event=say,TEXT=a\\", None),
+            (r#""onset.event=two words""#, None),
+        ] {
+            let read = options(line, &[]);
+            let args = read.events.first().map(|event| {
+                event.args.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>()
+            });
+            assert_eq!(args.as_deref(), expected.as_ref().map(<[_; 2]>::as_slice), "{line}");
+            assert_eq!(read.remarks.len(), usize::from(expected.is_none()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mode_is_one_word() {
+        assert_eq!(options("onset.mode=backup", &[]).mode.as_deref(), Some("backup"));
+        let read = options("\"onset.mode=two words\"", &[]);
+        assert_eq!((read.mode, read.remarks.len()), (None, 1));
     }
 
     #[test]

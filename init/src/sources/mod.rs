@@ -11,6 +11,7 @@ pub mod known;
 mod mounts;
 mod network;
 mod paths;
+mod pressure;
 pub mod sockets;
 mod time;
 
@@ -26,6 +27,7 @@ use self::{
     mounts::Mounts,
     network::Network,
     paths::Paths,
+    pressure::{Gauge, Pressure},
     sockets::Sockets,
     time::Times,
 };
@@ -42,6 +44,8 @@ pub enum Part {
     Keys(u32),
     /// The kernel tells of links, addresses and routes.
     Network,
+    /// Programs stand still for want of this.
+    Pressure(Gauge),
     /// Something was mounted or unmounted: before files are looked at there.
     Mounts,
     /// Something has happened in a folder.
@@ -102,6 +106,7 @@ pub struct Sources {
     network: Network,
     mounts: Mounts,
     paths: Paths,
+    pressure: Pressure,
     /// Sockets that jobs have.
     pub sockets: Sockets,
     times: Times,
@@ -116,10 +121,11 @@ impl Sources {
         let mut sources = Self {
             devices: if is_machine { Devices::new(shell, past).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
-            keys: is_machine.then(|| Keys::new(shell)),
+            keys: is_machine.then(|| Keys::new(shell, past)),
             network: Network::new(shell, past, !is_machine),
             mounts: Mounts::new(shell, past),
             paths: Paths::new(shell, past),
+            pressure: Pressure::new(shell, past),
             sockets: Sockets::new(past),
             times: Times::new(shell, past),
             has_watchdog: false,
@@ -154,6 +160,7 @@ impl Sources {
                 }
             }
             Part::Network => self.network.ready(shell),
+            Part::Pressure(gauge) => self.pressure.ready(shell, gauge),
             Part::Socket(place) => self.sockets.heard(shell, place),
             Part::Wall => self.times.ready(shell),
             Part::Zone => self.times.zone_changed(shell),
@@ -195,7 +202,12 @@ impl Sources {
             return Some(Time(1));
         }
         let devices = self.devices.as_ref().and_then(Devices::deadline);
-        let others = [self.network.deadline(), self.sockets.deadline(), self.paths.deadline()];
+        let others = [
+            self.network.deadline(),
+            self.sockets.deadline(),
+            self.paths.deadline(),
+            self.pressure.deadline(),
+        ];
         others.into_iter().chain([devices]).flatten().min()
     }
 
@@ -211,6 +223,7 @@ impl Sources {
         self.network.tick(shell);
         let come = self.devices.as_mut().map(|devices| devices.tick(shell));
         self.have_come(shell, come);
+        self.pressure.tick(shell);
         self.sockets.tick(shell);
         if self.mounts.is_busy() {
             self.mounts.work(shell);
@@ -229,6 +242,7 @@ impl Sources {
         if Paths::is_meant(&pattern.name) {
             self.paths.watch(pattern);
         }
+        self.pressure.watch(shell, pattern);
     }
 
     /// No condition does any longer.
@@ -239,6 +253,7 @@ impl Sources {
         if Paths::is_meant(&pattern.name) {
             self.paths.unwatch(shell, pattern);
         }
+        self.pressure.unwatch(shell, pattern);
     }
 
     /// An event is being worked off, whoever sent it.
@@ -284,7 +299,7 @@ impl Sources {
     pub fn take_warnings(&mut self) -> Vec<Warning> {
         let mut warnings = self.mounts.take_warnings();
         warnings.append(&mut self.paths.take_warnings());
-        let texts = self.times.take_warnings().into_iter();
+        let texts = self.times.take_warnings().into_iter().chain(self.pressure.take_warning());
         warnings.extend(texts.map(|text| Warning { text, about: None }));
         warnings
     }
@@ -300,6 +315,7 @@ impl Sources {
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
         let devices = self.devices.iter().flat_map(Devices::limits);
+        let keys = self.keys.iter().map(Keys::limits);
         let others =
             [self.network.limits(), self.sockets.limits(), self.mounts.limits(), self.paths.limits()];
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -309,6 +325,10 @@ impl Sources {
             used: Some(count(self.times.len())),
             what: "times on the wall that jobs ask for; with timers, so many more are not kept",
         };
-        devices.chain(others.into_iter().flatten()).chain([times]).collect()
+        devices
+            .chain(others.into_iter().flatten())
+            .chain([times, self.pressure.limits()])
+            .chain(keys)
+            .collect()
     }
 }

@@ -17,6 +17,7 @@ struct Mask {
 
 mod calls {
     nix::ioctl_write_ptr!(set_mask, b'E', 0x93, super::Mask);
+    nix::ioctl_read_buf!(switches, b'E', 0x1b, u8);
     nix::ioctl_write_int_bad!(accept_signal, 0x4B4E);
 }
 
@@ -27,6 +28,14 @@ pub fn only(device: impl AsFd, kind: u16, codes: &[u8]) -> io::Result<()> {
     // SAFETY: the mask and the bytes that it points to live until the call is over, and are only read.
     unsafe { calls::set_mask(device.as_fd().as_raw_fd(), &raw const mask) }?;
     Ok(())
+}
+
+/// How the switches of a device stand: bit 0 of the first byte is switch 0.
+pub fn switches(device: impl AsFd) -> io::Result<[u8; 8]> {
+    let mut states = [0; 8];
+    // SAFETY: the kernel writes no more bytes than there are.
+    unsafe { calls::switches(device.as_fd().as_raw_fd(), &mut states) }?;
+    Ok(states)
 }
 
 /// Has the keys that are made for it (alt and the arrow up) send us this signal.

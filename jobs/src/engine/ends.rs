@@ -1,17 +1,19 @@
 //! How lives end: well, badly, to come again or not, and who is told.
 
+use alloc::vec::Vec;
+
 use events::Text;
 
 use super::{
     Engine, Todo,
     clock::{KILL_AGAIN, Limit, UNKILLABLE},
     goals::take_waiters,
-    model::{End, Last},
+    model::{By, End, Last, Request},
     told::STOPPED,
 };
 use crate::{
-    Action, CauseId, Exit, Failure, Goal, JobId, Main, Notice, Outcome, Phase, ProcessKind, Refusal, State,
-    Verb,
+    Action, Again, CauseId, Exit, Failure, Goal, JobId, Main, Notice, Outcome, Phase, ProcessKind, Refusal,
+    State, Verb,
 };
 
 impl Engine {
@@ -232,7 +234,11 @@ impl Engine {
         let rare = instance.rare.map(|rare| *rare).unwrap_or_default();
         let unspawned = rare.unspawned.filter(|_| matches!(end, End::Failed(Failure::Unspawned(_))));
         self.remember(instance.slot, instance.key.clone(), end, unspawned, cause);
-        self.drop_request(rare.pending);
+        // What was still being waited for to coalesce begins the next life, as if it had come now.
+        let coalesced = matches!(instance.job.again, Again::Coalesce(_));
+        let (next, over): (Vec<Request>, Vec<Request>) =
+            rare.pending.into_iter().partition(|it| coalesced && it.by == By::Event);
+        over.into_iter().for_each(|request| self.drop_request(Some(request)));
         if let Some(slot) = self.slot_mut(instance.slot) {
             slot.instances.retain(|(_, known)| *known != place);
             slot.ended_well = well;
@@ -246,7 +252,7 @@ impl Engine {
         self.begin_own_alarms(instance.slot);
         self.forget_slot_if_gone(instance.slot);
         self.rise_under_new_names(instance.slot, &instance.job);
-        for queued in rare.queue {
+        for queued in next.into_iter().chain(rare.queue) {
             // The first becomes the next life, and the others line up behind it again.
             let _ = self.start(instance.slot, queued, &[]);
         }

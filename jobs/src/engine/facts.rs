@@ -27,7 +27,7 @@ impl Engine {
         }
         let parent =
             inside.and_then(|place| self.instance(place)).map_or(CauseId::NONE, |instance| instance.cause);
-        self.begin_fact(fact, parent);
+        self.begin_fact(fact, origin, parent);
     }
 
     pub(super) fn fact_ended(&mut self, name: &Name, identity: &Identity) {
@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// A fact holds, or holds with other arguments.
-    pub(super) fn begin_fact(&mut self, fact: Arc<Fact>, parent: CauseId) {
+    pub(super) fn begin_fact(&mut self, fact: Arc<Fact>, by: Origin, parent: CauseId) {
         let known = self.saved.facts.get(&fact.name, &fact.identity).cloned();
         let mut hits = Vec::new();
         self.graph.hits(Sort::Fact, &fact.name, &fact.args, &mut hits);
@@ -52,7 +52,7 @@ impl Engine {
         let falls: Vec<(JobId, Duration)> =
             self.holds_of(hits.get(came..).unwrap_or_default()).map(|(id, hold)| (id, hold.fall)).collect();
         let damped = self.holds_of(&hits).any(|(_, hold)| !hold.rise.is_zero() || !hold.fall.is_zero());
-        let Some(before) = self.saved.facts.begin(fact.clone(), self.saved.now, damped) else { return };
+        let Some(before) = self.saved.facts.begin(fact.clone(), by, self.saved.now, damped) else { return };
         for (id, delay) in rises.into_iter().chain(falls) {
             if !delay.is_zero() {
                 self.arm(delay, Timer::Level(id));
@@ -319,7 +319,7 @@ impl Engine {
         let Ok(name) = Name::new(name) else { return };
         let fact = Fact::named(name, args);
         if holds {
-            self.begin_fact(Arc::new(fact), parent);
+            self.begin_fact(Arc::new(fact), Origin::World, parent);
         } else {
             self.end_fact(&fact.name, &fact.identity, parent);
         }

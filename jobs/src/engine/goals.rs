@@ -348,7 +348,7 @@ impl Engine {
         }
         let turned = instance.goal == Goal::Start;
         instance.goal = goal;
-        let number = instance.number;
+        let (number, slot) = (instance.number, instance.slot);
         instance.stop_env = with_events(wish.env, &wish.events, UPSTART_STOP_EVENTS);
         let start_waiters = match goal {
             Goal::Stop => take_waiters(&mut instance.waiters, |verb| verb != Verb::Stop),
@@ -369,8 +369,13 @@ impl Engine {
         if let Some(instance) = self.instance_mut(place) {
             instance.stop_cause = own;
         }
-        self.drop_request(pending);
-        queue.into_iter().for_each(|queued| self.drop_request(Some(queued)));
+        for dropped in pending.into_iter().chain(queue) {
+            // Who stops a job also means the events that were kept for it: they have done nothing.
+            if dropped.by == By::Event {
+                self.dropped(slot);
+            }
+            self.drop_request(Some(dropped));
+        }
         if turned {
             self.unblock(place, false);
             self.stop_dependants(place);

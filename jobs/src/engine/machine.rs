@@ -1,8 +1,8 @@
 //! The machine as a whole: modes and shutdown.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
 
-use events::{Args, Event, Name, Time};
+use events::{Args, Event, Fact, Identity, Name, Time, Want};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,6 +12,9 @@ use super::{
     model::{Emitter, Instance, set},
 };
 use crate::{Action, CauseId, Goal, Happening, Origin, Phase, Shutdown};
+
+/// The event and the fact.
+const MODE: Name = Name::constant("mode");
 
 /// A shutdown under way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -41,37 +44,59 @@ impl Engine {
             return;
         }
         let cause = self.saved.causes.add(self.saved.now, Happening::Mode(mode.clone()), CauseId::NONE);
-        let _ = origin;
         let old = self.saved.mode.replace(mode.clone());
-        if let Some(old) = &old {
-            let mut args = Args::new();
-            set(&mut args, "MODE", old);
-            self.own_fact("mode", args, false, cause);
-        }
-        self.apply_mode(cause);
+        self.stop_for_mode(cause);
         let mut args = Args::new();
         set(&mut args, "MODE", &mode);
-        self.own_fact("mode", args.clone(), true, cause);
+        // One object that changes, so that a condition which holds in both modes never falls in between.
+        let fact = Fact { name: MODE, identity: Identity("mode".into()), args: args.clone() };
+        self.begin_fact(Arc::new(fact), origin, cause);
+        self.look_at_held();
         if let Some(old) = &old {
             set(&mut args, "PREVIOUS", old);
         }
-        if let Ok(name) = Name::new("mode") {
-            self.emit(Event { name, args }, cause, Emitter::Nobody);
-        }
+        self.emit(Event { name: MODE, args }, cause, Emitter::Nobody);
         self.saved.causes.release(cause);
     }
 
-    /// Stops what may not run in this mode, keeping its goal, and looks again at what was kept so.
-    fn apply_mode(&mut self, cause: CauseId) {
+    /// The modes that job files name: where jobs may run, and what conditions wait for.
+    #[must_use]
+    pub fn modes(&self) -> BTreeSet<&str> {
+        let jobs = self.saved.slots.iter().flatten().filter(|slot| !slot.gone).map(|slot| &slot.job);
+        let mut modes = BTreeSet::new();
+        for job in jobs {
+            modes.extend(job.modes.iter().map(Name::as_str));
+            let conditions = [&job.start_on, &job.stop_on, &job.holds_while].into_iter().flatten();
+            let leaves = conditions.flat_map(|condition| condition.leaves()).map(|leaf| &leaf.pattern);
+            for wanted in
+                leaves.filter(|pattern| pattern.name == MODE).flat_map(|pattern| pattern.matches.iter())
+            {
+                if let Want::Literal(mode) = &wanted.want {
+                    modes.insert(mode.as_str());
+                }
+            }
+        }
+        modes
+    }
+
+    /// Stops what may not run in this mode, keeping its goal.
+    fn stop_for_mode(&mut self, cause: CauseId) {
         for place in self.places_by_name() {
             let Some(instance) = self.instance(place) else { continue };
             let (job, phase, goal) = (instance.job.clone(), instance.state.phase(), instance.goal);
-            if phase == Phase::Held {
-                self.saved.todo.push_back(Todo::Recheck(place));
-            } else if goal == Goal::Start && !self.admits_mode(&job) {
+            if phase != Phase::Held && goal == Goal::Start && !self.admits_mode(&job) {
                 let cause = self.saved.causes.keep(cause);
                 let wish = StopWish::because(cause, true);
                 self.stop(place, wish);
+            }
+        }
+    }
+
+    /// Looks again at what was kept from running.
+    pub(super) fn look_at_held(&mut self) {
+        for place in self.places_by_name() {
+            if self.instance(place).is_some_and(|instance| instance.state.phase() == Phase::Held) {
+                self.saved.todo.push_back(Todo::Recheck(place));
             }
         }
     }

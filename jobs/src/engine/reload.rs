@@ -10,11 +10,11 @@ use events::{Name, Pattern, calendar::Timer};
 use hashbrown::HashSet;
 
 use super::{
-    Engine, Todo,
+    Engine,
     model::{Slot, Tree},
 };
 use crate::{
-    Action, CauseId, Gate, Happening, Job, JobId, Phase, Sort,
+    Action, CauseId, Gate, Happening, Job, JobId, Sort,
     asked::{asked, asked_by, asks},
 };
 
@@ -51,11 +51,7 @@ impl Engine {
             self.recheck_level(id, cause);
         }
         self.saved.causes.release(cause);
-        for place in self.places_by_name() {
-            if self.instance(place).is_some_and(|instance| instance.state.phase() == Phase::Held) {
-                self.saved.todo.push_back(Todo::Recheck(place));
-            }
-        }
+        self.look_at_held();
     }
 
     pub(super) fn ids(&self) -> Vec<JobId> {

@@ -10,6 +10,7 @@ mod link;
 mod observe;
 mod peer;
 mod proc;
+mod storm;
 mod zombies;
 
 use std::{
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Some("answer") => peer::answer(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
         Some("link") => link::run(&words.collect::<Vec<_>>()),
+        Some("storm") => storm::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("devices") => devices::compare(),
         Some("forge") => forge::run(&words.collect::<Vec<_>>()),
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
         _ => Err(io::Error::other(
             "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
              `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
-             `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
+             `vm-guest storm EVENTS CONNECTIONS EVENT`, `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
         )),
     };
     match done {
