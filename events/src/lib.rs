@@ -29,6 +29,7 @@ mod glob;
 mod mountinfo;
 mod path;
 mod pattern;
+pub mod rtnetlink;
 mod template;
 mod text;
 mod time;

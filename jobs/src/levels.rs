@@ -11,6 +11,8 @@ use alloc::{boxed::Box, collections::BTreeMap, string::String, sync::Arc, vec::V
 use events::{Args, Condition, Fact, Hold, Identity, Key, Leaf, Name, Node, Template, Time, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::history::{self, Earlier};
+
 /// The most branches that a condition may come to.
 pub const MAX_BRANCHES: usize = 64;
 
@@ -31,21 +33,6 @@ pub struct Known {
     pub earlier: Vec<Earlier>,
 }
 
-/// What an object was for a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Earlier {
-    /// The fact, as it was.
-    pub fact: Arc<Fact>,
-    /// Since when.
-    pub since: Time,
-    /// Until when.
-    pub until: Time,
-}
-
-/// How far back conditions can look: further versions of one fact are forgotten, and what they made true
-/// counts as having begun later.
-pub const MAX_EARLIER: usize = 8;
-
 impl Facts {
     /// Notes that a fact holds. What it was before comes back; `None` if it is as it was. Of an object that
     /// conditions `look_back` at, it is kept how it was.
@@ -64,10 +51,7 @@ impl Facts {
         let since = core::mem::replace(&mut known.since, now);
         let until = known.gone.take().unwrap_or(now);
         if look_back {
-            if known.earlier.len() >= MAX_EARLIER {
-                known.earlier.remove(0);
-            }
-            known.earlier.push(Earlier { fact: before.clone(), since, until });
+            history::remember(&mut known.earlier, Earlier::new(before.clone(), since, until));
         } else {
             known.earlier.clear();
         }
@@ -324,23 +308,8 @@ fn fits<'v>(leaf: &Leaf, known: &Known, now: Time, value_of: &dyn Fn(&str) -> Op
     if rise.is_zero() && fall.is_zero() {
         return known.gone.is_none() && matches(&known.fact);
     }
-    // Back in time, over breaks that are too short to count. What holds now has no end.
-    let latest = (known.since, known.gone.unwrap_or(now), known.gone.is_some());
-    let latest = matches(&known.fact).then_some(latest);
-    let earlier = known.earlier.iter().rev().filter(|earlier| matches(&earlier.fact));
-    let earlier = earlier.map(|earlier| (earlier.since, earlier.until, true));
-    let mut stretch: Option<(Time, Time)> = None;
-    for (since, until, ended) in latest.into_iter().chain(earlier) {
-        let goes_on = match stretch {
-            None => !ended || now.since(until) < fall,
-            Some((since, _)) => since == until || since.since(until) < fall,
-        };
-        if !goes_on {
-            break;
-        }
-        stretch = Some((since, stretch.map_or(until, |(_, until)| until)));
-    }
-    stretch.is_some_and(|(since, until)| until.since(since) >= rise)
+    let latest = (&*known.fact, known.since, known.gone.unwrap_or(now), known.gone.is_some());
+    history::held(latest, &known.earlier, (fall, now), matches).is_some_and(|held| held >= rise)
 }
 
 /// The condition as an `or` of `and`s.

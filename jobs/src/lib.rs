@@ -18,6 +18,7 @@ mod engine;
 mod environment;
 pub mod formats;
 mod graph;
+mod history;
 mod input;
 mod job;
 mod journal;

@@ -6,8 +6,10 @@
 
 mod devices;
 mod formats;
+mod times;
 
 use events::control::{Call, Fault, Json, MAX_MESSAGE, Method};
+use events::rtnetlink::{Family, Message, News, messages};
 use events::{
     Condition, Dialect, Event, PathPattern, Template, Value, format_delay, glob_matches, parse_delay,
     tokenize,
@@ -24,6 +26,7 @@ pub struct Target {
 
 /// All targets, by name. A new one also needs seeds in `fuzz/seeds/NAME`.
 pub const TARGETS: &[Target] = &[
+    Target { name: "calendar", run: times::calendar },
     Target { name: "condition-edges", run: |input| condition(input, Dialect::Edges) },
     Target { name: "condition-levels", run: |input| condition(input, Dialect::Levels) },
     Target { name: "control", run: control },
@@ -37,12 +40,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "native", run: formats::native },
     Target { name: "path", run: path },
     Target { name: "rcd", run: formats::rcd },
+    Target { name: "rtnetlink", run: rtnetlink },
     Target { name: "socket", run: formats::socket },
     Target { name: "template", run: template },
     Target { name: "udev-record", run: devices::record },
     Target { name: "uevent", run: devices::uevent },
     Target { name: "upstart", run: formats::upstart },
     Target { name: "value", run: value },
+    Target { name: "zone", run: times::zone },
 ];
 
 /// A message is a request whose every part is right, or refused with a fault that has a name; and what is JSON to
@@ -144,6 +149,24 @@ fn glob(input: &[u8]) {
         assert!(glob_matches(&format!("*{pattern}"), text), "a star may stand for nothing");
         assert!(glob_matches(&format!("?{pattern}"), &format!("x{text}")), "and `?` for one character");
     }
+}
+
+/// What is read as messages is no more than there are bytes, and whatever stands behind a message does not change it.
+fn rtnetlink(input: &[u8]) {
+    let read: Vec<Message> = messages(input).collect();
+    assert!(read.len() <= input.len() / 16, "a message has a head");
+    for message in &read {
+        match &message.news {
+            News::Link(link) => assert!(!link.name.is_empty() && (!link.is_up() || link.is_on())),
+            News::Address(address) | News::AddressGone(address) => {
+                assert_eq!(address.local.is_ipv4(), address.family == Family::Inet);
+            }
+            News::Route(route) | News::RouteGone(route) => assert!(!route.hops.is_empty()),
+            News::LinkGone(_) | News::Done | News::Refused(_) | News::Other => {}
+        }
+    }
+    let longer = [input, &[0; 15]].concat();
+    assert!(messages(&longer).zip(&read).all(|(one, other)| one == *other));
 }
 
 /// A line of the table of mounts is one mount with a place, or none; what it says can be told.

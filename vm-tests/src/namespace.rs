@@ -25,6 +25,7 @@ use crate::{
     guest,
     image::Tree,
     limit::Limit,
+    programs,
     stream::{Stream, wait},
 };
 
@@ -314,6 +315,7 @@ impl Drop for Machine {
 /// What is in the machine.
 fn tree(jobs: &[(&str, &str)], options: &Options) -> Result<Tree> {
     let mut tree = guest::bare()?;
+    tree.copy("sbin/vm-guest", &programs::program("vm-guest")?)?;
     tree.text("cmdline", &format!("{}\n", options.command_line));
     for (name, text) in jobs {
         tree.text(&format!("etc/onset/jobs/{name}.ron"), text);

@@ -269,8 +269,26 @@ impl Machine {
 
     /// Plugs a network card in. It is connected to nothing; the guest gives it its name.
     pub fn plug_card(&mut self, id: &str) -> Result<()> {
+        self.plug_card_into(id, json!({ "type": "hubport", "hubid": 0 }))
+    }
+
+    /// Plugs a network card in that is connected to a net of QEMU's own: it gives out addresses (10.0.2.15 and
+    /// fec0::/64) and is a way out to nowhere.
+    pub fn plug_uplink(&mut self, id: &str) -> Result<()> {
+        self.plug_card_into(id, json!({ "type": "user", "restrict": true, "ipv6": true }))
+    }
+
+    /// Pulls the cable out of a card that is plugged in, or puts it back.
+    pub fn set_link(&mut self, id: &str, up: bool) -> Result<()> {
+        self.tell("set_link", json!({ "name": id, "up": up })).map(drop)
+    }
+
+    fn plug_card_into(&mut self, id: &str, mut net: Value) -> Result<()> {
         let slot = self.take_slot(id)?;
-        self.tell("netdev_add", json!({ "type": "hubport", "id": format!("net-{id}"), "hubid": 0 }))?;
+        if let Value::Object(net) = &mut net {
+            net.insert("id".into(), format!("net-{id}").into());
+        }
+        self.tell("netdev_add", net)?;
         let device = json!({
             "driver": "virtio-net-pci", "id": id, "netdev": format!("net-{id}"), "bus": slot,
         });

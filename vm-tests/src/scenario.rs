@@ -51,6 +51,10 @@ enum Act {
     Type(String),
     /// Plugs a network card in.
     PlugCard(String),
+    /// Plugs a network card in that is connected to something that gives out addresses.
+    PlugUplink(String),
+    /// Pulls the cable out of a card, or puts it back.
+    SetLink(String, bool),
     /// Plugs a disk in: an empty one, or one with a file system of this label.
     PlugDisk(String, Option<String>),
     /// Pulls out what was plugged in.
@@ -168,11 +172,17 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "type" => Act::Type(rest.to_owned()),
         "plug" => match rest.split_once(' ') {
             Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
+            Some(("uplink", id)) => Act::PlugUplink(id.trim().to_owned()),
             Some(("disk", rest)) => match rest.trim().split_once(' ') {
                 Some((id, label)) => Act::PlugDisk(id.to_owned(), Some(label.trim().to_owned())),
                 None => Act::PlugDisk(rest.trim().to_owned(), None),
             },
-            _ => return Err("it is `plug nic NAME` or `plug disk NAME LABEL`".into()),
+            _ => return Err("it is `plug nic NAME`, `plug uplink NAME` or `plug disk NAME LABEL`".into()),
+        },
+        "cable" => match rest.split_once(' ') {
+            Some((id, "in")) => Act::SetLink(id.to_owned(), true),
+            Some((id, "out")) => Act::SetLink(id.to_owned(), false),
+            _ => return Err("it is `cable NAME in` or `cable NAME out`".into()),
         },
         "unplug" => Act::Unplug(text()?),
         "powerdown" => Act::PushPower,
@@ -269,6 +279,8 @@ impl Player {
             Act::WaitSerial(text) => self.machine()?.until_console(text, limit),
             Act::Type(text) => self.machine()?.type_in(format!("{text}\n").as_bytes()),
             Act::PlugCard(id) => self.machine()?.plug_card(id),
+            Act::PlugUplink(id) => self.machine()?.plug_uplink(id),
+            Act::SetLink(id, up) => self.machine()?.set_link(id, *up),
             Act::PlugDisk(id, None) => self.machine()?.plug_disk(id, None),
             Act::PlugDisk(id, Some(label)) => {
                 let path = self.folder.join(label);
@@ -422,7 +434,8 @@ mod tests {
             ("  = a", 1, "nothing stands before it"),
             ("boot\n = a", 2, "only a command can be expected to give something"),
             ("guest true\n ? a", 2, "`? a` begins with none of `=` `*` `-` `!`"),
-            ("plug lamp", 1, "it is `plug nic NAME` or `plug disk NAME`"),
+            ("plug lamp", 1, "it is `plug nic NAME`, `plug uplink NAME` or `plug disk NAME LABEL`"),
+            ("cable eth0", 1, "it is `cable NAME in` or `cable NAME out`"),
             ("guest", 1, "`guest` wants more"),
         ] {
             assert_eq!(steps(text), Err((line, why.to_owned())), "{text}");

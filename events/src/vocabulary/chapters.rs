@@ -3,8 +3,9 @@
 use super::{Chapter, Teller, Word};
 
 /// All of them.
-pub const CHAPTERS: &[Chapter] =
-    &[JOBS, MACHINE, KEYS, PRESSURE, DEVICES, NETWORK, TIME, FILES, MOUNTS, SOCKETS, BY_HAND, UPSTART];
+pub const CHAPTERS: &[Chapter] = &[
+    JOBS, MACHINE, KEYS, PRESSURE, DEVICES, NETWORK, TIME, FILES, MOUNTS, SOCKETS, ONLINE, BY_HAND, UPSTART,
+];
 
 const OF_A_START: &[&str] = &["JOB", "INSTANCE"];
 const OF_AN_END: &[&str] = &["JOB", "INSTANCE", "RESULT", "PROCESS", "EXIT_STATUS", "EXIT_SIGNAL"];
@@ -108,21 +109,34 @@ const NETWORK: Chapter = Chapter {
         Word::open("net-device-added", OF_A_DEVICE, "a network card has come"),
         Word::open("net-device-removed", OF_A_DEVICE, "a network card has gone"),
         Word::open("net-device-changed", OF_A_DEVICE, "something about a network card has changed"),
-        Word::open("net-device-up", &["IFACE"], "a network card has been set up"),
-        Word::open("net-device-down", &["IFACE"], "a network card has been set down"),
-        Word::open("net-address-added", &["IFACE", "FAMILY", "ADDRESS"], "an address can be used"),
-        Word::open("net-address-removed", &["IFACE", "FAMILY", "ADDRESS"], "an address has gone"),
-        Word::open("net-default-route-up", &["FAMILY", "IFACE", "GATEWAY"], "there is a default route"),
-        Word::open("net-default-route-down", &["FAMILY", "IFACE", "GATEWAY"], "a default route has gone"),
-        Word::open("link-up", &["IFACE"], "a cable, or what stands for it, is connected"),
-        Word::open("link-down", &["IFACE"], "a cable, or what stands for it, is connected no longer"),
+        Word::open("net-device-move", OF_A_DEVICE, "a network card has another name"),
+        Word::open("net-device-up", OF_A_CARD, "the link is up"),
+        Word::open("net-device-down", OF_A_CARD, "the link is down"),
+        Word::open("net-address-added", OF_AN_ADDRESS, "an address can be used"),
+        Word::open("net-address-removed", OF_AN_ADDRESS, "an address has gone, or can be used no longer"),
+        Word::open("net-default-route-up", OF_A_ROUTE, "there is a default route"),
+        Word::open("net-default-route-down", OF_A_ROUTE, "a default route has gone"),
+        Word::new("link-up", OF_A_LINK, "the link is up"),
+        Word::new("link-down", OF_A_LINK, "the link is down"),
     ],
     facts: &[
-        Word::open("link", &["IFACE"], "the link is up"),
-        Word::open("address", &["IFACE", "FAMILY", "ADDRESS"], "the address is set"),
-        Word::open("route", &["FAMILY", "IFACE", "GATEWAY"], "there is this default route"),
-        Word::open("network", &[], "the machine is online"),
+        Word::new("link", OF_A_LINK, "the link is up"),
+        Word::new("address", OF_AN_ADDRESS, "the address is set and can be used"),
+        Word::new("route", OF_A_ROUTE, "there is this default route"),
     ],
+};
+
+const OF_A_CARD: &[&str] = &["IFACE", "LOGICAL", "ADDRFAM", "METHOD"];
+const OF_A_LINK: &[&str] = &["IFACE", "IFINDEX", "KIND", "ADDRESS", "MTU", "MASTER"];
+const OF_AN_ADDRESS: &[&str] = &["IFACE", "FAMILY", "ADDRESS", "PREFIX", "SCOPE", "PEER"];
+const OF_A_ROUTE: &[&str] = &["FAMILY", "IFACE", "GATEWAY", "METRIC"];
+
+/// What a job says of the network: the stock job `online`, and others of the same form.
+const ONLINE: Chapter = Chapter {
+    title: "Online",
+    teller: Teller::People,
+    events: &[],
+    facts: &[Word::open("network", &["NAME"], "the network is what the name says")],
 };
 
 const TIME: Chapter = Chapter {

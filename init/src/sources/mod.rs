@@ -9,6 +9,7 @@ mod devices;
 mod keys;
 pub mod known;
 mod mounts;
+mod network;
 mod paths;
 pub mod sockets;
 mod time;
@@ -23,6 +24,7 @@ use self::{
     keys::Keys,
     known::Known,
     mounts::Mounts,
+    network::Network,
     paths::Paths,
     sockets::Sockets,
     time::Times,
@@ -38,6 +40,8 @@ pub enum Part {
     Udevd,
     /// A key for the machine was pressed, on the input device of this number.
     Keys(u32),
+    /// The kernel tells of links, addresses and routes.
+    Network,
     /// Something was mounted or unmounted: before files are looked at there.
     Mounts,
     /// Something has happened in a folder.
@@ -95,6 +99,7 @@ pub struct Records {
 pub struct Sources {
     devices: Option<Devices>,
     keys: Option<Keys>,
+    network: Network,
     mounts: Mounts,
     paths: Paths,
     /// Sockets that jobs have.
@@ -112,6 +117,7 @@ impl Sources {
             devices: if is_machine { Devices::new(shell, past).ok() } else { None },
             // Behind the kernel's messages: what comes in between is told by these.
             keys: is_machine.then(|| Keys::new(shell)),
+            network: Network::new(shell, past, !is_machine),
             mounts: Mounts::new(shell, past),
             paths: Paths::new(shell, past),
             sockets: Sockets::new(past),
@@ -147,6 +153,7 @@ impl Sources {
                     keys.ready(shell, number);
                 }
             }
+            Part::Network => self.network.ready(shell),
             Part::Socket(place) => self.sockets.heard(shell, place),
             Part::Wall => self.times.ready(shell),
             Part::Zone => self.times.zone_changed(shell),
@@ -178,7 +185,7 @@ impl Sources {
     /// Whether something that is there may not have been told yet: a boot has not settled before.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.devices.as_ref().is_some_and(Devices::is_behind)
+        self.devices.as_ref().is_some_and(Devices::is_behind) || self.network.is_behind()
     }
 
     /// When [`tick`](Self::tick) is due.
@@ -188,7 +195,8 @@ impl Sources {
             return Some(Time(1));
         }
         let devices = self.devices.as_ref().and_then(Devices::deadline);
-        [devices, self.sockets.deadline(), self.paths.deadline()].into_iter().flatten().min()
+        let others = [self.network.deadline(), self.sockets.deadline(), self.paths.deadline()];
+        others.into_iter().chain([devices]).flatten().min()
     }
 
     /// Files are looked at again where something was mounted.
@@ -200,6 +208,7 @@ impl Sources {
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
+        self.network.tick(shell);
         let come = self.devices.as_mut().map(|devices| devices.tick(shell));
         self.have_come(shell, come);
         self.sockets.tick(shell);
@@ -234,6 +243,7 @@ impl Sources {
 
     /// An event is being worked off, whoever sent it.
     pub fn told(&mut self, shell: &mut Shell<'_>, event: &Event) {
+        self.network.told(shell);
         self.times.told(shell, event);
         self.sockets.told(shell, event);
     }
@@ -290,7 +300,8 @@ impl Sources {
     #[must_use]
     pub fn limits(&self) -> Vec<Limit> {
         let devices = self.devices.iter().flat_map(Devices::limits);
-        let others = [self.sockets.limits(), self.mounts.limits(), self.paths.limits()];
+        let others =
+            [self.network.limits(), self.sockets.limits(), self.mounts.limits(), self.paths.limits()];
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let times = Limit {
             name: "times",

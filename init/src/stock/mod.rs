@@ -67,6 +67,7 @@ const VERBS: &[(&str, &str, &str, Run)] = &[
     ("runlevel", "[LEVEL]", "asks for a run level: that of the kernel's command line, or 2", runlevel::run),
     ("getty", "[check]", "becomes a login prompt on $TTY", getty::run),
     ("single", "[check|over]", "becomes a shell for one person", getty::single),
+    ("set", "FACT [KEY=VALUE...]", "begins a fact that ends with the job", tell::set),
     ("power", "poweroff|reboot", "asks Onset to end the machine", runlevel::power),
 ];
 

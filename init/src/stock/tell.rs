@@ -45,6 +45,14 @@ pub fn call(task: &mut Task, method: &str, parameters: &Value) {
     }
 }
 
+/// Begins a fact: `NAME KEY=VALUE...`. It ends with the job that this runs in.
+pub fn set(task: &mut Task, words: &[String]) {
+    match words.split_first() {
+        Some((name, args)) => call(task, "SetFact", &json!({ "name": name, "args": args })),
+        None => task.misused("set: the fact's name is missing"),
+    }
+}
+
 /// The answer of a method of Onset's; that there is none is a fault.
 pub fn ask(task: &mut Task, method: &str, parameters: &Value) -> Option<Value> {
     match answer(method, parameters) {

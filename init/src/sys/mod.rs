@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod exec;
 pub mod fail;
 pub mod fault;
+pub mod filter;
 pub mod input;
 pub mod interface;
 pub mod ledger;

@@ -64,7 +64,7 @@ fn there() -> io::Result<BTreeMap<String, Properties>> {
     let mut folders: BTreeSet<_> = names("/sys/class").into_iter().collect();
     folders.extend(names("/sys/bus").into_iter().map(|bus| bus.join("devices")));
     let mut there = BTreeMap::new();
-    for link in folders.iter().flat_map(|folder| names(folder)) {
+    for link in folders.iter().flat_map(names) {
         let Ok(folder) = fs::canonicalize(&link) else { continue };
         let Ok(bytes) = fs::read(folder.join("uevent")) else { continue };
         let lines = bytes.split(|byte| *byte == b'\n');

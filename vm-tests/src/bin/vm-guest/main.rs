@@ -6,6 +6,7 @@ mod apart;
 mod devices;
 mod events;
 mod forge;
+mod link;
 mod observe;
 mod peer;
 mod proc;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Some("flood") => peer::flood(&words.collect::<Vec<_>>()),
         Some("answer") => peer::answer(),
         Some("apart") => apart::run(&words.collect::<Vec<_>>()),
+        Some("link") => link::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("devices") => devices::compare(),
         Some("forge") => forge::run(&words.collect::<Vec<_>>()),
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
         _ if std::process::id() == 1 => observe::begin(),
         _ => Err(io::Error::other(
             "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
-             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
+             `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
              `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
         )),
     };
