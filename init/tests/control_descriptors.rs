@@ -45,7 +45,7 @@ fn who_waits_outside_is_let_in_when_there_is_room_again() {
     filler.clear();
     server.pass(1_100);
     for talk in &mut waiting {
-        assert_eq!(talk.next().unwrap()["parameters"], json!({"mode": null}));
+        assert_eq!(talk.next().unwrap()["parameters"], json!({"mode": null, "modes": []}));
     }
     // Idle clients take no more than a quarter of what there is, and the next one is let in for one of them.
     let idle: Vec<UnixStream> = (0..20).map(|_| UnixStream::connect(&server.socket).unwrap()).collect();

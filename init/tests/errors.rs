@@ -11,8 +11,8 @@ use std::{
 const OTHER_WORDS: [&str; 6] =
     ["process.rs", "known.rs", "lsb/header.rs", "asked.rs", "load/inetd.rs", "jobs/src/socket.rs"];
 /// Words with hyphens in other files that are no codes.
-const NO_CODES: [&str; 6] =
-    ["pre-start", "post-start", "pre-stop", "post-stop", "here-document", "unix-datagram"];
+const NO_CODES: [&str; 7] =
+    ["pre-start", "post-start", "pre-stop", "post-stop", "here-document", "unix-datagram", "file-changed"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

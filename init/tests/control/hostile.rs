@@ -126,7 +126,7 @@ fn what_is_sent_along_is_not_kept() {
         let sent =
             sendmsg::<()>(talk.stream.as_raw_fd(), &[IoSlice::new(message)], &along, MsgFlags::empty(), None);
         assert_eq!(sent, Ok(message.len()));
-        assert_eq!(talk.next().unwrap()["parameters"], json!({"mode": null}));
+        assert_eq!(talk.next().unwrap()["parameters"], json!({"mode": null, "modes": []}));
     }
     drop(given);
     // The end comes, so nobody else has the other end.

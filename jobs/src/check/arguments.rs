@@ -118,7 +118,7 @@ fn unlikely_key(view: &View<'_>, pattern: &Pattern, word: &Word, kind: &str) -> 
 }
 
 /// Whether [`strange_time`] looks at it.
-fn is_time(pattern: &Pattern) -> bool {
+pub(super) fn is_time(pattern: &Pattern) -> bool {
     matches!(pattern.name.as_str(), "calendar" | "timer")
 }
 

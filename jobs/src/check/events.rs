@@ -7,7 +7,7 @@ use events::{
     vocabulary::{self, Word},
 };
 
-use super::{View, place_of_leaf, report};
+use super::{View, arguments::is_time, place_of_leaf, report};
 use crate::{
     Place, Report, Severity, StartMode,
     formats::{Described, Role},
@@ -55,7 +55,7 @@ fn never<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<Never<'p>> {
 /// A key that no such event has: of a job's life, the engine gives some, and jobs `export` more. Others may have any
 /// unless Onset alone emits them and always with the same.
 fn strange_key<'p>(view: &View<'_>, pattern: &'p Pattern) -> Option<&'p Key> {
-    let word = vocabulary::event(&pattern.name)?;
+    let word = vocabulary::event(&pattern.name).filter(|_| !is_time(pattern))?;
     let of_a_job = OF_A_JOB.contains(&word.name);
     if !of_a_job && (word.is_open || view.known.is_emitted_by_jobs(&pattern.name)) {
         return None;

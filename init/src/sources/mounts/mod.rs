@@ -278,7 +278,7 @@ fn args(mount: &Mount) -> Args {
         args.push(key, value);
     }
     if is_escaped {
-        args.push(ESCAPED, Value::from(&Name::constant("yes")));
+        args.push(ESCAPED, Value::escaped(b"yes").0);
     }
     args
 }

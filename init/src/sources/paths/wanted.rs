@@ -138,7 +138,7 @@ impl Wanted {
         args.push(self.sort.key(), written);
         args.push_some(EVENT, Value::new(turn.name()).ok());
         args.push_some(MATCH, matched);
-        args.push_some(ESCAPED, is_escaped.then(|| Value::from(&Name::constant("yes"))));
+        args.push_some(ESCAPED, is_escaped.then(|| Value::escaped(b"yes").0));
         Event { name: self.sort.name(), args }
     }
 
@@ -148,7 +148,7 @@ impl Wanted {
         let mut args = Args::with_room(3);
         args.push(self.sort.key(), written);
         args.push(MATCH, Value::escaped(path).0);
-        args.push_some(ESCAPED, is_escaped.then(|| Value::from(&Name::constant("yes"))));
+        args.push_some(ESCAPED, is_escaped.then(|| Value::escaped(b"yes").0));
         args
     }
 
