@@ -92,12 +92,14 @@ fn what_lies_anywhere_below_a_folder_is_told_under_its_own_name() {
 #[test]
 fn a_storm_of_changes_is_few_events_and_the_last_state_is_told() {
     let job = "(start_on: \"file FILE=/tmp/storm EVENT=modify\", again: queue, task: true, console: none,
-        exec: \"sh -c 'echo told >>/tmp/told; cp /tmp/storm /tmp/last'\")";
-    let mut machine = machine(&[("storm", job)]);
+        exec: \"sh -c 'echo told >>/tmp/storms; cp /tmp/storm /tmp/last'\")";
+    let mut machine = machine(&[("storm", job), ("created", &told("file FILE=/tmp/storm EVENT=create"))]);
     sh(&machine, "touch /tmp/storm");
+    // What follows at once would be one with its coming.
+    until_told(&mut machine, &["create /tmp/storm"]);
     sh(&machine, "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i >/tmp/storm; done");
     machine.until_sh("test \"$(cat /tmp/last)\" = 100000").unwrap();
-    let times: u32 = machine.sh("wc -l </tmp/told").unwrap().out.trim().parse().unwrap();
+    let times: u32 = machine.sh("wc -l </tmp/storms").unwrap().out.trim().parse().unwrap();
     assert!((1..400).contains(&times), "{times} events for 100,000 changes");
     assert_eq!(machine.ctl(&["status", "storm"]).unwrap().status, 0);
 }
@@ -179,8 +181,15 @@ fn a_changed_configuration_file_reloads_or_restarts_what_runs() {
         reload: signal(\"USR1\"), reload_on: [\"/etc/reader/**\"])";
     let other =
         "(exec: \"sh -c 'echo up >>/tmp/other; exec sleep 1000'\", restart_on: [\"/etc/other.conf\"])";
-    let mut machine = machine(&[("reader", reader), ("other", other)]);
+    let mut machine = machine(&[
+        ("reader", reader),
+        ("other", other),
+        ("seen-a", &told("file FILE=/etc/reader/**")),
+        ("seen-other", &told("file FILE=/etc/other.conf")),
+    ]);
     sh(&machine, "mkdir /etc/reader; echo 1 >/etc/reader/a; echo 1 >/etc/other.conf");
+    // What was there before a job is up is no change to it.
+    machine.until_sh("grep /etc/reader/a /tmp/told && grep /etc/other.conf /tmp/told").unwrap();
     for job in ["reader", "other"] {
         assert_eq!(machine.ctl(&["start", job]).unwrap().status, 0);
     }

@@ -270,22 +270,3 @@ fn why_says_what_did_not_start_a_job() {
         }
     }
 }
-
-#[test]
-fn the_end_of_a_process_is_heard_before_what_people_say() {
-    let mut machine = machine(&[("etc/init/work.conf", "exec sleep 4321\n")]);
-    assert_eq!(start(&machine, "work").status, 0);
-    machine.sh("onsetctl events >/tmp/events 2>&1 & onsetctl emit -n look").unwrap();
-    machine.until_sh("onsetctl emit -n look; grep look /tmp/events").unwrap();
-    let main = main_of(&machine, "work").unwrap();
-    // All of it is there when PID 1 goes on: what somebody says first, and then the end of the process.
-    machine.signal_init("STOP").unwrap();
-    machine.sh("onsetctl emit -n said & echo $! >/tmp/who").unwrap();
-    machine.until_sh("grep poll /proc/$(cat /tmp/who)/wchan").unwrap();
-    machine.sh(&format!("kill -KILL {main}")).unwrap();
-    machine.until_sh(&format!("grep '^State:.Z' /proc/{main}/status")).unwrap();
-    machine.signal_init("CONT").unwrap();
-    let events = machine.until_sh("grep -q said /tmp/events && cat /tmp/events").unwrap();
-    let at = |what: &str| events.find(what).unwrap_or_else(|| panic!("no {what} in\n{events}"));
-    assert!(at("stopping") < at("said"), "{events}");
-}

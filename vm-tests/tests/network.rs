@@ -229,7 +229,7 @@ fn what_flaps_is_damped() {
         ("plain", "( while: \"link IFACE=v0\", exec: \"sleep 1000000\" )"),
         (
             "sync",
-            "( start_on: \"link-up IFACE=v0\", again: coalesce(\"3s\"), task: true, exec: \"sh -c 'echo sync >>/run/syncs'\" )",
+            "( start_on: \"link-up IFACE=v0\", again: coalesce(\"3s\"), exec: \"sh -c 'echo sync >>/run/syncs; exec sleep 1000000'\" )",
         ),
     ];
     let mut net = Net::new(&jobs, &[]);
