@@ -390,6 +390,9 @@ fn of_pattern(pattern: &Pattern) -> Result<(Socket, Address), String> {
                 ));
             }
         };
+        if let Some(before) = place.filter(|before| before != text) {
+            return Err(format!("`{key}` is `{text}` and `{before}`: a socket for each wants a leaf for each"));
+        }
         *place = Some(text.as_str());
     }
     let datagram = match kind {
@@ -543,6 +546,7 @@ mod tests {
             ("socket", "PROTO is missing"),
             ("socket PROTO=inet", "PORT is missing"),
             ("socket PROTO=unix", "PATH is missing"),
+            ("socket PROTO=unix SOCKET_PATH=/a PATH=@a", "`PATH` is `@a` and `/a`"),
             ("socket PROTO=inte PORT=7", "not `inte`"),
             ("socket PROTO=inet PORT=*", "one very text"),
             ("socket PROTO=inet PORT!=7", "does not say what"),
