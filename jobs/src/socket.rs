@@ -391,7 +391,9 @@ fn of_pattern(pattern: &Pattern) -> Result<(Socket, Address), String> {
             }
         };
         if let Some(before) = place.filter(|before| before != text) {
-            return Err(format!("`{key}` is `{text}` and `{before}`: a socket for each wants a leaf for each"));
+            return Err(format!(
+                "`{key}` is `{text}` and `{before}`: a socket for each wants a leaf for each"
+            ));
         }
         *place = Some(text.as_str());
     }

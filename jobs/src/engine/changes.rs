@@ -6,8 +6,8 @@ use events::{Args, Event, Text};
 
 use super::{
     Engine,
-    goals::{RING_STARTS, RING_WINDOW},
     model::EventId,
+    rings::{RING_STARTS, RING_WINDOW},
 };
 use crate::{CauseId, Goal, Hit, JobId, Notice, Phase, Refusal};
 

@@ -1,7 +1,6 @@
 //! Goals: who may start and stop, and what that asks of others. A goal is set here; nothing moves here.
 
-use alloc::{format, string::String, sync::Arc, vec::Vec};
-use core::time::Duration;
+use alloc::{sync::Arc, vec::Vec};
 
 use events::{Args, Key, Name, Text, Value};
 
@@ -14,10 +13,6 @@ use crate::{
     Again, CauseId, Cue, Format, Goal, Happening, Job, JobId, Notice, Outcome, Phase, Refusal, ReplyId,
     StartMode, State, Verb,
 };
-
-/// How often a job may start itself before that is a ring, and within which time.
-pub const RING_STARTS: u32 = 20;
-pub const RING_WINDOW: Duration = Duration::from_secs(60);
 
 /// The variable that tells a job's processes what started it.
 pub const UPSTART_EVENTS: Key = Key::constant("UPSTART_EVENTS");
@@ -397,33 +392,6 @@ impl Engine {
         true
     }
 
-    /// Whether the job would start itself by this once too often; the ring, for people.
-    pub(super) fn ring(&mut self, id: JobId, cause: CauseId) -> Option<String> {
-        let now = self.saved.now;
-        let slot = self.slot(id)?;
-        if !slot.started {
-            return None;
-        }
-        let name = slot.job.name.clone();
-        let itself = |what: &Happening| matches!(what, Happening::Started(job, _) if *job == name);
-        let steps: Vec<&Happening> = self.saved.causes.chain(cause).map(|cause| &cause.what).collect();
-        let back = steps.iter().position(|what| itself(what))?;
-        let shown: Vec<String> = steps
-            .get(..=back)
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .filter_map(|what| shown_in_ring(what))
-            .collect();
-        let shown = format!("{} -> {name}", shown.join(" -> "));
-        let slot = self.slot_mut(id)?;
-        if now.since(slot.ring.0) >= RING_WINDOW {
-            slot.ring = (now, 0);
-        }
-        slot.ring.1 = slot.ring.1.saturating_add(1);
-        (slot.ring.1 > RING_STARTS).then_some(shown)
-    }
-
     pub(super) fn note_refusal(&mut self, id: JobId, request: &Request, refusal: Refusal) {
         let cause = self.saved.causes.keep(request.cause);
         let time = self.saved.now;
@@ -442,17 +410,6 @@ impl Engine {
         if let Some(request) = request {
             self.saved.causes.release(request.cause);
         }
-    }
-}
-
-/// The steps of a ring that people want to see.
-fn shown_in_ring(what: &Happening) -> Option<String> {
-    if let Happening::Started(job, _) = what {
-        Some(format!("{job}"))
-    } else if let Happening::Own(event) = what {
-        Some(format!("({event})"))
-    } else {
-        None
     }
 }
 

@@ -1,13 +1,18 @@
 //! Everything that is waited for, and rings of waits: found when they close, and cut at the weakest.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{format, string::String, vec::Vec};
+use core::time::Duration;
 
 use super::{
     Engine, Todo,
     model::{Emitter, EventId, Instance},
     needs::Supply,
 };
-use crate::{Action, Goal, JobId, Notice, Outcome, Phase};
+use crate::{Action, CauseId, Goal, Happening, JobId, Notice, Outcome, Phase};
+
+/// How often a job may start itself before that is a ring, and within which time.
+pub const RING_STARTS: u32 = 20;
+pub const RING_WINDOW: Duration = Duration::from_secs(60);
 
 /// What an instance waits for, from the weakest to the strongest: in a ring the weakest yields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +37,33 @@ struct Step {
 }
 
 impl Engine {
+    /// Whether the job would start itself by this once too often; the ring, for people.
+    pub(super) fn ring(&mut self, id: JobId, cause: CauseId) -> Option<String> {
+        let now = self.saved.now;
+        let slot = self.slot(id)?;
+        if !slot.started {
+            return None;
+        }
+        let name = slot.job.name.clone();
+        let itself = |what: &Happening| matches!(what, Happening::Started(job, _) if *job == name);
+        let steps: Vec<&Happening> = self.saved.causes.chain(cause).map(|cause| &cause.what).collect();
+        let back = steps.iter().position(|what| itself(what))?;
+        let shown: Vec<String> = steps
+            .get(..=back)
+            .unwrap_or_default()
+            .iter()
+            .rev()
+            .filter_map(|what| shown_in_ring(what))
+            .collect();
+        let shown = format!("{} -> {name}", shown.join(" -> "));
+        let slot = self.slot_mut(id)?;
+        if now.since(slot.ring.0) >= RING_WINDOW {
+            slot.ring = (now, 0);
+        }
+        slot.ring.1 = slot.ring.1.saturating_add(1);
+        (slot.ring.1 > RING_STARTS).then_some(shown)
+    }
+
     /// Everything that an instance waits for now.
     pub(super) fn waits(&self, place: u32) -> Vec<Wait> {
         let Some(instance) = self.instance(place) else { return Vec::new() };
@@ -200,5 +232,16 @@ const fn rank(wait: Wait) -> u8 {
         Wait::Emit(_) => 2,
         Wait::Hook(_) => 3,
         Wait::Need(_) => 4,
+    }
+}
+
+/// The steps of a ring that people want to see.
+fn shown_in_ring(what: &Happening) -> Option<String> {
+    if let Happening::Started(job, _) = what {
+        Some(format!("{job}"))
+    } else if let Happening::Own(event) = what {
+        Some(format!("({event})"))
+    } else {
+        None
     }
 }
