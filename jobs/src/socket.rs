@@ -390,6 +390,9 @@ fn of_pattern(pattern: &Pattern) -> Result<(Socket, Address), String> {
                 ));
             }
         };
+        if Value::new(text).is_err() {
+            return Err(format!("`{key}` has what no event can have"));
+        }
         if let Some(before) = place.filter(|before| before != text) {
             return Err(format!(
                 "`{key}` is `{text}` and `{before}`: a socket for each wants a leaf for each"
