@@ -34,7 +34,7 @@ mod show;
 mod times;
 mod watch;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, mem, path::Path};
 
 use events::{Args, Sender, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
@@ -373,9 +373,11 @@ impl Control {
         self.answer_client(shell, pending.client, answer);
     }
 
-    /// The boot has settled.
+    /// The boot has settled, and that was told.
     pub fn settled(&mut self, shell: &mut Shell<'_>, views: &Views<'_>) {
-        self.records.settled = true;
+        if mem::replace(&mut self.records.settled, true) {
+            return;
+        }
         let waiting = self.pending.extract_if(.., |_, pending| matches!(pending.asked, Asked::Settled));
         for (_, pending) in waiting.collect::<Vec<_>>() {
             let answer = show::settled(true, views);
@@ -419,7 +421,7 @@ impl Control {
 
     /// PID 1 is about to execute itself: who waits is told to ask again, and for which answer he may come back.
     pub fn farewell(&mut self, now: Time) {
-        for (reply, pending) in std::mem::take(&mut self.pending) {
+        for (reply, pending) in mem::take(&mut self.pending) {
             let question = pending.asked.can_be_awaited().then(|| reply.0.to_string());
             if let Some(client) = self.clients.get_mut(pending.client) {
                 client.answer(Err(outcome::error("Restarted", json!({ "question": question }))), now);

@@ -136,6 +136,7 @@ impl Machine {
         let refused = generation.refused.iter().map(ToString::to_string).collect();
         self.control.set_faults(generation.remarks.iter().filter(|remark| remark.is_error).map(fault));
         let reports = generation.remarks.iter().map(fault).collect();
+        self.sources.will_have(&generation.jobs);
         self.core.shell().report(Input::Reload { jobs: generation.jobs, refused: generation.refused });
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
         self.keep_works();
@@ -182,17 +183,25 @@ impl Machine {
         }
     }
 
-    /// Has devices told of, as soon as no job that brings udev is under way: udevd gives cards other names.
+    /// Has devices told of, as soon as no job that brings udev is under way: udevd gives cards other names. What no job
+    /// waits for is looked at when the boot has settled.
     pub(super) fn let_devices_come(&mut self) {
         let is_idle = self.boot.has_started() && self.core.bus.is_empty() && !self.again;
-        if is_idle && self.sources.awaits_udev() && !self.engine.is_awaited(UDEV) {
+        let is_time = self.boot.settled || self.sources.wants_devices();
+        if is_idle && is_time && self.sources.awaits_udev() && !self.engine.is_awaited(UDEV) {
             self.sources.release(&mut self.core.shell());
         }
     }
 
     /// Looks whether the boot has settled, and says so once.
     pub(super) fn look_whether_settled(&mut self) {
-        if self.boot.settled || !self.boot.has_started() || !self.core.bus.is_empty() {
+        if !self.boot.has_started() || !self.core.bus.is_empty() {
+            return;
+        }
+        if self.boot.settled {
+            // Behind the event: who has waited for the boot and looks on from there sees what comes after it.
+            let mut shell = self.core.shell();
+            with_views!(self, views => self.control.settled(&mut shell, &views));
             return;
         }
         let is_late = self.boot.limit.is_some_and(|limit| self.core.now >= limit);
@@ -212,8 +221,6 @@ impl Machine {
             }
         }
         self.emit(event);
-        let mut shell = self.core.shell();
-        with_views!(self, views => self.control.settled(&mut shell, &views));
     }
 
     /// Who is on its way up.

@@ -15,8 +15,10 @@ mod pressure;
 pub mod sockets;
 mod time;
 
+use std::sync::Arc;
+
 use events::{Args, Event, Pattern, Time, calendar::Appointment};
-use jobs::{Engine, Input, MAX_ALARMS};
+use jobs::{Engine, Input, Job, MAX_ALARMS};
 use serde::{Deserialize, Serialize};
 
 pub use self::time::{Due, zones::Zones};
@@ -180,6 +182,19 @@ impl Sources {
     #[must_use]
     pub fn awaits_udev(&self) -> bool {
         self.devices.as_ref().is_some_and(Devices::is_held)
+    }
+
+    /// Whether jobs wait for devices.
+    #[must_use]
+    pub fn wants_devices(&self) -> bool {
+        self.devices.as_ref().is_some_and(Devices::is_wanted)
+    }
+
+    /// A generation of jobs is about to be in force.
+    pub fn will_have(&mut self, jobs: &[Arc<Job>]) {
+        if let Some(devices) = &mut self.devices {
+            devices.loaded(jobs);
+        }
     }
 
     /// No job that provides `udev` is under way.

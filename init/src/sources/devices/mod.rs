@@ -13,9 +13,10 @@ mod table;
 mod tests;
 mod udevd;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use events::{Args, Identity, Text, Time, Uevent, Value, device_event, lasting};
+use jobs::Job;
 
 use self::{
     folder::{BELOW, Folders, Found, identity},
@@ -67,8 +68,10 @@ pub struct Devices {
     folders: Folders,
     table: Table,
     udevd: Udevd,
-    /// Whether nothing is told yet: a job is to bring udev first.
+    /// Whether nothing is told yet: a job is to bring udev first, or nobody waits for devices and the boot goes on.
     is_held: bool,
+    /// Whether jobs wait for devices.
+    is_wanted: bool,
     /// Whether everything must be looked at, as soon as all messages are read that have come.
     is_lost: bool,
     look: Option<Look>,
@@ -97,6 +100,7 @@ impl Devices {
             table: Table::new(past),
             udevd: Udevd::default(),
             is_held: true,
+            is_wanted: past.engine.jobs().any(|job| is_for_devices(job)),
             is_lost: true,
             look: None,
             not_before: Time::default(),
@@ -113,9 +117,22 @@ impl Devices {
         self.is_held
     }
 
-    /// Whether devices that are there may not have been told yet.
+    /// Whether jobs wait for devices. If none does, all are looked at when the boot has settled.
+    pub const fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
+    /// Jobs have been loaded: maybe they wait for devices.
+    pub fn loaded(&mut self, jobs: &[Arc<Job>]) {
+        self.is_wanted |= jobs.iter().any(|job| is_for_devices(job));
+    }
+
+    /// Whether devices that jobs wait for may not have been told yet.
     pub fn is_behind(&self) -> bool {
-        self.is_held || self.is_lost || self.look.is_some() || !self.asked.is_empty()
+        if self.is_held {
+            return self.is_wanted;
+        }
+        self.is_lost || self.look.is_some() || !self.asked.is_empty()
     }
 
     /// Whether a look has ended since this was asked last.
@@ -417,6 +434,14 @@ impl Devices {
             counter("device-looks", self.counts.looks, "looks at all devices"),
         ]
     }
+}
+
+/// Whether a device may start, stop or hold a job.
+fn is_for_devices(job: &Job) -> bool {
+    let conditions = [&job.start_on, &job.stop_on, &job.holds_while].into_iter().flatten();
+    let mut names =
+        conditions.flat_map(|condition| condition.leaves()).map(|leaf| leaf.pattern.name.as_str());
+    names.any(|name| name == "device" || name.contains("-device-"))
 }
 
 /// Whether a message is about a device: modules, drivers and the like have no folder that says what they are.
