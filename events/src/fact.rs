@@ -1,5 +1,6 @@
 //! Something that holds for a while.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -20,8 +21,8 @@ pub struct Fact {
     pub name: Name,
     /// Which object of that kind.
     pub identity: Identity,
-    /// What is known of it now.
-    pub args: Args,
+    /// What is known of it now. Shared: who told of it and who matches it both keep it.
+    pub args: Arc<Args>,
 }
 
 impl Fact {
@@ -32,7 +33,7 @@ impl Fact {
         let mut identity = Text::default();
         // Writing into a string cannot fail.
         let _ = write!(identity, "{args}");
-        Self { name, identity: Identity(identity), args }
+        Self { name, identity: Identity(identity), args: Arc::new(args) }
     }
 }
 

@@ -60,8 +60,8 @@ impl Known {
         known
     }
 
-    fn put(&mut self, identity: Identity, args: Args) -> Option<Arc<Args>> {
-        let object = Object { args: Arc::new(args), round: self.round };
+    fn put(&mut self, identity: Identity, args: Arc<Args>) -> Option<Arc<Args>> {
+        let object = Object { args, round: self.round };
         self.objects.insert(identity, object).map(|before| before.args)
     }
 
@@ -73,9 +73,10 @@ impl Known {
             object.round = self.round;
             return Change::Same;
         }
+        let args = Arc::new(args.clone());
         let fact = Fact { name: self.name.clone(), identity: identity.clone(), args: args.clone() };
         shell.report(Input::Began { fact, origin: Origin::World });
-        self.put(identity.clone(), args.clone()).map_or(Change::New, Change::Changed)
+        self.put(identity.clone(), args).map_or(Change::New, Change::Changed)
     }
 
     /// A fact holds no longer: tells it, and what it was, if it was known.

@@ -49,7 +49,7 @@ impl Engine {
         let mut args = Args::new();
         set(&mut args, "MODE", &mode);
         // One object that changes, so that a condition which holds in both modes never falls in between.
-        let fact = Fact { name: MODE, identity: Identity("mode".into()), args: args.clone() };
+        let fact = Fact { name: MODE, identity: Identity("mode".into()), args: args.clone().into() };
         self.begin_fact(Arc::new(fact), origin, cause);
         self.look_at_held();
         if let Some(old) = &old {

@@ -182,7 +182,7 @@ fn fact(verb: &str, text: &str) -> Result<Fact, ScriptError> {
     let Event { name, args } = event(verb, text)?;
     // Two objects of one name differ by ID, as a card that is put in again does.
     match args.get("ID").cloned() {
-        Some(id) => Ok(Fact { name, identity: events::Identity(id.as_str().into()), args }),
+        Some(id) => Ok(Fact { name, identity: events::Identity(id.as_str().into()), args: args.into() }),
         None => Ok(Fact::named(name, args)),
     }
 }

@@ -100,7 +100,7 @@ impl Play {
                 Input::Event { event: event.clone(), origin, reply }
             }
             Order::Fact(fact) => {
-                self.told.push(Event { name: fact.name.clone(), args: fact.args.clone() });
+                self.told.push(Event { name: fact.name.clone(), args: (*fact.args).clone() });
                 Input::Began { fact: fact.clone(), origin: Origin::World }
             }
             Order::FactFrom(job, fact) => Input::Began { fact: fact.clone(), origin: self.inside(job)? },
