@@ -68,7 +68,7 @@ pub struct Devices {
     folders: Folders,
     table: Table,
     udevd: Udevd,
-    /// Whether nothing is told yet: a job is to bring udev first, or nobody waits for devices and the boot goes on.
+    /// Whether nothing is told yet: a job is to bring udev first, or nobody has asked for devices.
     is_held: bool,
     /// Whether jobs wait for devices.
     is_wanted: bool,
@@ -94,13 +94,15 @@ impl Devices {
         let socket = Socket::new(room)?;
         // For as long as we are there.
         shell.poll.add(&socket, Interest::Read, Token::Source(Part::Devices)).map(std::mem::forget)?;
+        let table = Table::new(past);
+        let is_wanted = table.len() > 0 || past.engine.jobs().any(|job| is_for_devices(job));
         Ok(Self {
             socket,
             folders: Folders::default(),
-            table: Table::new(past),
+            table,
             udevd: Udevd::default(),
             is_held: true,
-            is_wanted: past.engine.jobs().any(|job| is_for_devices(job)),
+            is_wanted,
             is_lost: true,
             look: None,
             not_before: Time::default(),
@@ -117,7 +119,7 @@ impl Devices {
         self.is_held
     }
 
-    /// Whether jobs wait for devices. If none does, all are looked at when the boot has settled.
+    /// Whether jobs wait for devices, or have before.
     pub const fn is_wanted(&self) -> bool {
         self.is_wanted
     }
@@ -125,6 +127,11 @@ impl Devices {
     /// Jobs have been loaded: maybe they wait for devices.
     pub fn loaded(&mut self, jobs: &[Arc<Job>]) {
         self.is_wanted |= jobs.iter().any(|job| is_for_devices(job));
+    }
+
+    /// Whether all have been looked at.
+    pub const fn is_known(&self) -> bool {
+        !self.is_held && !self.is_lost && self.look.is_none()
     }
 
     /// Whether devices that jobs wait for may not have been told yet.
