@@ -47,7 +47,7 @@ Usage: service -e | -l | -r | -R [-v]
 /// Where the system's own scripts are.
 const SYSTEM: &str = "/etc/rc.d";
 /// Where a script finds commands; those here come last.
-pub const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/lib/onset/rc/bin";
+const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/lib/onset/rc/bin";
 /// What of our environment a script gets besides.
 const KEPT: [&str; 3] = ["TERM", "LANG", "ONSET_CONTROL"];
 /// What Onset has a verb for.

@@ -1,6 +1,6 @@
 //! `sysctl`: variables of the kernel. FreeBSD's names are those of what Linux has for them; Linux's own work, too.
 
-use std::{fs, io};
+use std::{ffi::OsStr, fs, io};
 
 use super::{
     call::{Call, reason},
@@ -104,7 +104,7 @@ pub fn run(call: &Call) -> u8 {
     }
     let mut wish = Wish::default();
     let mut names: Vec<String> = Vec::new();
-    let mut options = Options::new("AabB:def:hiNnoqTtWwXxp", &call.words);
+    let mut options = Options::new("AabB:def:hiNnop?qTtWwXx", &call.words);
     while let Some(option) = options.next() {
         let option = match option {
             Ok(option) => option,
@@ -124,6 +124,14 @@ pub fn run(call: &Call) -> u8 {
                     return call.fail(1, &format!("{}: {}", option.value.display(), reason(&error)));
                 }
             },
+            // As sysctl(8) of Linux has it.
+            'p' => {
+                let path = if option.has_value { option.value } else { OsStr::new("/etc/sysctl.conf") };
+                match fs::read_to_string(path) {
+                    Ok(text) => names.extend(lines(&text)),
+                    Err(error) => return call.fail(1, &format!("{}: {}", path.display(), reason(&error))),
+                }
+            }
             'i' => wish.ignores_unknown = true,
             'N' => wish.only_names = true,
             'n' => wish.only_values = true,
