@@ -36,7 +36,7 @@ mod watch;
 
 use std::{collections::BTreeMap, mem, path::Path};
 
-use events::{Args, Sender, Text, Time, control::LogLevel};
+use events::{Args, Name, Sender, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -52,6 +52,7 @@ pub use limits::Limit;
 use listener::Listener;
 pub use listener::{LISTENER, Place, abstract_name};
 pub use order::{Fault, Loaded, Order, Views};
+use pages::Listed;
 use peer::Peer;
 
 /// How many turns a command that nobody waits for may take until it is answered: it is in line behind others.
@@ -66,6 +67,10 @@ pub struct Control {
     records: Records,
     /// In safe mode: why most is refused.
     safe: Option<String>,
+    /// Whether somebody has asked for what only a look at all devices tells.
+    wants_devices: bool,
+    /// Whether the facts of devices are told without waiting.
+    knows_devices: bool,
 }
 
 /// How many inputs of people may wait before each of them is heard only once in a turn. A turn works off more than there
@@ -154,6 +159,8 @@ enum Asked {
     Settled,
     /// Something that only the loop does.
     Order,
+    /// What holds, devices too; in parts if there are more than one.
+    Facts { name: Option<Name>, more: bool },
 }
 
 impl Asked {
@@ -162,7 +169,7 @@ impl Asked {
         match self {
             Self::Act { turns, .. } => turns.is_none(),
             Self::Emit(_) | Self::Settled => true,
-            Self::Order => false,
+            Self::Order | Self::Facts { .. } => false,
         }
     }
 
@@ -172,6 +179,7 @@ impl Asked {
             Self::Act { job, instance, .. } => outcome::of_act(job, instance, outcome, views),
             Self::Emit(event) => outcome::of_emit(event, outcome),
             Self::Settled | Self::Order => Ok(json!({})),
+            Self::Facts { name, .. } => Listed::Facts(name.clone()).whole(views),
         }
     }
 }
@@ -192,6 +200,8 @@ impl Control {
             pending: BTreeMap::new(),
             records,
             safe: None,
+            wants_devices: false,
+            knows_devices: false,
         }
     }
 
@@ -382,6 +392,33 @@ impl Control {
         for (_, pending) in waiting.collect::<Vec<_>>() {
             let answer = show::settled(true, views);
             self.answer_client(shell, pending.client, Ok(answer));
+        }
+    }
+
+    /// Whether somebody has asked for what only a look at all devices tells.
+    #[must_use]
+    pub const fn wants_devices(&self) -> bool {
+        self.wants_devices
+    }
+
+    /// Whether the facts of devices are told without waiting.
+    #[must_use]
+    pub const fn knows_devices(&self) -> bool {
+        self.knows_devices
+    }
+
+    /// Tells those who have asked what holds now. From now on nobody waits for that if these `are_all` devices.
+    pub fn tell_devices(&mut self, shell: &mut Shell<'_>, views: &Views<'_>, are_all: bool) {
+        self.knows_devices |= are_all;
+        let waiting = self.pending.extract_if(.., |_, pending| matches!(pending.asked, Asked::Facts { .. }));
+        for (_, Pending { client: number, asked }) in waiting.collect::<Vec<_>>() {
+            let client = self.clients.get_mut(number);
+            if let (Asked::Facts { name, more: true }, Some(client)) = (&asked, client) {
+                client.doing = Doing::Paging(Listed::Facts(name.clone()).begin());
+                self.put_back(shell, number);
+            } else {
+                self.answer_client(shell, number, asked.answer(&Outcome::Done, views));
+            }
         }
     }
 

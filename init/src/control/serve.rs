@@ -46,6 +46,8 @@ struct Caller<'c> {
     number: u32,
     origin: Option<Origin>,
     trusted: bool,
+    /// Whether the caller welcomes more than one part of an answer.
+    more: bool,
     views: &'c Views<'c>,
 }
 
@@ -101,7 +103,8 @@ impl Control {
         );
         let client = self.clients.get_mut(number)?;
         let origin = (acts || nameless).then(|| client.peer.origin(views.life_of_pid));
-        let mut step = self.serve(shell, &Caller { number, origin, trusted, views }, request);
+        let mut step =
+            self.serve(shell, &Caller { number, origin, trusted, more: more && !oneway, views }, request);
         if let Step::Answer(answer) = step {
             step = Step::Answer(self.explained(answer));
         }
@@ -157,9 +160,21 @@ impl Control {
             Request::Show(target) => caller.show(&target).into(),
             Request::List => Step::List(Listed::Jobs),
             Request::Tree => Step::List(Listed::Tree),
-            Request::Facts(name) => Step::List(Listed::Facts(name)),
+            Request::Facts(name) => {
+                let is_known =
+                    self.knows_devices || name.as_ref().is_some_and(|name| name.as_str() != "device");
+                if is_known {
+                    return Step::List(Listed::Facts(name));
+                }
+                self.wants_devices = true;
+                let reply = self.number();
+                self.later(caller, reply, Asked::Facts { name, more: caller.more })
+            }
             Request::Timers => Step::List(Listed::Timers),
-            Request::Events => Step::Watch,
+            Request::Events => {
+                self.wants_devices = true;
+                Step::Watch
+            }
             Request::Emit { event, wait } => {
                 let text = event.to_string();
                 let reply = wait.then(|| self.number());

@@ -183,13 +183,21 @@ impl Machine {
         }
     }
 
-    /// Has devices told of, as soon as no job that brings udev is under way: udevd gives cards other names. What no job
-    /// waits for is looked at when the boot has settled.
+    /// Has devices told of when a job or a person asks for them, as soon as no job that brings udev is under way: udevd
+    /// gives cards other names. A person does not wait for udev, and hears what is known.
     pub(super) fn let_devices_come(&mut self) {
-        let is_idle = self.boot.has_started() && self.core.bus.is_empty() && !self.again;
-        let is_time = self.boot.settled || self.sources.wants_devices();
-        if is_idle && is_time && self.sources.awaits_udev() && !self.engine.is_awaited(UDEV) {
+        let is_asked_for = self.sources.wants_devices() || self.control.wants_devices();
+        let is_held = self.sources.awaits_udev();
+        let is_busy = !self.core.bus.is_empty() || self.again;
+        if !is_asked_for || self.control.knows_devices() && !is_held || self.boot.has_started() && is_busy {
+            return;
+        }
+        let must_wait = !self.boot.has_started() || is_held && self.engine.is_awaited(UDEV);
+        if is_held && !must_wait {
             self.sources.release(&mut self.core.shell());
+        } else if must_wait || self.sources.knows_devices() {
+            let mut shell = self.core.shell();
+            with_views!(self, views => self.control.tell_devices(&mut shell, &views, !must_wait));
         }
     }
 

@@ -190,6 +190,12 @@ impl Sources {
         self.devices.as_ref().is_some_and(Devices::is_wanted)
     }
 
+    /// Whether all devices have been looked at.
+    #[must_use]
+    pub fn knows_devices(&self) -> bool {
+        self.devices.as_ref().is_none_or(Devices::is_known)
+    }
+
     /// A generation of jobs is about to be in force.
     pub fn will_have(&mut self, jobs: &[Arc<Job>]) {
         if let Some(devices) = &mut self.devices {

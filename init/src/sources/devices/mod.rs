@@ -68,7 +68,7 @@ pub struct Devices {
     folders: Folders,
     table: Table,
     udevd: Udevd,
-    /// Whether nothing is told yet: a job is to bring udev first, or nobody waits for devices and the boot goes on.
+    /// Whether nothing is told yet: a job is to bring udev first, or nobody has asked for devices.
     is_held: bool,
     /// Until when it is not asked whether a job brings udev, although nothing is told.
     held_until: Option<Time>,
@@ -96,14 +96,16 @@ impl Devices {
         let socket = Socket::new(room)?;
         // For as long as we are there.
         shell.poll.add(&socket, Interest::Read, Token::Source(Part::Devices)).map(std::mem::forget)?;
+        let table = Table::new(past);
+        let is_wanted = table.len() > 0 || past.engine.jobs().any(|job| is_for_devices(job));
         Ok(Self {
             socket,
             folders: Folders::default(),
-            table: Table::new(past),
+            table,
             udevd: Udevd::default(),
             is_held: true,
             held_until: None,
-            is_wanted: past.engine.jobs().any(|job| is_for_devices(job)),
+            is_wanted,
             is_lost: true,
             look: None,
             not_before: Time::default(),
@@ -120,7 +122,7 @@ impl Devices {
         self.is_held && self.held_until.is_none()
     }
 
-    /// Whether jobs wait for devices. If none does, all are looked at when the boot has settled.
+    /// Whether jobs wait for devices, or have before.
     pub const fn is_wanted(&self) -> bool {
         self.is_wanted
     }
@@ -128,6 +130,11 @@ impl Devices {
     /// Jobs have been loaded: maybe they wait for devices.
     pub fn loaded(&mut self, jobs: &[Arc<Job>]) {
         self.is_wanted |= jobs.iter().any(|job| is_for_devices(job));
+    }
+
+    /// Whether all have been looked at.
+    pub const fn is_known(&self) -> bool {
+        !self.is_held && !self.is_lost && self.look.is_none()
     }
 
     /// Whether devices that jobs wait for may not have been told yet.
