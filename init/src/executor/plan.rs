@@ -39,7 +39,7 @@ const OURS: [&str; 8] = [
     "ONSET_LIFE",
 ];
 /// The variable with what a script is told in place of `start`.
-const VERB: &str = "ONSET_VERB";
+const VERB: &str = "RC_VERB";
 /// Room for a pid that only the child knows.
 const DIGITS: &str = "0000000000";
 
@@ -76,6 +76,8 @@ pub struct Base {
     pub environment: Vec<(String, String)>,
     /// The same for Upstart's jobs, which find Onset's commands by their names.
     pub upstart: Vec<(String, String)>,
+    /// The same for rc.d scripts, which find the commands that they count on.
+    pub scripts: Vec<(String, String)>,
     /// Those of them that nobody has set: PATH and TERM.
     pub own: Vec<(String, String)>,
     /// `/dev/null`.
@@ -321,7 +323,11 @@ fn event_values(env: &Args) -> impl Iterator<Item = String> {
 /// The environment as `KEY=VALUE`, and where it says that programs are.
 fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Base) -> (Vec<String>, String) {
     let own = |key: &str| std::env::var(key).ok();
-    let common = if job.format == Format::Upstart { &base.upstart } else { &base.environment };
+    let common = match job.format {
+        Format::Upstart => &base.upstart,
+        Format::Rcd => &base.scripts,
+        Format::Native | Format::Lsb | Format::Hook | Format::Inetd => &base.environment,
+    };
     let mut variables = jobs::environment(job, instance, env, common, &own);
     variables.retain(|(key, _)| !OURS.contains(&key.as_str()));
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.clone());

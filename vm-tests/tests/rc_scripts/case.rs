@@ -165,7 +165,8 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 fn nameless(line: &str) -> String {
-    let Some(at) = ["pid ", "(pid=", "PIDS: "].iter().filter_map(|mark| Some(line.find(mark)? + mark.len())).min()
+    let Some(at) =
+        ["pid ", "(pid=", "PIDS: "].iter().filter_map(|mark| Some(line.find(mark)? + mark.len())).min()
     else {
         return line.to_owned();
     };

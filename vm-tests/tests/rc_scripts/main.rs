@@ -34,7 +34,8 @@ fn play(name: &str) {
             return;
         }
         for (step, ran) in case.steps.iter().zip(&came).filter(|(step, ran)| step.expected != **ran) {
-            wrong += &format!("{shell}$ {}\nexpected\n{}came\n{}", step.command, step.expected.text(), ran.text());
+            wrong +=
+                &format!("{shell}$ {}\nexpected\n{}came\n{}", step.command, step.expected.text(), ran.text());
         }
     }
     assert!(wrong.is_empty(), "{name}:\n{wrong}");

@@ -84,7 +84,18 @@ pub fn play(case: &Case, shell: &str) -> Result<Vec<Ran>> {
     tree.write_folder(&folder.join("files"))?;
     fs::create_dir(folder.join("root")).doing("a root")?;
     let mut command = Command::new("timeout");
-    command.args(["-k", "1", PATIENCE, "unshare", "--pid", "--fork", "--kill-child", "--mount", "--net", "--ipc"]);
+    command.args([
+        "-k",
+        "1",
+        PATIENCE,
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount",
+        "--net",
+        "--ipc",
+    ]);
     if !nix::unistd::geteuid().is_root() {
         command.arg("--map-root-user");
     }
@@ -141,7 +152,8 @@ fn add_with_libraries_as(tree: &mut Tree, name: &str, to: &str) -> Result<()> {
     let path = which(name)?;
     tree.copy(to, &path)?;
     let said = Command::new("ldd").arg(&path).output().doing("ldd")?;
-    for word in String::from_utf8_lossy(&said.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
+    for word in String::from_utf8_lossy(&said.stdout).split_whitespace().filter(|word| word.starts_with('/'))
+    {
         tree.copy(word, Path::new(word))?;
     }
     Ok(())
@@ -154,8 +166,11 @@ fn toyd() -> Result<&'static Path> {
         let folder = Folder::new("toyd")?;
         let to = folder.join("toyd");
         let from = programs::workspace().join("vm-tests/tests/rc_scripts/toyd.c");
-        let status =
-            Command::new("cc").args(["-Os", "-static", "-s", "-o"]).args([&to, &from]).status().doing("cc")?;
+        let status = Command::new("cc")
+            .args(["-Os", "-static", "-s", "-o"])
+            .args([&to, &from])
+            .status()
+            .doing("cc")?;
         if status.success() { Ok((folder, to)) } else { Err(Failure::new("toyd.c could not be built")) }
     });
     built.as_ref().map(|(_, path)| path.as_path()).map_err(Clone::clone)
