@@ -101,7 +101,8 @@ impl Case {
 
     /// How many rc.d scripts it has.
     pub fn scripts(&self) -> usize {
-        let scripts = self.files.iter().filter(|(path, text)| path.contains("rc.d/") && text.contains("/etc/rc.subr"));
+        let scripts =
+            self.files.iter().filter(|(path, text)| path.contains("rc.d/") && text.contains("/etc/rc.subr"));
         scripts.count()
     }
 
