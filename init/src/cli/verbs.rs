@@ -66,7 +66,7 @@ impl Known {
     }
 
     fn is_script(&self) -> bool {
-        matches!(self.format(), "rcd" | "lsb")
+        matches!(self.format(), "Rcd" | "Lsb")
     }
 }
 

@@ -39,7 +39,7 @@ const OURS: [&str; 8] = [
     "ONSET_LIFE",
 ];
 /// The variable with what a script is told in place of `start`.
-const VERB: &str = "ONSET_VERB";
+const VERB: &str = "RC_VERB";
 /// Room for a pid that only the child knows.
 const DIGITS: &str = "0000000000";
 

@@ -99,6 +99,11 @@ impl Case {
         self.head.contains("Needs root.")
     }
 
+    /// Whether it is played under a shell.
+    pub fn is_for(&self, shell: &str) -> bool {
+        !self.head.contains(&format!("Not under {shell}"))
+    }
+
     /// Writes the case with what came in the place of what was expected. Comments between commands stay.
     pub fn update(&self, came: &[Ran]) {
         let path = Self::folder().join(format!("{}.txt", self.name));

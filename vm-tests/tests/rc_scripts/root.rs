@@ -120,11 +120,12 @@ fn base(shell: &str) -> Result<Tree> {
             tree.link(&format!("bin/{applet}"), "busybox");
         }
     }
-    for name in ["dash", "bash"] {
-        add_with_libraries(&mut tree, name)?;
+    for name in ["dash", "bash", "install", "nice"] {
+        add_with_libraries_as(&mut tree, name, &format!("bin/{name}"))?;
     }
     // An interpreter of its own name, for scripts that are not the shell's.
     add_with_libraries_as(&mut tree, "dash", "usr/bin/perlish")?;
+    tree.link("usr/bin/env", "/bin/busybox");
     tree.link("bin/sh", if shell == "ash" { "busybox" } else { shell });
     tree.copy("usr/sbin/toyd", toyd()?)?;
     let rc_subr = programs::workspace().join("init").join("stock").join("rc").join("rc.subr");
@@ -144,10 +145,6 @@ fn which(name: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.doing(format!("{name} is not installed"))
-}
-
-fn add_with_libraries(tree: &mut Tree, name: &str) -> Result<()> {
-    add_with_libraries_as(tree, name, &format!("bin/{name}"))
 }
 
 /// A program of this machine, and the libraries that it loads.
