@@ -10,6 +10,7 @@ use super::{
     connection::Connection,
     exit::{DONE, Trouble, clean},
     say::{self, is, part},
+    timers,
     verbs::Verb,
 };
 
@@ -148,7 +149,7 @@ impl StatusCommand {
                 let remarks = say::list(answer, "remarks").iter().filter_map(Value::as_str).map(clean);
                 let faults = say::list(answer, "faults").iter().map(say::fault);
                 let more = remarks.chain(faults).map(|line| format!("\t{line}\n"));
-                described(part(answer, "status")) + &more.collect::<String>()
+                described(part(answer, "status")) + &timers::behind(answer) + &more.collect::<String>()
             });
             outcome.text.push_str(&one.text);
             outcome.remarks.push_str(&one.remarks);
@@ -285,6 +286,7 @@ impl OneJob {
                 Some(1) => text.push_str("\t1 start event did nothing\n"),
                 Some(number) => text.push_str(&format!("\t{number} start events did nothing\n")),
             }
+            text.push_str(&timers::behind(answer));
             for (number, moment) in say::list(answer, "chain").iter().enumerate() {
                 let because = if number == 0 { "because" } else { "   from" };
                 let time = say::seconds(part(moment, "time"));

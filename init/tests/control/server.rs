@@ -381,6 +381,9 @@ impl Machine {
         }
         self.acted(shell);
         self.with(|control, views| control.turned(shell, views));
+        if self.with(|control, _| control.wants_devices()) {
+            self.with(|control, views| control.tell_devices(shell, views, true));
+        }
         if self.with(|control, _| control.deadline()).is_some_and(|deadline| deadline <= shell.now) {
             let orders = self.with(|control, views| control.tick(shell, views));
             for order in orders {
