@@ -51,8 +51,8 @@ pub(super) struct Plain {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct FactsCommand {
     /// Only facts of this name
-    #[arg(value_name = "NAME")]
-    name: Option<String>,
+    #[arg(value_name = "FACT")]
+    fact: Option<String>,
     /// Only those of which this is known; the value is a pattern
     #[arg(value_name = "KEY=VALUE", value_parser = key_and_glob)]
     args: Vec<(String, String)>,
@@ -215,7 +215,7 @@ impl Plain {
 
 impl FactsCommand {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let mut answer = ask_list(socket, "Facts", &json!({ "name": self.name }), "facts");
+        let mut answer = ask_list(socket, "Facts", &json!({ "name": self.fact }), "facts");
         if let Ok(facts) = answer.as_mut().map(|answer| answer.get_mut("facts").and_then(Value::as_array_mut))
         {
             facts.into_iter().for_each(|facts| facts.retain(|fact| self.means(fact)));
@@ -237,7 +237,7 @@ impl FactsCommand {
             };
             say::list(answer, "facts").iter().map(line).collect()
         });
-        if let Some(name) = self.name.as_deref().filter(|_| is_nothing && !self.json) {
+        if let Some(name) = self.fact.as_deref().filter(|_| is_nothing && !self.json) {
             outcome.remarks.push_str(&nothing(name));
         }
         outcome
