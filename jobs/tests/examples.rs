@@ -112,6 +112,15 @@ fn every_example_of_the_manual_loads_without_a_word() {
             let over = Source { path: "x.override.ron".into(), text: block, executable: false };
             let file = Source { path: "x.ron".into(), text: "( exec: \"a\" )".into(), executable: false };
             assert_eq!(native::read(&name, &file, &[over], 0).reports, []);
+        } else if ["`arguments`", "`parallel`"].contains(&heading.as_str()) {
+            let name = Name::new("hooks/x/10-x").unwrap();
+            let job = Job::new(name, Format::Hook);
+            let mut hook =
+                Described { job, work: Work::default(), mentions: Vec::new(), path: "hook".into() };
+            let source =
+                Source { path: "x.override.ron".into(), text: format!("( {block} )"), executable: false };
+            assert_eq!(native::apply_override(&mut hook, &source), [], "{heading}");
+            assert_ne!(hook.work, Work::default(), "{heading}");
         } else {
             good("x", &whole(&block));
         }

@@ -155,7 +155,7 @@ impl Plan {
         };
         let mut argv = command.argv();
         if job.format == Format::Hook {
-            argv.extend(event_values(env));
+            argv.extend(event_values(env).take(work.arguments.map_or(usize::MAX, usize::from)));
         }
         let first = command.program().or(argv.first().map(String::as_str));
         let Some(program) = first.filter(|program| !program.is_empty()).map(String::from) else {
