@@ -21,6 +21,7 @@ mod simulate;
 mod table;
 mod timers;
 mod tree;
+mod verbs;
 mod watch;
 
 use std::{

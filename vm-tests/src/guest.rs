@@ -21,6 +21,41 @@ pub const NAMES: &[&str] = &[
     "poweroff", "reboot", "service",
 ];
 
+/// Names of `onset-rc`: the commands that rc.d scripts count on, at the end of their `PATH`.
+pub const RC_NAMES: &[&str] = &[
+    "checkyesno",
+    "cpuset",
+    "daemon",
+    "kenv",
+    "kldload",
+    "kldstat",
+    "kldunload",
+    "limits",
+    "logger",
+    "protect",
+    "pwait",
+    "rcorder",
+    "service",
+    "setfib",
+    "sysctl",
+    "sysrc",
+];
+
+/// Those that scripts call by their whole path.
+pub const RC_PATHS: &[&str] = &[
+    "/bin/kenv",
+    "/sbin/kldload",
+    "/sbin/kldstat",
+    "/sbin/kldunload",
+    "/sbin/rcorder",
+    "/usr/bin/cpuset",
+    "/usr/bin/limits",
+    "/usr/bin/protect",
+    "/usr/sbin/daemon",
+    "/usr/sbin/setfib",
+    "/usr/sbin/sysrc",
+];
+
 /// Where the drivers are in the machine; `order` is the list of them.
 const MODULES: &str = "lib/modules/onset-vm";
 
@@ -124,13 +159,21 @@ pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
     tree.copy("sbin/onset-emit", &programs::program("onset-emit")?)?;
+    tree.copy("sbin/onset-rc", &programs::program("onset-rc")?)?;
     // Where an installation has them, and where jobs name them.
     tree.link("usr/sbin/onset", "/sbin/onset");
     tree.link("usr/sbin/onsetctl", "/sbin/onsetctl");
     tree.link("usr/sbin/onset-emit", "/sbin/onset-emit");
+    tree.link("usr/sbin/onset-rc", "/sbin/onset-rc");
     tree.link("usr/sbin/onset-setup", "/sbin/onset");
     for name in NAMES {
         tree.link(&format!("sbin/{name}"), "onsetctl");
+    }
+    for name in RC_NAMES {
+        tree.link(&format!("usr/lib/onset/rc/bin/{name}"), "/sbin/onset-rc");
+    }
+    for path in RC_PATHS.iter().filter(|path| !tree.has(path)).collect::<Vec<_>>() {
+        tree.link(path, "/sbin/onset-rc");
     }
     Ok(())
 }
@@ -141,7 +184,7 @@ pub fn stock(tree: &mut Tree) -> Result<()> {
     for folder in ["jobs", "overrides"] {
         tree.add_folder("usr/lib/onset/jobs", &stock.join(folder))?;
     }
-    Ok(())
+    tree.copy("usr/lib/onset/rc.subr", &stock.join("rc").join("rc.subr"))
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.
@@ -151,6 +194,7 @@ pub fn machine(kernel: &Kernel) -> Result<Tree> {
     tree.script("sbin/no-init", NO_INIT);
     tree.copy("sbin/vm-guest", &programs::program("vm-guest")?)?;
     stock(&mut tree)?;
+    tree.link("etc/rc.subr", "/usr/lib/onset/rc.subr");
     tree.text("usr/lib/onset/jobs/vm-drivers.ron", DRIVERS_JOB);
     tree.text("usr/lib/onset/jobs/vm-agent.ron", AGENT_JOB);
     Ok(tree)

@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, colours,
     connection::Connection,
-    exit::{DONE, Trouble, clean},
+    exit::{DONE, Trouble, UNKNOWN, clean},
     say::{self, is, part},
+    verbs::Verb,
 };
 
 /// Which job.
@@ -138,6 +139,8 @@ impl StatusCommand {
             return Plain { json: self.json }.list(socket);
         }
         let mut outcome = Outcome { text: String::new(), remarks: String::new(), code: DONE };
+        let only =
+            (jobs.len() == 1 && args.is_empty() && !self.json).then(|| jobs.first()).flatten().copied();
         for job in jobs {
             let parameters = json!({ "job": job, "args": args });
             let answer = ask(socket, "Status", &parameters);
@@ -151,7 +154,13 @@ impl StatusCommand {
             outcome.remarks.push_str(&one.remarks);
             outcome.code = outcome.code.max(one.code);
         }
-        outcome
+        let verb = |job| Verb { socket, caller: "onsetctl", verb: "status", job, args: &[] };
+        let more = match outcome.code {
+            DONE => only.and_then(|job| verb(job).more_status(&outcome.text)),
+            UNKNOWN => only.and_then(|job| verb(job).say_to_script()),
+            _ => None,
+        };
+        more.unwrap_or(outcome)
     }
 }
 

@@ -38,6 +38,8 @@ const OURS: [&str; 8] = [
     "WATCHDOG_PID",
     "ONSET_LIFE",
 ];
+/// The variable with what a script is told in place of `start`.
+const VERB: &str = "RC_VERB";
 /// Room for a pid that only the child knows.
 const DIGITS: &str = "0000000000";
 
@@ -74,6 +76,8 @@ pub struct Base {
     pub environment: Vec<(String, String)>,
     /// The same for Upstart's jobs, which find Onset's commands by their names.
     pub upstart: Vec<(String, String)>,
+    /// The same for rc.d scripts, which find the commands that they count on.
+    pub scripts: Vec<(String, String)>,
     /// Those of them that nobody has set: PATH and TERM.
     pub own: Vec<(String, String)>,
     /// `/dev/null`.
@@ -154,8 +158,12 @@ impl Plan {
             return Err(Unmade::Fault(format!("the job has no {process}")));
         };
         let mut argv = command.argv();
-        if job.format == Format::Hook {
-            argv.extend(event_values(env).take(work.arguments.map_or(usize::MAX, usize::from)));
+        match job.format {
+            Format::Hook => {
+                argv.extend(event_values(env).take(work.arguments.map_or(usize::MAX, usize::from)))
+            }
+            Format::Rcd | Format::Lsb => say_instead(&mut argv, process, env),
+            Format::Native | Format::Upstart | Format::Inetd => {}
         }
         let first = command.program().or(argv.first().map(String::as_str));
         let Some(program) = first.filter(|program| !program.is_empty()).map(String::from) else {
@@ -317,7 +325,11 @@ fn event_values(env: &Args) -> impl Iterator<Item = String> {
 /// The environment as `KEY=VALUE`, and where it says that programs are.
 fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Base) -> (Vec<String>, String) {
     let own = |key: &str| std::env::var(key).ok();
-    let common = if job.format == Format::Upstart { &base.upstart } else { &base.environment };
+    let common = match job.format {
+        Format::Upstart => &base.upstart,
+        Format::Rcd => &base.scripts,
+        Format::Native | Format::Lsb | Format::Hook | Format::Inetd => &base.environment,
+    };
     let mut variables = jobs::environment(job, instance, env, common, &own);
     variables.retain(|(key, _)| !OURS.contains(&key.as_str()));
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.clone());
@@ -341,6 +353,16 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
         }
     }
     (words, path.unwrap_or_default())
+}
+
+/// The words that a script is given in place of its usual verb, if who starts it has said some.
+fn say_instead(argv: &mut Vec<String>, process: ProcessKind, env: &Args) {
+    let words = env.get(VERB).filter(|_| process == ProcessKind::Main);
+    // A script that looks at no verb is given none.
+    if let Some(words) = words.filter(|_| argv.len() == 2) {
+        argv.truncate(1);
+        argv.extend(words.split_whitespace().map(String::from));
+    }
 }
 
 /// The files that a program may be: itself if it is a path, otherwise one in each directory of PATH.
