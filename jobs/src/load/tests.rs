@@ -226,7 +226,7 @@ fn hooks_take_turns_and_are_waited_for_as_long_as_all_before_them_may_take() {
     assert_eq!(generation.reports, []);
     let life = |described: &Described| {
         let job = &described.job;
-        let turn = job.turn.as_ref().map(Name::as_str).unwrap_or_default().to_owned();
+        let turn = String::from(job.turn.as_ref().map(Name::as_str).unwrap_or_default());
         (turn, job.start_timeout.unwrap().as_secs(), job.settle.as_secs(), described.work.arguments)
     };
     let lives: Vec<_> = generation.jobs.iter().map(life).collect();
