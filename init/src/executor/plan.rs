@@ -159,7 +159,9 @@ impl Plan {
         };
         let mut argv = command.argv();
         match job.format {
-            Format::Hook => argv.extend(event_values(env)),
+            Format::Hook => {
+                argv.extend(event_values(env).take(work.arguments.map_or(usize::MAX, usize::from)))
+            }
             Format::Rcd | Format::Lsb => say_instead(&mut argv, process, env),
             Format::Native | Format::Upstart | Format::Inetd => {}
         }

@@ -302,13 +302,15 @@ impl Engine {
             self.reached_goal(place);
             return None;
         }
-        self.unlimit(place, Limit::Start);
+        // A task's start has ended when the task has.
+        let task = self.instance(place)?.job.task;
+        if !task {
+            self.unlimit(place, Limit::Start);
+        }
         self.emit_own(place, STARTED);
         let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
-        // A task's start has ended when the task has.
-        let task = instance.job.task;
         self.set_up(place, true);
         if !task {
             self.settle(place);
