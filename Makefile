@@ -246,6 +246,9 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 	ln -sfn onset "$(DESTDIR)/usr/sbin/onset-setup"
 	for name in $(NAMES); do ln -sfn ../../../sbin/onsetctl "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	install -m 644 init/stock/jobs/*.ron init/stock/overrides/*.ron "$(DESTDIR)/usr/lib/onset/jobs"
+	install -m 644 init/stock/rc/rc.subr "$(DESTDIR)/usr/lib/onset"
+	@# What rc.d scripts source: another system's own stays.
+	@[ -e "$(DESTDIR)/etc/rc.subr" ] || [ -L "$(DESTDIR)/etc/rc.subr" ] || ln -s /usr/lib/onset/rc.subr "$(DESTDIR)/etc/rc.subr"
 	install -m 644 docs/man/*.1 "$(DESTDIR)/usr/share/man/man1"
 	install -m 644 docs/*.md "$(DESTDIR)/usr/share/doc/onset"
 	"$(BUILT)/onsetctl" completions bash >"$(DESTDIR)/usr/share/bash-completion/completions/onsetctl"
@@ -268,6 +271,8 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR an
 	done
 	cd init/stock && for file in jobs/*.ron overrides/*.ron; do rm -f "$(DESTDIR)/usr/lib/onset/jobs/$${file##*/}"; done
 	for name in $(NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
+	@[ "$$(readlink "$(DESTDIR)/etc/rc.subr" 2>/dev/null)" != /usr/lib/onset/rc.subr ] || rm -f "$(DESTDIR)/etc/rc.subr"
+	rm -f "$(DESTDIR)/usr/lib/onset/rc.subr"
 	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
 	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
 	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-setup \

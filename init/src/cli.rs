@@ -20,6 +20,7 @@ mod simulate;
 mod table;
 mod timers;
 mod tree;
+mod verbs;
 mod watch;
 
 use std::{

@@ -141,7 +141,7 @@ pub fn stock(tree: &mut Tree) -> Result<()> {
     for folder in ["jobs", "overrides"] {
         tree.add_folder("usr/lib/onset/jobs", &stock.join(folder))?;
     }
-    Ok(())
+    tree.copy("usr/lib/onset/rc.subr", &stock.join("rc").join("rc.subr"))
 }
 
 /// The same with drivers, the agent and the stock jobs: what a scenario boots.
@@ -151,6 +151,7 @@ pub fn machine(kernel: &Kernel) -> Result<Tree> {
     tree.script("sbin/no-init", NO_INIT);
     tree.copy("sbin/vm-guest", &programs::program("vm-guest")?)?;
     stock(&mut tree)?;
+    tree.link("etc/rc.subr", "/usr/lib/onset/rc.subr");
     tree.text("usr/lib/onset/jobs/vm-drivers.ron", DRIVERS_JOB);
     tree.text("usr/lib/onset/jobs/vm-agent.ron", AGENT_JOB);
     Ok(tree)

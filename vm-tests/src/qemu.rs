@@ -273,9 +273,9 @@ impl Machine {
     }
 
     /// Plugs a network card in that is connected to a net of QEMU's own: it gives out addresses (10.0.2.15 and
-    /// fec0::/64) and is a way out to nowhere.
+    /// fec0::/64) and is a way out to nowhere. Each family is named: QEMU leaves one out if only the other is.
     pub fn plug_uplink(&mut self, id: &str) -> Result<()> {
-        self.plug_card_into(id, json!({ "type": "user", "restrict": true, "ipv6": true }))
+        self.plug_card_into(id, json!({ "type": "user", "restrict": true, "ipv4": true, "ipv6": true }))
     }
 
     /// Pulls the cable out of a card that is plugged in, or puts it back.

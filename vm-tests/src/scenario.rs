@@ -35,6 +35,8 @@ enum Act {
     Remove(String),
     /// Puts a program of `vm-tests/guest` into the machine.
     Program(String),
+    /// Puts job files of `examples/jobs` into the machine.
+    Examples(String),
     /// Puts packages of Debian's into the machine, unpacked.
     Packages(String),
     /// Gives the machine more drivers, with all that they depend on.
@@ -167,6 +169,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
     Ok(match word {
         "remove" => Act::Remove(text()?),
         "program" => Act::Program(text()?),
+        "examples" => Act::Examples(text()?),
         "packages" => Act::Packages(text()?),
         "drivers" => Act::Drivers(text()?),
         "boot" => Act::Boot(rest.to_owned()),
@@ -266,6 +269,13 @@ impl Player {
             Act::Program(name) => {
                 let built = programs::from_c(name, &self.folder)?;
                 self.tree.copy(&format!("usr/sbin/{name}"), &built)
+            }
+            Act::Examples(names) => {
+                let folder = programs::workspace().join("examples").join("jobs");
+                let mut names = names.split(' ').map(|name| format!("{name}.ron"));
+                names.try_for_each(|name| {
+                    self.tree.copy(&format!("etc/onset/jobs/{name}"), &folder.join(&name))
+                })
             }
             Act::Packages(names) => {
                 let names: Vec<&str> = names.split(' ').collect();

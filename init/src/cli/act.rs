@@ -16,6 +16,7 @@ use super::{
     connection::{Connection, nap},
     exit::{DONE, Trouble, clean},
     say::{self, part},
+    verbs::{Verb, is_candidate},
 };
 
 /// How many jobs are asked for at a time.
@@ -72,6 +73,7 @@ impl Act {
             return Outcome { text: String::new(), remarks, code: super::USAGE };
         }
         let mut outcome = Outcome { text: String::new(), remarks: String::new(), code: DONE };
+        let jobs = self.to_scripts(wish, jobs, args.is_empty(), socket, &mut outcome);
         for some in jobs.chunks(AT_A_TIME) {
             let asked: Vec<_> = some.iter().map(|job| self.ask(wish, job, &args, socket)).collect();
             for (job, connection) in some.iter().zip(asked) {
@@ -90,6 +92,33 @@ impl Act {
             }
         }
         outcome
+    }
+
+    /// Of these jobs, has scripts say what they have to say, and leaves the others.
+    fn to_scripts<'j>(
+        &self,
+        wish: Wish,
+        mut jobs: Vec<&'j String>,
+        is_bare: bool,
+        socket: &Path,
+        outcome: &mut Outcome,
+    ) -> Vec<&'j String> {
+        let is_plain = is_bare && !self.force && !self.no_wait && !self.json && self.timeout.is_none();
+        let verb = method(wish).to_lowercase();
+        jobs.retain(|job| {
+            let is_script = is_plain && is_candidate(job);
+            let verb = Verb { socket, caller: "onsetctl", verb: &verb, job, args: &[] };
+            match is_script.then(|| verb.say_to_script()).flatten() {
+                Some(told) => {
+                    outcome.text.push_str(&told.text);
+                    outcome.remarks.push_str(&told.remarks);
+                    outcome.code = outcome.code.max(told.code);
+                    false
+                }
+                None => true,
+            }
+        });
+        jobs
     }
 
     fn ask(&self, wish: Wish, job: &str, args: &[&String], socket: &Path) -> Result<Connection, Trouble> {

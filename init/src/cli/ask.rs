@@ -10,6 +10,7 @@ use super::{
     connection::Connection,
     exit::{DONE, Trouble, clean},
     say::{self, is, part},
+    verbs::Verb,
 };
 
 /// Which job.
@@ -138,6 +139,8 @@ impl StatusCommand {
             return Plain { json: self.json }.list(socket);
         }
         let mut outcome = Outcome { text: String::new(), remarks: String::new(), code: DONE };
+        let only =
+            (jobs.len() == 1 && args.is_empty() && !self.json).then(|| jobs.first()).flatten().copied();
         for job in jobs {
             let parameters = json!({ "job": job, "args": args });
             let answer = ask(socket, "Status", &parameters);
@@ -151,7 +154,9 @@ impl StatusCommand {
             outcome.remarks.push_str(&one.remarks);
             outcome.code = outcome.code.max(one.code);
         }
-        outcome
+        let verb = |job| Verb { socket, caller: "onsetctl", verb: "status", job, args: &[] };
+        let more = only.filter(|_| outcome.code == DONE);
+        more.and_then(|job| verb(job).more_status(&outcome.text)).unwrap_or(outcome)
     }
 }
 

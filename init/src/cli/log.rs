@@ -84,6 +84,22 @@ fn since(text: &str) -> Result<Stamp, String> {
     time.ok_or_else(|| String::from("write 90s, 2h, 07:30, 2026-11-21 or 2026-11-21T07:30:00"))
 }
 
+/// What a job has written from a moment on; nothing, if that cannot be read.
+pub(super) fn since_then(job: &str, since: Stamp) -> String {
+    let wanted = Wanted { job: Some(job.into()), instance: None };
+    let mut text = Vec::new();
+    if let Ok(mut logs) = Logs::open(Settings::below("/"), wanted) {
+        // What was read before a failure is told.
+        let _ = logs.read(|line| {
+            if line.time >= since {
+                text.extend_from_slice(&line.text);
+                text.extend((!line.unfinished).then_some(b'\n'));
+            }
+        });
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 impl LogCommand {
     pub(super) fn run(&self) -> Result<Outcome, String> {
         let said = |remarks: String, code| Outcome { text: String::new(), remarks, code };

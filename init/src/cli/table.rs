@@ -7,7 +7,7 @@ use events::control::{Going, Wish};
 
 use super::{
     Outcome, act, ask, call, check, completions, connection::socket_path, emit, graph, log, machine, order,
-    pages, simulate, timers, tree, watch,
+    pages, simulate, timers, tree, verbs, watch,
 };
 
 /// What is said behind the help of a command that talks to Onset.
@@ -132,6 +132,9 @@ enum Command {
     Simulate(simulate::Simulate),
     Completions(completions::Completions),
     Man(pages::Man),
+    /// A verb of a script or job, and the job
+    #[command(external_subcommand)]
+    Verb(Vec<String>),
 }
 
 impl Cli {
@@ -195,8 +198,15 @@ impl Cli {
             Command::Simulate(simulate) => return simulate.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => return man.run(),
+            Command::Verb(words) => verbs::external(words, &names(), socket),
         })
     }
+}
+
+/// The names of all commands.
+fn names() -> Vec<String> {
+    use clap::CommandFactory as _;
+    Cli::command().get_subcommands().map(|command| command.get_name().into()).collect()
 }
 
 #[cfg(test)]

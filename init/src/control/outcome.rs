@@ -1,7 +1,7 @@
 //! Answers as JSON: the engine's, and errors.
 
 use events::{Text, control::Fault};
-use jobs::{Outcome, Refusal, refusal_text};
+use jobs::{Exit, Failure, Outcome, Refusal, refusal_text};
 use serde_json::{Value, json};
 
 use super::{order::Views, show};
@@ -63,10 +63,21 @@ pub fn of_act(job: &Text, instance: &Text, outcome: &Outcome, views: &Views<'_>)
         Outcome::Refused(refusal) => Err(refusal_error(job, refusal)),
         Outcome::Failed(failure) => {
             let reason = views.engine.failure_of(job, instance, *failure);
-            Err(error("Failed", json!({ "job": job, "reason": reason })))
+            let exit = match failure {
+                Failure::Ended(_, Exit::Code(code)) => Some(code),
+                Failure::Ended(_, Exit::Signal(_))
+                | Failure::Unspawned(_)
+                | Failure::EndedEarly
+                | Failure::Respawn
+                | Failure::StartTimeout
+                | Failure::HookTimeout(_)
+                | Failure::Needs
+                | Failure::Unkillable => None,
+            };
+            Err(error("Failed", json!({ "job": job, "reason": reason, "exit": exit })))
         }
         Outcome::EventFailed => {
-            Err(error("Failed", json!({ "job": job, "reason": "an event of it failed" })))
+            Err(error("Failed", json!({ "job": job, "reason": "an event of it failed", "exit": null })))
         }
         Outcome::Stopped => Err(error("Stopped", json!({ "job": job }))),
         Outcome::LetGo => Err(error("LetGo", json!({}))),

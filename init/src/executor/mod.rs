@@ -370,7 +370,7 @@ impl Executor {
 }
 
 /// Where programs are looked for, if nobody says otherwise.
-const SEARCH: &str = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
+pub const SEARCH: &str = "/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin";
 /// Where the commands that other inits have, too, are Onset's.
 const NAMES: &str = "/usr/lib/onset/bin";
 

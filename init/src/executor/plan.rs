@@ -38,6 +38,8 @@ const OURS: [&str; 8] = [
     "WATCHDOG_PID",
     "ONSET_LIFE",
 ];
+/// The variable with what a script is told in place of `start`.
+const VERB: &str = "ONSET_VERB";
 /// Room for a pid that only the child knows.
 const DIGITS: &str = "0000000000";
 
@@ -154,8 +156,10 @@ impl Plan {
             return Err(Unmade::Fault(format!("the job has no {process}")));
         };
         let mut argv = command.argv();
-        if job.format == Format::Hook {
-            argv.extend(event_values(env));
+        match job.format {
+            Format::Hook => argv.extend(event_values(env)),
+            Format::Rcd | Format::Lsb => say_instead(&mut argv, process, env),
+            Format::Native | Format::Upstart | Format::Inetd => {}
         }
         let first = command.program().or(argv.first().map(String::as_str));
         let Some(program) = first.filter(|program| !program.is_empty()).map(String::from) else {
@@ -341,6 +345,16 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
         }
     }
     (words, path.unwrap_or_default())
+}
+
+/// The words that a script is given in place of its usual verb, if who starts it has said some.
+fn say_instead(argv: &mut Vec<String>, process: ProcessKind, env: &Args) {
+    let words = env.get(VERB).filter(|_| process == ProcessKind::Main);
+    // A script that looks at no verb is given none.
+    if let Some(words) = words.filter(|_| argv.len() == 2) {
+        argv.truncate(1);
+        argv.extend(words.split_whitespace().map(String::from));
+    }
 }
 
 /// The files that a program may be: itself if it is a path, otherwise one in each directory of PATH.

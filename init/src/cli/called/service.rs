@@ -1,16 +1,15 @@
 //! `service`: jobs by the verbs of init scripts, with the exit statuses that the LSB gives them.
 
-use std::{os::unix::process::CommandExt as _, path::Path, process::Command};
-
-use events::{Name, control::Wish};
+use events::control::Wish;
 use serde_json::json;
 
 use super::{Called, Outcome, WRONG, initctl::text, says, usage::usage};
 use crate::cli::{
     CLEAN, act,
     ask::{ask, ask_list},
-    exit::Trouble,
+    exit::{Trouble, UNKNOWN},
     say,
+    verbs::Verb,
 };
 
 /// The verb is not known (LSB).
@@ -38,12 +37,15 @@ pub(super) fn run(called: &Called<'_>, words: &[String]) -> Outcome {
 }
 
 fn one(called: &Called<'_>, job: &str, verb: &str, args: &[&str]) -> Outcome {
+    let words: Vec<String> = args.iter().map(|word| String::from(*word)).collect();
+    let to_script = Verb { socket: &called.socket, caller: "service", verb, job, args: &words };
+    if let Some(told) = to_script.say_to_script() {
+        return told;
+    }
     let target = json!({ "job": job, "args": args });
     let status = match ask(&called.socket, "Status", &target) {
-        Err(trouble) if trouble.name() == "UnknownJob" => return script(called, job, verb, args),
-        Err(Trouble::Unreachable(_)) => {
-            return script(called, job, verb, args);
-        }
+        Err(trouble) if trouble.name() == "UnknownJob" => return unknown(called, job, verb),
+        Err(Trouble::Unreachable(_)) => return unknown(called, job, verb),
         // One whose instances are named by variables, and none of this name: it can be started.
         Err(trouble) if trouble.name() == "UnknownInstance" => None,
         Err(trouble) => return called.wrong(&text(&trouble, None)),
@@ -63,9 +65,10 @@ fn one(called: &Called<'_>, job: &str, verb: &str, args: &[&str]) -> Outcome {
         "try-restart" | "condrestart" if is_up => Wish::Restart,
         "try-restart" | "condrestart" => return says(""),
         "reload" | "force-reload" => Wish::Reload,
-        other => {
-            let outcome = called.wrong(&format!("{job} has no `{other}`"));
-            return Outcome { code: UNIMPLEMENTED, ..outcome };
+        _ => {
+            let told = to_script.run(&[]);
+            let code = if told.code == UNKNOWN { UNIMPLEMENTED } else { told.code };
+            return Outcome { code, ..told };
         }
     };
     match called.call(act::method(wish), &target) {
@@ -86,15 +89,8 @@ fn one(called: &Called<'_>, job: &str, verb: &str, args: &[&str]) -> Outcome {
     }
 }
 
-/// What is no job may be a script.
-fn script(called: &Called<'_>, job: &str, verb: &str, args: &[&str]) -> Outcome {
-    let path = Path::new("/etc/init.d").join(job);
-    // A name with a slash would lead elsewhere.
-    let is_name = Name::new(job).is_ok() && !job.contains('/') && job != "..";
-    if is_name && path.is_file() {
-        let error = Command::new(&path).arg(verb).args(args).current_dir("/").exec();
-        return called.wrong(&format!("cannot execute {}: {error}", path.display()));
-    }
+/// It is neither a job nor a script.
+fn unknown(called: &Called<'_>, job: &str, verb: &str) -> Outcome {
     let code = if verb == "status" { UNSURE } else { NOT_INSTALLED };
     Outcome { code, ..called.wrong(&format!("{job}: unrecognized service")) }
 }
