@@ -262,11 +262,12 @@ pub fn drivers(tree: &mut Tree, kernel: &Kernel, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` under
-/// `/etc/onset/jobs`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
+/// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` and
+/// `hooks` under `/etc/onset`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
 pub fn add_files(tree: &mut Tree, folder: &Path) -> Result<()> {
     let places = [
         ("jobs", "etc/onset/jobs"),
+        ("hooks", "etc/onset/hooks"),
         ("conf", "etc/init"),
         ("rc.d", "etc/rc.d"),
         ("init.d", "etc/init.d"),
