@@ -77,6 +77,13 @@ pub struct Graph<'w> {
 }
 
 impl<'w> Graph<'w> {
+    /// One with room for so many files.
+    pub fn with_capacity(count: usize) -> Self {
+        let numbers = HashMap::with_capacity_and_hasher(count, BuildHasherDefault::default());
+        let (files, words) = (Vec::with_capacity(count), Vec::with_capacity(count));
+        Self { files, words, numbers, ..Self::default() }
+    }
+
     /// Adds a file; an error is a warning, and the file is left out.
     pub fn read(&mut self, path: &'w OsStr, filter: &Filter) -> Result<(), String> {
         let fault =
