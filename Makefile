@@ -106,24 +106,31 @@ test-all: test ## The same, then again optimised with 100 times the random cases
 DEBIAN := $(OUT)/debian
 DEBIAN_PACKAGES := udev,util-linux,openssh-server,cron,ifupdown,iproute2,isc-dhcp-client,kexec-tools,login,passwd,procps,kmod,dbus,netbase,e2fsprogs,systemd-,libpam-systemd-
 
-# A small Debian, without an init. Only root can make one.
-$(DEBIAN)/root.tar:
+# A small Debian, without an init, and a large one with the packages whose scripts are tested. Only root can make them.
+$(DEBIAN)/root.tar: REPOSITORY :=
+$(DEBIAN)/packages.tar: vm-tests/debian/packages.list vm-tests/debian/repository
+$(DEBIAN)/packages.tar: DEBIAN_PACKAGES = $(shell tr '\n' , <vm-tests/debian/packages.list)
+$(DEBIAN)/packages.tar: REPOSITORY := --customize-hook='vm-tests/debian/repository "$$1" nginx'
+$(DEBIAN)/root.tar $(DEBIAN)/packages.tar:
 	@$(call need,mmdebstrap,mmdebstrap)
 	@mkdir -p $(DEBIAN)
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
-		$$as_root mmdebstrap --quiet --variant=minbase --include=$(DEBIAN_PACKAGES) bookworm $(@D)/new.tar
+		$$as_root mmdebstrap --quiet --variant=minbase --include=$(DEBIAN_PACKAGES) $(REPOSITORY) bookworm $(@D)/new.tar
 	@mv $(@D)/new.tar $@
 
+# $(call debian,WHICH,SIZE,FOLDER): its image.
+debian = $$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/$(1).tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/$(1).img $(2) $(3)
+PLAY_DEBIAN := ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN) cargo test --quiet --locked -p vm-tests --test debian
+
 .PHONY: test-debian
-test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results; SCENARIO=udev for one)
+test-debian: setup-vm programs $(DEBIAN)/root.tar $(DEBIAN)/packages.tar ## Boot a real Debian with Onset as its init (half an hour; writes docs/results; SCENARIO=udev for one)
 	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
 	@cargo build --quiet --locked -p init --features udev --bin onset-udev
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
-		$$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
+		$(call debian,root,1G); $(call debian,packages,4G,vm-tests/debian/packages.root)
 	@cargo test --quiet --locked -p vm-tests --test debian --no-run
-	@$(if $(SCENARIO),ONSET_ONLY=$(SCENARIO) ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
-		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture,$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
-		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)'))
+	@$(if $(SCENARIO),ONSET_ONLY=$(SCENARIO) $(PLAY_DEBIAN) -- --nocapture,$(call result,test-debian,$(PLAY_DEBIAN) -- --nocapture 2>&1 | \
+		tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)'))
 
 .PHONY: lint
 lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies

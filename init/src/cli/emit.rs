@@ -38,7 +38,7 @@ pub(super) struct Emit {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct FactCommand {
     /// The fact's name
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "FACT")]
     name: String,
     /// What is known of it; it also tells facts of one name apart, unless --id does
     #[arg(value_name = "KEY=VALUE")]

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, hooks, limits,
-    outcome, pages::Listed, show, watch,
+    outcome, pages::Listed, show, times, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -148,14 +148,20 @@ impl Control {
                     let known = &self.records.faults;
                     let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
                     let remarks = (views.remarks)(&job, &instance);
-                    Ok(json!({ "status": show::status(&status), "remarks": remarks, "faults": faults }))
+                    Ok(json!({
+                        "status": show::status(&status),
+                        "remarks": remarks,
+                        "faults": faults,
+                        "times": times::of(&job, views),
+                    }))
                 })
                 .into(),
             Request::Why(target) => caller
                 .instance(&target)
                 .and_then(|(job, instance)| {
                     let why = views.engine.why(&job, &instance);
-                    why.map(|why| show::why(&why)).ok_or_else(|| outcome::unknown_job(&job))
+                    let shown = why.map(|why| show::why(&why, &times::of(&job, views)));
+                    shown.ok_or_else(|| outcome::unknown_job(&job))
                 })
                 .into(),
             Request::Show(target) => caller.show(&target).into(),

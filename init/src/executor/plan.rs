@@ -334,6 +334,13 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
     variables.retain(|(key, _)| !OURS.contains(&key.as_str()));
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.clone());
     let mut words: Vec<String> = variables.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if job.format == Format::Rcd {
+        // Who wants rc.conf to be read again, or the boot to be stopped, sends this process a signal.
+        words.push(format!("RC_PID={}", std::process::id()));
+        if env.get("UPSTART_EVENTS").is_some_and(|events| events.as_str() == "startup") {
+            words.push("autoboot=yes".into());
+        }
+    }
     words.extend(extra.notify.iter().map(|address| format!("NOTIFY_SOCKET={address}")));
     words.extend(extra.marker.iter().map(|marker| format!("ONSET_LIFE={marker}")));
     if let Some(every) = extra.watchdog {
@@ -357,7 +364,21 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
 
 /// The words that a script is given in place of its usual verb, if who starts it has said some.
 fn say_instead(argv: &mut Vec<String>, process: ProcessKind, env: &Args) {
-    let words = env.get(VERB).filter(|_| process == ProcessKind::Main);
+    let usual = match process {
+        ProcessKind::Main => "start",
+        ProcessKind::Stop => "stop",
+        ProcessKind::Check
+        | ProcessKind::Configure
+        | ProcessKind::PreStart
+        | ProcessKind::PostStart
+        | ProcessKind::PreStop
+        | ProcessKind::PostStop
+        | ProcessKind::Reload
+        | ProcessKind::Status => return,
+    };
+    // The last that was said counts: that for the stop comes behind that for the start.
+    let said = env.iter().filter(|(key, _)| key.as_str() == VERB).map(|(_, value)| value.as_str()).last();
+    let words = said.filter(|words| words.split(' ').next().is_some_and(|verb| verb.ends_with(usual)));
     // A script that looks at no verb is given none.
     if let Some(words) = words.filter(|_| argv.len() == 2) {
         argv.truncate(1);

@@ -21,7 +21,7 @@ mod options;
 mod protect;
 mod pwait;
 mod rc_conf;
-mod rcorder;
+pub(crate) mod rcorder;
 mod service;
 mod setfib;
 mod sysctl;

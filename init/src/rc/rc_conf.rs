@@ -188,9 +188,11 @@ pub fn text_of(bytes: &[u8]) -> String {
 }
 
 fn ask(variable: &str, files: &Files) -> Result<Option<String>, String> {
+    // A name without a slash is one that the shell looks for in PATH.
+    let paths = files.all().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
     let output = Command::new("/bin/sh")
         .args(["-c", ASK, "sh", variable])
-        .args(files.all())
+        .args(paths)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

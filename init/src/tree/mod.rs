@@ -360,7 +360,9 @@ impl Candidate {
             Some(_) | None => {
                 // What is no program is the same job whether it may be executed or not.
                 let mode = !matches!(self.kind, Some(FileKind::Native | FileKind::NativeOverride));
-                let wanted = Wanted { is_regular: self.entry == Entry::File, reach, mode };
+                let is_regular = self.entry == Entry::File;
+                let is_script = matches!(self.kind, Some(FileKind::Rcd | FileKind::Lsb));
+                let wanted = Wanted { is_regular, reach, mode, is_script };
                 reader.read(root, &self.path, path.clone(), wanted)
             }
         };

@@ -24,7 +24,7 @@ use events::Name;
 
 use self::inetd::Inetd;
 use crate::{
-    Format, Report, did_you_mean,
+    Format, Report, StartMode, did_you_mean,
     formats::{
         Described, Reading, Source, hook,
         lsb::{self, Facilities, Links},
@@ -204,7 +204,10 @@ fn load_to(
     }
     // Those of one name keep their order: the one that counts first.
     named.sort_by(|(one, _), (other, _)| one.cmp(other));
-    for files in named.chunk_by(|(one, _), (other, _)| one == other) {
+    // What jobs there are in the package folder must be known before scripts that do the same are read.
+    let mut by_job: Vec<&[(Name, &TreeFile)]> = named.chunk_by(|(one, _), (other, _)| one == other).collect();
+    by_job.sort_by_key(|files| files.first().map(|(_, file)| file.kind));
+    for files in by_job {
         let Some((name, _)) = files.first() else { continue };
         let files: Vec<&TreeFile> = files.iter().map(|(_, file)| *file).collect();
         files.iter().rev().for_each(|file| reads(&file.path));
@@ -231,6 +234,8 @@ struct Loading<'t> {
     links: Links,
     /// What the lines of inetd.conf give.
     inetd: BTreeMap<Name, Reading>,
+    /// What native jobs that a package has brought provide, and which.
+    stock: BTreeMap<Name, Name>,
 }
 
 impl<'t> Loading<'t> {
@@ -254,6 +259,7 @@ impl<'t> Loading<'t> {
         }
         Self {
             inetd: BTreeMap::new(),
+            stock: BTreeMap::new(),
             out: Generation { reports, ..Generation::default() },
             hooks: Vec::new(),
             filter,
@@ -329,7 +335,10 @@ impl<'t> Loading<'t> {
                 match described {
                     // Who comes before them is known when all have been read.
                     Some(hook) if hook.job.format == Format::Hook => self.hooks.push(hook),
-                    Some(described) => give(described),
+                    Some(described) => {
+                        self.keep_stock(&described, files);
+                        give(described);
+                    }
                     None => self.refuse(name, first),
                 }
             }
@@ -347,6 +356,24 @@ impl<'t> Loading<'t> {
         };
         self.used_overrides.insert(folder.clone());
         over.clone()
+    }
+
+    /// Keeps what a native job of a package's provides, also where the machine has a job of its own in its place.
+    fn keep_stock(&mut self, described: &Described, files: &[&TreeFile]) {
+        let is_stock = |file: &&TreeFile| file.kind == FileKind::Native && file.layer == OF_PACKAGES;
+        if described.job.format == Format::Native && files.iter().any(is_stock) {
+            let job = &described.job;
+            self.stock.extend(job.provided_names().map(|provided| (provided.clone(), job.name.clone())));
+        }
+    }
+
+    /// A script whose own name such a job provides never runs: the job does its work. Without the job it does.
+    fn leave_to_stock(&self, reading: &mut Reading) {
+        let Some(described) = &mut reading.described else { return };
+        let own = described.job.provides.first().map(|provide| &provide.name);
+        if let Some(job) = own.and_then(|own| self.stock.get(own)) {
+            described.job.start = StartMode::Disabled(format!("job `{job}` does this").into());
+        }
     }
 
     fn refuse(&mut self, name: &Name, file: &TreeFile) {
@@ -383,7 +410,9 @@ impl<'t> Loading<'t> {
             FileKind::Rcd => rcd::read(name, source, &self.rc_conf, self.filter),
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
-                lsb::read(name, source, header, &self.facilities, &self.links)
+                let mut reading = lsb::read(name, source, header, &self.facilities, &self.links);
+                self.leave_to_stock(&mut reading);
+                reading
             }
             FileKind::Hook | FileKind::Syshook => hooks::read(file, source),
             FileKind::Inetd => self.inetd.get(name).cloned().unwrap_or_default(),

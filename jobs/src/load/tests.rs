@@ -152,6 +152,34 @@ fn what_packages_bring_may_speak_of_what_is_not_there() {
 }
 
 #[test]
+fn a_script_whose_work_a_stock_job_does_never_runs() {
+    const SCRIPT: &str = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: mountall other\n# Required-Start: a\n# Default-Start: S\n# X-Start-Before: nobody\n### END INIT INFO\n";
+    const STOCK: &str = "(provides: [\"mountall\"], exec: \"x\")";
+    let start = |files: &[(&str, &str)]| {
+        let generation = loaded(files);
+        let reports = crate::check(&generation, &order_of(&generation));
+        assert!(reports.iter().all(|report| report.code == "no-provider"), "{reports:#?}");
+        let mut jobs = generation.jobs.into_iter();
+        jobs.find(|described| described.job.format == Format::Lsb).unwrap().job.start
+    };
+    let script = ("/etc/init.d/mountall.sh", SCRIPT);
+    let never = StartMode::Disabled("job `fstab` does this".into());
+    assert_eq!(start(&[("/usr/lib/onset/jobs/fstab.ron", STOCK), script]), never);
+    // Changed by the machine, or taken away by it.
+    let stock = ("/usr/lib/onset/jobs/fstab.ron", "(exec: \"x\")");
+    assert_eq!(start(&[stock, ("/etc/onset/jobs/fstab.ron", STOCK), script]), never);
+    let masked = ("/etc/onset/jobs/fstab.ron", "-> /dev/null");
+    assert_eq!(start(&[("/usr/lib/onset/jobs/fstab.ron", STOCK), masked, script]), StartMode::Automatic);
+    // Only its own name counts.
+    let other = ("/usr/lib/onset/jobs/other.ron", "(exec: \"x\")");
+    let generation = loaded(&[other, script]);
+    assert_eq!(
+        generation.jobs.iter().map(|described| &described.job.start).collect::<Vec<_>>(),
+        [&StartMode::Automatic; 2]
+    );
+}
+
+#[test]
 fn an_override_of_a_package_gives_way_to_a_job_of_the_machine() {
     let over = "(nice: 5)";
     for (path, nice) in [

@@ -80,6 +80,8 @@ cases! {
     rcvar_may_have_any_name
     reload_sends_its_signal
     restart_runs_once_in_a_process
+    scripts_in_the_style_of_a_base_system_run
+    scripts_in_the_style_of_ports_run
     setup_and_offcmd_have_their_places
     small_functions_do_what_scripts_expect
     stale_and_forged_pidfiles_count_as_not_running
@@ -100,4 +102,10 @@ fn every_case_is_played() {
         .map(|file| file.unwrap().file_name().into_string().unwrap().trim_end_matches(".txt").to_owned())
         .collect();
     assert_eq!(files, CASES.iter().map(|name| (*name).to_owned()).collect());
+}
+
+#[test]
+fn there_are_enough_scripts() {
+    let scripts = CASES.iter().map(|name| Case::read(name).scripts()).sum::<usize>();
+    assert!(scripts >= 40, "{scripts}");
 }

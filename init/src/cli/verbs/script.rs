@@ -100,18 +100,16 @@ impl Verb<'_> {
     fn status(&self, known: &Known) -> Outcome {
         let text = std::fs::read_to_string(path(known)).unwrap_or_default();
         let pids = pids(known.status());
-        let has_own = match known.format() {
-            "Lsb" => text.contains("status"),
-            _ => text.contains("status_cmd") || !text.contains("run_rc_command"),
-        };
-        if has_own || pids.is_empty() && known.format() == "Rcd" {
+        if says_status(known.format(), &text, !pids.is_empty()) {
             return self.execute(known);
         }
         let is_up = known.is_up();
         let not_running = NOT_RUNNING.iter().find(|(format, _)| *format == known.format());
         let code = if is_up { DONE } else { not_running.map_or(FAILED, |(_, code)| *code) };
         let text = match known.format() {
-            "Rcd" => format!("{} is running as pid {pids}.\n", self.name_in_script(known)),
+            "Rcd" if !pids.is_empty() => {
+                format!("{} is running as pid {pids}.\n", self.name_in_script(known))
+            }
             _ => format!("{}\n", say::status_line(known.status())),
         };
         Outcome { text, remarks: String::new(), code }
@@ -120,6 +118,16 @@ impl Verb<'_> {
     /// The script's `$name`.
     fn name_in_script(&self, known: &Known) -> String {
         super::folder::name_in(&path(known)).unwrap_or_else(|| known.name().into())
+    }
+}
+
+/// Whether a script has something to say to `status` that counts more than what Onset knows.
+pub(super) fn says_status(format: &str, text: &str, runs: bool) -> bool {
+    match format {
+        "Lsb" => text.contains("status"),
+        _ if text.contains("status_cmd") || !text.contains("run_rc_command") => true,
+        // rc.subr knows of the verb where there is a program to look for.
+        _ => !runs && ["command=", "procname=", "pidfile="].iter().any(|sign| text.contains(sign)),
     }
 }
 

@@ -18,6 +18,7 @@ use self::{
     walk::{Dialect, Walk},
 };
 use super::{call::Call, options::Options};
+use jobs::formats::rcd::Header;
 
 const USAGE: &str = "\
 usage: rcorder [-cdgp] [-k keep] [-s skip] file ...
@@ -79,6 +80,23 @@ pub fn in_order<'p>(paths: &'p [PathBuf], skip: &[&[u8]]) -> Vec<&'p Path> {
         // One that cannot be read is none that starts.
         let _ = graph.read(path.as_os_str(), &filter);
     }
+    order_of(graph)
+}
+
+/// The order of scripts with these headers.
+pub fn order_by_headers<'w, 'h>(
+    scripts: impl Iterator<Item = (&'w OsStr, Header<'h>)>,
+    skip: &[&[u8]],
+) -> Vec<&'w Path> {
+    let filter = Filter { keep: Vec::new(), skip: skip.iter().map(|word| word.to_vec()).collect() };
+    let mut graph = Graph::default();
+    for (path, header) in scripts {
+        graph.add(path, &header, &filter);
+    }
+    order_of(graph)
+}
+
+fn order_of(mut graph: Graph<'_>) -> Vec<&Path> {
     graph.link();
     let walk = Walk::new(&graph, Dialect::Levels).walk();
     let files = walk.order.iter().filter_map(|(file, _)| graph.files.get(*file as usize));

@@ -54,7 +54,7 @@ pub fn delete(path: &Path, name: &str) -> Result<bool, String> {
     let mut found = false;
     while let Some((span, is_conditional)) = last_place(path, &text, name) {
         if is_conditional || found && span.is_empty() {
-            let line = text.get(..span.start).unwrap_or_default().lines().count().max(1);
+            let line = text.get(..span.start).unwrap_or_default().matches('\n').count().saturating_add(1);
             let path = path.display();
             return Err(format!("{path}:{line}: `{name}' is set under a condition: take it out by hand"));
         }
@@ -105,7 +105,7 @@ fn whole_line(text: &str, span: &Range<usize>) -> Range<usize> {
 }
 
 /// A value as a shell reads it back, whatever is in it.
-fn quoted(value: &str) -> String {
+pub fn quoted(value: &str) -> String {
     let mut text = String::from('"');
     for letter in value.chars() {
         if matches!(letter, '"' | '\\' | '$' | '`') {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use super::words::Wish;
+use super::{edit::quoted, words::Wish};
 use crate::rc::{
     call::Call,
     rc_conf::{Files, Values, text_of},
@@ -14,7 +14,7 @@ pub fn line(wish: &Wish, name: &str, value: &str) -> String {
     match (wish.only_names, wish.only_values, wish.equals) {
         (true, _, _) => name.into(),
         (_, true, _) => value.into(),
-        (_, _, true) => format!("{name}=\"{value}\""),
+        (_, _, true) => format!("{name}={}", quoted(value)),
         (false, false, false) => format!("{name}: {value}"),
     }
 }
@@ -23,7 +23,7 @@ pub fn line(wish: &Wish, name: &str, value: &str) -> String {
 pub fn change_line(wish: &Wish, name: &str, before: &str, after: &str) -> String {
     match (wish.only_values, wish.equals) {
         (true, _) => format!("{before} -> {after}"),
-        (false, true) => format!("{name}=\"{before}\" # -> \"{after}\""),
+        (false, true) => format!("{name}={} # -> {}", quoted(before), quoted(after)),
         (false, false) => format!("{name}: {before} -> {after}"),
     }
 }
