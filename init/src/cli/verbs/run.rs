@@ -27,6 +27,8 @@ pub(super) fn script(
     join(cgroup);
     let mut command = plain(&path.to_string_lossy());
     command.arg(verb).args(args).current_dir("/");
+    // What Debian's scripts source would otherwise hand the verb back to Onset.
+    command.env("UPSTART_JOB", path.file_name().unwrap_or_default());
     let error = command.exec();
     Err(match error.raw_os_error() {
         Some(libc::ENOEXEC) if starts_with_mark(path) => {
