@@ -170,6 +170,29 @@ fn the_summary_tells_what_was_skipped_and_not_played() {
 }
 
 #[test]
+fn times_of_the_calendar_come_by_the_clock_on_the_wall() {
+    let nightly = (
+        "nightly.ron",
+        "(exec: \"/bin/nightly\", task: true, start_on: \"calendar AT='Mon..Fri 03:00' TZ=CET-1CEST,M3.5.0,M10.5.0/3\")",
+    );
+    let quarter =
+        ("quarter.ron", "(exec: \"/bin/quarter\", task: true, start_on: \"calendar AT=*:0/15 TZ=UTC\")");
+    let folder = Folder::new("wall", &[nightly, quarter]);
+    let path = folder.0.to_str().unwrap();
+    // A Sunday: the next working day begins an hour before it does in UTC.
+    let words = ["simulate", path, "--at", "2026-11-22T01:50:00Z", "--until", "1d10m"];
+    let output = onsetctl(&words);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let came = |what: &str| text.lines().filter(|line| line.contains(what) && line.contains(" < ")).count();
+    assert_eq!((came("TIME=2026-11-23T03:00:00+01:00"), came("Mon..Fri")), (1, 1), "{text}");
+    assert_eq!(came("AT=*:0/15"), 97, "{text}");
+    assert!(text.contains("600000 < event calendar AT=*:0/15 TZ=UTC TIME=2026-11-22T02:00:00Z"), "{text}");
+    assert!(!text.contains("not played"), "{text}");
+    check(&["simulate", path, "--at", "tomorrow"], 2, &["--at: `tomorrow` is not as 2026-11-22T02:59:00Z"]);
+    check(&["simulate", path], 0, &["not played: `calendar AT=*:0/15"]);
+}
+
+#[test]
 fn the_manual_names_every_word() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/onsetctl.md");
     let manual = fs::read_to_string(manual).unwrap();

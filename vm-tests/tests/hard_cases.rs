@@ -2,6 +2,11 @@
 //! executor, the log keeper or a crash is in init/tests; what needs a kernel of its own is in vm-tests/scenarios.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail where it stands")]
 
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixStream,
+};
+
 use vm_tests::namespace::{Machine, Options, Ran};
 
 /// A machine with these files besides a job that does nothing.
@@ -269,4 +274,39 @@ fn why_says_what_did_not_start_a_job() {
             assert!(told.contains(word), "{job}: {word:?} is not in {told:?}");
         }
     }
+}
+
+/// What Onset answers to a call that has come in before a job's main process ended, while it heard of neither.
+fn answer_of_one_who_was_stopped(machine: &mut Machine, method: &str, job: &str) -> String {
+    let main = main_of(machine, job).unwrap();
+    machine.signal_init("STOP").unwrap();
+    let stat = format!("/proc/{}/stat", machine.pid());
+    machine
+        .until("PID 1 stands still", |_| {
+            Ok(std::fs::read_to_string(&stat).ok().filter(|it| it.contains(") T ")))
+        })
+        .unwrap();
+    let mut people = UnixStream::connect(machine.path("/run/onset/control")).unwrap();
+    let call = format!(r#"{{"method":"org.onset.Manager.{method}","parameters":{{"job":"{job}"}}}}"#);
+    people.write_all(format!("{call}\0").as_bytes()).unwrap();
+    machine.sh(&format!("kill -KILL {main}")).unwrap();
+    machine.until_sh(&format!("grep '^State:.Z' /proc/{main}/status")).unwrap();
+    machine.signal_init("CONT").unwrap();
+    let mut answer = Vec::new();
+    BufReader::new(people).read_until(0, &mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn the_end_of_a_process_is_heard_before_people() {
+    let mut machine = machine(&[("etc/onset/jobs/db.ron", "(exec: \"/bin/sleep 1000000\")")]);
+    assert_eq!(start(&machine, "db").status, 0);
+    let status = answer_of_one_who_was_stopped(&mut machine, "Status", "db");
+    assert!(status.contains(r#""goal":"stop""#) && !status.contains("running"), "{status}");
+    // Who starts it then starts it, and is not told that it is up.
+    machine.until_sh("onsetctl status db | grep '^db stop/waiting'").unwrap();
+    assert_eq!(start(&machine, "db").status, 0);
+    let started = answer_of_one_who_was_stopped(&mut machine, "Start", "db");
+    assert!(started.contains(r#""state":"running""#), "{started}");
+    assert!(main_of(&machine, "db").is_some());
 }

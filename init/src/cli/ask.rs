@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, colours,
     connection::Connection,
-    exit::{DONE, Trouble, clean},
+    exit::{DONE, Trouble, UNKNOWN, clean},
     say::{self, is, part},
+    timers,
     verbs::Verb,
 };
 
@@ -50,8 +51,8 @@ pub(super) struct Plain {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct FactsCommand {
     /// Only facts of this name
-    #[arg(value_name = "NAME")]
-    name: Option<String>,
+    #[arg(value_name = "FACT")]
+    fact: Option<String>,
     /// Only those of which this is known; the value is a pattern
     #[arg(value_name = "KEY=VALUE", value_parser = key_and_glob)]
     args: Vec<(String, String)>,
@@ -148,15 +149,19 @@ impl StatusCommand {
                 let remarks = say::list(answer, "remarks").iter().filter_map(Value::as_str).map(clean);
                 let faults = say::list(answer, "faults").iter().map(say::fault);
                 let more = remarks.chain(faults).map(|line| format!("\t{line}\n"));
-                described(part(answer, "status")) + &more.collect::<String>()
+                described(part(answer, "status")) + &timers::behind(answer) + &more.collect::<String>()
             });
             outcome.text.push_str(&one.text);
             outcome.remarks.push_str(&one.remarks);
             outcome.code = outcome.code.max(one.code);
         }
         let verb = |job| Verb { socket, caller: "onsetctl", verb: "status", job, args: &[] };
-        let more = only.filter(|_| outcome.code == DONE);
-        more.and_then(|job| verb(job).more_status(&outcome.text)).unwrap_or(outcome)
+        let more = match outcome.code {
+            DONE => only.and_then(|job| verb(job).more_status(&outcome.text)),
+            UNKNOWN => only.and_then(|job| verb(job).say_to_script()),
+            _ => None,
+        };
+        more.unwrap_or(outcome)
     }
 }
 
@@ -214,7 +219,7 @@ impl Plain {
 
 impl FactsCommand {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let mut answer = ask_list(socket, "Facts", &json!({ "name": self.name }), "facts");
+        let mut answer = ask_list(socket, "Facts", &json!({ "name": self.fact }), "facts");
         if let Ok(facts) = answer.as_mut().map(|answer| answer.get_mut("facts").and_then(Value::as_array_mut))
         {
             facts.into_iter().for_each(|facts| facts.retain(|fact| self.means(fact)));
@@ -236,7 +241,7 @@ impl FactsCommand {
             };
             say::list(answer, "facts").iter().map(line).collect()
         });
-        if let Some(name) = self.name.as_deref().filter(|_| is_nothing && !self.json) {
+        if let Some(name) = self.fact.as_deref().filter(|_| is_nothing && !self.json) {
             outcome.remarks.push_str(&nothing(name));
         }
         outcome
@@ -285,6 +290,7 @@ impl OneJob {
                 Some(1) => text.push_str("\t1 start event did nothing\n"),
                 Some(number) => text.push_str(&format!("\t{number} start events did nothing\n")),
             }
+            text.push_str(&timers::behind(answer));
             for (number, moment) in say::list(answer, "chain").iter().enumerate() {
                 let because = if number == 0 { "because" } else { "   from" };
                 let time = say::seconds(part(moment, "time"));

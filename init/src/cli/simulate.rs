@@ -3,16 +3,18 @@
 mod ending;
 mod play;
 mod remarks;
+mod wall;
 
 use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use events::{Time, parse_delay};
+use events::{Time, calendar::moment, parse_delay};
 use jobs::{
     Job, Severity,
     simulate::{Order, World, parse_order},
 };
 use play::Play;
+use wall::Wall;
 
 use super::{CLEAN, FAULTS, Loaded, Outcome, Paths, USAGE, colours, count};
 use crate::tree::Reach;
@@ -34,6 +36,7 @@ Examples:
   onsetctl simulate / --event startup --event '5s net-device-up IFACE=eth0'
   onsetctl simulate ./jobs --say 'db: takes 300ms, runs 5s, exit 1' --until 1m
   onsetctl simulate ./jobs --do '0s fact link IFACE=eth0' --do '9s shutdown poweroff'
+  onsetctl simulate ./jobs --at 2026-11-22T00:00:00Z --until 1d
 
 Exit status:
   0  it was played
@@ -64,6 +67,10 @@ pub struct Simulate {
     /// the end of a process, is not played
     #[arg(long, value_name = "TIME", default_value = UNTIL)]
     until: String,
+    /// What the clock on the wall shows when the machine boots, as 2026-11-22T02:59:00Z: times of the calendar come by it,
+    /// in the zones of this machine. Without it none does
+    #[arg(long, value_name = "MOMENT")]
+    at: Option<String>,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
@@ -83,6 +90,14 @@ impl Simulate {
     pub(super) fn run(&self) -> Result<Outcome, String> {
         let script = self.script()?;
         let until = parse_delay(&self.until).map_err(|fault| format!("--until: {fault}"))?;
+        let wall = match &self.at {
+            Some(at) => {
+                let moment =
+                    moment(at).ok_or_else(|| format!("--at: `{at}` is not as 2026-11-22T02:59:00Z"))?;
+                Some(Wall::new(moment))
+            }
+            None => None,
+        };
         let mut loaded = Loaded::read(&self.paths, Reach::Whole)?;
         let across = jobs::check(&loaded.generation, &loaded.order());
         loaded.generation.reports.extend(across);
@@ -95,7 +110,7 @@ impl Simulate {
             remarks.push_str(&remarks::on_events(&list, &script, self.event.is_empty()));
         }
         let refused = generation.refused.iter().map(|refused| refused.name.clone()).collect();
-        let mut play = Play::new(list, refused, world);
+        let mut play = Play::new(list, refused, world, wall);
         let played = play.all(&script, until);
         remarks.push_str(&play.remarks);
         let code = if count(&generation.reports, Severity::Error) > 0 { FAULTS } else { CLEAN };

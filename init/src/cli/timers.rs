@@ -85,18 +85,29 @@ impl TimersCommand {
     }
 }
 
-/// A time as people read it: who and what, when next, and when last.
-pub(super) fn lines(timer: &Value) -> String {
-    let jobs: Vec<&str> = say::list(timer, "jobs").iter().filter_map(Value::as_str).collect();
-    let pattern = clean(say::text(timer, "pattern"));
-    let next = match (part(timer, "fault").as_str(), part(timer, "next").as_str()) {
+/// When a time comes next, as people read it.
+fn next(timer: &Value) -> String {
+    match (part(timer, "fault").as_str(), part(timer, "next").as_str()) {
         (Some(fault), _) => format!("never: {}", clean(fault)),
         (None, Some(next)) => {
             let left = part(timer, "in").as_u64().map(|left| format!(", in {}", roughly(left)));
             format!("{}{}", shown(next), left.unwrap_or_default())
         }
         (None, None) => "not before something else happens".into(),
-    };
+    }
+}
+
+/// The times that a job asks for, behind its status: when each comes next.
+pub(super) fn behind(answer: &Value) -> String {
+    let line = |timer: &Value| format!("\tnext `{}`: {}\n", clean(say::text(timer, "pattern")), next(timer));
+    say::list(answer, "times").iter().map(line).collect()
+}
+
+/// A time as people read it: who and what, when next, and when last.
+pub(super) fn lines(timer: &Value) -> String {
+    let jobs: Vec<&str> = say::list(timer, "jobs").iter().filter_map(Value::as_str).collect();
+    let pattern = clean(say::text(timer, "pattern"));
+    let next = next(timer);
     let last = match part(timer, "last").as_str() {
         Some(last) => {
             let ago = part(timer, "ago").as_u64().map(|ago| format!(", {} ago", roughly(ago)));
@@ -183,6 +194,8 @@ mod tests {
         let text = "a, b: calendar AT=daily\n\tnext: Sun 2026-11-22 00:00:00+01:00, in 1d 2h\n\tlast: Sat 2026-11-21 \
                     00:00:00+01:00, 4.2s ago\n";
         assert_eq!(lines(&timer), text);
+        let behind = behind(&json!({ "times": [timer] }));
+        assert_eq!(behind, "\tnext `calendar AT=daily`: Sun 2026-11-22 00:00:00+01:00, in 1d 2h\n");
         for (ms, text) in [(0, "0.0s"), (59_999, "59.9s"), (60_000, "1m 0s"), (3_600_000, "1h 0m")] {
             assert_eq!(roughly(ms), text);
         }

@@ -20,8 +20,8 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct Events {
     /// Only events of this name
-    #[arg(value_name = "NAME")]
-    name: Option<String>,
+    #[arg(value_name = "EVENT")]
+    event: Option<String>,
     /// End after so many
     #[arg(short = 'n', long, value_name = "NUMBER")]
     number: Option<u64>,
@@ -36,7 +36,7 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn run(&self, socket: &Path) -> Outcome {
         if self.known {
-            return known::list(self.name.as_deref(), self.json);
+            return known::list(self.event.as_deref(), self.json);
         }
         let mut connection = Connection::open(socket);
         let mut left = self.number.unwrap_or(u64::MAX);
@@ -75,7 +75,7 @@ impl Events {
 
     fn line(&self, happened: &Value, colours: bool) -> Option<String> {
         let what = say::text(happened, "what");
-        let wanted = match (&self.name, what) {
+        let wanted = match (&self.event, what) {
             (_, "lost") => true,
             (Some(name), "event") => say::text(happened, "name") == name,
             (Some(_), _) => self.json && what == "watching",

@@ -11,8 +11,8 @@ use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
-    pages::Listed, show, watch,
+    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, hooks, limits,
+    outcome, pages::Listed, show, times, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -84,6 +84,7 @@ impl Control {
                 | Request::Tree
                 | Request::Facts(_)
                 | Request::Timers
+                | Request::Hooks(_)
                 | Request::Limits
                 | Request::Settled { .. }
         );
@@ -147,14 +148,20 @@ impl Control {
                     let known = &self.records.faults;
                     let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
                     let remarks = (views.remarks)(&job, &instance);
-                    Ok(json!({ "status": show::status(&status), "remarks": remarks, "faults": faults }))
+                    Ok(json!({
+                        "status": show::status(&status),
+                        "remarks": remarks,
+                        "faults": faults,
+                        "times": times::of(&job, views),
+                    }))
                 })
                 .into(),
             Request::Why(target) => caller
                 .instance(&target)
                 .and_then(|(job, instance)| {
                     let why = views.engine.why(&job, &instance);
-                    why.map(|why| show::why(&why)).ok_or_else(|| outcome::unknown_job(&job))
+                    let shown = why.map(|why| show::why(&why, &times::of(&job, views)));
+                    shown.ok_or_else(|| outcome::unknown_job(&job))
                 })
                 .into(),
             Request::Show(target) => caller.show(&target).into(),
@@ -171,6 +178,7 @@ impl Control {
                 self.later(caller, reply, Asked::Facts { name, more: caller.more })
             }
             Request::Timers => Step::List(Listed::Timers),
+            Request::Hooks(event) => Step::List(Listed::Hooks(event, hooks::refused(&self.records.faults))),
             Request::Events => {
                 self.wants_devices = true;
                 Step::Watch
@@ -416,7 +424,7 @@ impl Caller<'_> {
                 | Outcome::AlreadyStopped
                 | Outcome::Refused(_)
                 | Outcome::Failed(_)
-                | Outcome::EventFailed
+                | Outcome::EventFailed(_)
                 | Outcome::Stopped
                 | Outcome::LetGo),
             ) => Err(outcome::refused(Some(&job), &jobs::simulate::outcome_text(&other))),

@@ -23,8 +23,8 @@ pub fn status(status: &Status) -> Value {
     })
 }
 
-/// Why something is as it is.
-pub fn why(why: &Why) -> Value {
+/// Why something is as it is; with the times that it asks for.
+pub fn why(why: &Why, times: &[Value]) -> Value {
     let moment = |(time, what): &(Time, String)| json!({ "time": time.0, "what": what });
     let leaf = |(pattern, met): &(String, bool)| json!({ "pattern": pattern, "met": met });
     json!({
@@ -32,6 +32,7 @@ pub fn why(why: &Why) -> Value {
         "chain": why.chain.iter().map(moment).collect::<Vec<_>>(),
         "dropped": why.dropped,
         "condition": why.condition.iter().map(leaf).collect::<Vec<_>>(),
+        "times": times,
     })
 }
 

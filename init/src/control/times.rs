@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use events::{Time, calendar::rfc3339};
+use jobs::Asked;
 use serde_json::{Value, json};
 
 use super::order::Views;
@@ -10,11 +11,24 @@ use crate::pid1::clock;
 
 /// All of them, by the words that ask for them.
 pub fn all(views: &Views<'_>) -> Vec<(String, Value)> {
+    shown(views.engine.asked(), views)
+}
+
+/// Those that a job asks for.
+pub fn of(job: &str, views: &Views<'_>) -> Vec<Value> {
+    let asked = views.engine.asked_by(job);
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    shown(asked, views).into_iter().map(|(_, timer)| timer).collect()
+}
+
+fn shown(asked: Vec<Asked<'_>>, views: &Views<'_>) -> Vec<(String, Value)> {
     let (now, wall) = (clock::now(), clock::wall());
     let calendars = (views.calendars)();
     let calendars: BTreeMap<&str, _> = calendars.iter().map(|due| (due.pattern.as_str(), due)).collect();
     let mut all = Vec::new();
-    for asked in views.engine.asked() {
+    for asked in asked {
         let pattern = asked.pattern.to_string();
         let ago = asked.last.map(|last| length(last, now));
         let mut timer = json!({

@@ -131,6 +131,10 @@ impl Machine {
             }
             self.make_processes();
             self.reap();
+            if later.iter().any(|(token, _)| matches!(token, Token::Listener | Token::Client(_))) {
+                // What people are told of a job is how it is, and not how it was before its end.
+                self.step();
+            }
             for (token, ready) in later {
                 self.hear(token, ready);
             }

@@ -1,12 +1,12 @@
 //! udev's daemon, where there is one.
 
-use std::{os::fd::AsRawFd as _, path::PathBuf};
+use std::{fs, io, os::fd::AsRawFd as _, path::PathBuf};
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 
 use super::{
     program,
-    task::{Task, reason},
+    task::{Task, reason, say},
 };
 
 /// Where the daemon lies, the newest place first.
@@ -29,8 +29,8 @@ const COLDPLUG: [&[&str]; 3] = [
     &["settle", "--timeout=60"],
 ];
 
-/// Becomes the daemon; with `check`, says by its status whether there is one to become; with `coldplug`, has it deal
-/// with all devices that are there.
+/// Becomes the daemon; with `check`, says by its status whether there is one to become; with `clear`, removes what a dead
+/// one has left; with `coldplug`, has it deal with all devices that are there.
 pub fn run(task: &mut Task, words: &[String]) {
     let daemon = program::first_of(&DAEMONS);
     match words.first().map(String::as_str) {
@@ -39,6 +39,7 @@ pub fn run(task: &mut Task, words: &[String]) {
                 task.end_with(1);
             }
         }
+        Some("clear") => clear(),
         Some("coldplug") => coldplug(task),
         Some("database") => database(task, words.get(1).map(String::as_str) == Some("check")),
         Some(word) => task.misused(format!("udev: `{word}` is not known")),
@@ -77,6 +78,20 @@ pub fn is_there() -> bool {
         connect(fd.as_raw_fd(), &UnixAddr::new(CONTROL)?)
     };
     is_there().is_ok()
+}
+
+/// Removes the name of a dead daemon's socket: by it the next one would be taken for there before it is.
+fn clear() {
+    if is_there() {
+        return;
+    }
+    match fs::remove_file(CONTROL) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            // The daemon replaces it, too, and a coldplug that comes too early is no reason to do without it.
+            say(format!("cannot remove {CONTROL}: {}", reason(&error)));
+        }
+        Ok(()) | Err(_) => {}
+    }
 }
 
 /// In a container, where `/sys` cannot be written to, devices are the host's.

@@ -220,9 +220,9 @@ fn text(bytes: &[u8], wanted: Wanted) -> Result<String, Fault> {
     match str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
         // One for one, so that what is said of a place in it is right.
-        Err(_) if wanted.is_script => Ok(bytes.utf8_chunks().fold(String::new(), |text, chunk| {
-            text + chunk.valid() + &"?".repeat(chunk.invalid().len())
-        })),
+        Err(_) if wanted.is_script => Ok(bytes
+            .utf8_chunks()
+            .fold(String::new(), |text, chunk| text + chunk.valid() + &"?".repeat(chunk.invalid().len()))),
         Err(error) => {
             let before = bytes.iter().take(error.valid_up_to());
             Err(Fault::NotText { line: before.filter(|byte| **byte == b'\n').count().saturating_add(1) })

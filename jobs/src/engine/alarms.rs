@@ -226,11 +226,30 @@ impl Engine {
         for (key, alarm) in &self.saved.alarms {
             let mut jobs = jobs.remove(key).unwrap_or_default();
             jobs.sort();
-            let due = alarm.due.map(|due| due.0);
-            let (pattern, moment) = (&alarm.pattern, alarm.moment.as_ref());
-            list.push(Asked { pattern, jobs, due, last: alarm.last, moment });
+            list.push(alarm.asked(jobs));
         }
         list
+    }
+
+    /// The times that a job asks for, in the order of its conditions.
+    #[must_use]
+    pub fn asked_by(&self, job: &str) -> Vec<Asked<'_>> {
+        let Some(slot) = self.find_job(job).and_then(|id| self.slot(id)) else { return Vec::new() };
+        let mut list: Vec<Asked<'_>> = Vec::new();
+        for pattern in asked_by(&slot.job) {
+            let alarm = self.saved.alarms.get(&key_of(&pattern));
+            let is_new = |alarm: &&Alarm| list.iter().all(|asked| *asked.pattern != alarm.pattern);
+            list.extend(alarm.filter(is_new).map(|alarm| alarm.asked(Vec::from([&slot.job.name]))));
+        }
+        list
+    }
+}
+
+impl Alarm {
+    /// As people see it.
+    fn asked<'e>(&'e self, jobs: Vec<&'e events::Name>) -> Asked<'e> {
+        let (due, moment) = (self.due.map(|due| due.0), self.moment.as_ref());
+        Asked { pattern: &self.pattern, jobs, due, last: self.last, moment }
     }
 }
 

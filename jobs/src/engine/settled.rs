@@ -1,6 +1,7 @@
 //! Whether a boot has settled: whether all that can happen by itself has happened.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use events::Args;
 
@@ -9,6 +10,9 @@ use crate::{
     JobId, StartMode,
     state::{Goal, Phase},
 };
+
+/// How long what has died may wait before its next try, and still count as on its way back.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Whether the boot has settled: no event in line, and no instance on its way up but those that wait for a
@@ -41,14 +45,15 @@ impl Engine {
         true
     }
 
-    /// Whether what jobs provide under this name is still to come: a start is under way, it died and is on its way back,
-    /// or the boot has not come to it.
+    /// Whether what jobs provide under this name is still to come: a start is under way, it died and is back soon, or the
+    /// boot has not come to it.
     #[must_use]
     pub fn is_awaited(&self, name: &str) -> bool {
         let providers = self.providers(name);
         let comes_back = |instance: &Instance| {
             let is_up = matches!(instance.state.phase(), Phase::Waiting | Phase::Running);
-            let is_slow = instance.timed_out || instance.rare().is_some_and(|rare| rare.not_before.is_some());
+            let wait = instance.rare().and_then(|rare| rare.not_before).map(|at| at.since(self.saved.now));
+            let is_slow = instance.timed_out || wait.is_some_and(|wait| wait > SOON);
             instance.goal == Goal::Start && !is_up && !is_slow
         };
         let is_underway =

@@ -12,7 +12,12 @@ mod inetd;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
 use core::cmp::Reverse;
 
 use events::Name;
@@ -208,7 +213,7 @@ fn load_to(
         files.iter().rev().for_each(|file| reads(&file.path));
         loading.take(name, &files, give);
     }
-    hooks::put_in_order(&mut loading.hooks);
+    hook::take_turns(&mut loading.hooks);
     core::mem::take(&mut loading.hooks).into_iter().for_each(give);
     loading.finish(&named)
 }
@@ -220,6 +225,8 @@ struct Loading<'t> {
     filter: &'t KeywordFilter,
     depth: Depth,
     native_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
+    /// Those of them that lie over all hooks of a folder.
+    used_overrides: BTreeSet<Name>,
     upstart_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
     lsb_overrides: BTreeMap<&'t str, &'t Source>,
     rc_conf: RcConf,
@@ -257,6 +264,7 @@ impl<'t> Loading<'t> {
             hooks: Vec::new(),
             filter,
             depth,
+            used_overrides: BTreeSet::new(),
             native_overrides: overrides(of_kind(FileKind::NativeOverride), native::overridden_name),
             upstart_overrides: overrides(of_kind(FileKind::UpstartOverride), upstart::override_name),
             lsb_overrides,
@@ -305,7 +313,8 @@ impl<'t> Loading<'t> {
     /// Takes the job that `files` describe, the one that counts first.
     fn take(&mut self, name: &Name, files: &[&'t TreeFile], give: &mut dyn FnMut(Described)) {
         let Some((first, rest)) = files.split_first() else { return };
-        let mut over: Vec<&TreeFile> = self.native_overrides.remove(name).unwrap_or_default();
+        let mut over: Vec<&TreeFile> = self.overrides_of_folder(name, first);
+        over.extend(self.native_overrides.remove(name).unwrap_or_default());
         over.retain(|over| over.layer != OF_PACKAGES || first.layer <= OF_PACKAGES);
         match &first.content {
             Content::Masked => {
@@ -334,6 +343,19 @@ impl<'t> Loading<'t> {
                 }
             }
         }
+    }
+
+    /// What is laid over all hooks of a folder: `hooks/EVENT.override.ron`, beside it.
+    fn overrides_of_folder(&mut self, name: &Name, file: &TreeFile) -> Vec<&'t TreeFile> {
+        if !matches!(file.kind, FileKind::Hook | FileKind::Syshook) {
+            return Vec::new();
+        }
+        let folder = name.rsplit_once('/').and_then(|(folder, _)| Name::new(folder).ok());
+        let Some((folder, over)) = folder.and_then(|it| self.native_overrides.get_key_value(&it)) else {
+            return Vec::new();
+        };
+        self.used_overrides.insert(folder.clone());
+        over.clone()
     }
 
     /// Keeps what a native job of a package's provides, also where the machine has a job of its own in its place.
@@ -419,7 +441,8 @@ impl<'t> Loading<'t> {
 
     /// What there is to say of overrides that are laid over none of the jobs in `named`.
     fn finish(mut self, named: &[(Name, &TreeFile)]) -> Generation {
-        let native = core::mem::take(&mut self.native_overrides);
+        let mut native = core::mem::take(&mut self.native_overrides);
+        native.retain(|name, _| !self.used_overrides.contains(name));
         let upstart = core::mem::take(&mut self.upstart_overrides);
         for (name, files) in native.into_iter().chain(upstart) {
             for file in files {

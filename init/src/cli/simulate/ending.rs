@@ -75,6 +75,8 @@ impl Play {
     /// What Onset would have watched and nobody told of, and how to tell of it.
     fn not_played(&self) -> Vec<(String, String)> {
         let watched = self.simulation.watched().iter();
+        let by_wall = |pattern: &events::Pattern| self.wall.as_ref().is_some_and(|wall| wall.has(pattern));
+        let watched = watched.filter(|pattern| !by_wall(pattern));
         let untold = watched.filter(|pattern| !self.told.iter().any(|told| pattern.matches(told, &|_| None)));
         let facts = |pattern: &events::Pattern| {
             let conditions = self.jobs.iter().filter_map(|job| job.holds_while.as_ref());

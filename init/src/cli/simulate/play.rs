@@ -8,7 +8,7 @@ use jobs::{
     simulate::{Line, Mark, Order, Simulation, World},
 };
 
-use super::{Told, remarks::no_job};
+use super::{Told, remarks::no_job, wall::Wall};
 
 /// How much may happen: what wakes itself every few seconds has to end some time.
 pub const MAX_LINES: usize = 200_000;
@@ -26,13 +26,15 @@ pub struct Play {
     refused: Vec<Name>,
     /// Events that were told, and facts in the form of events.
     pub told: Vec<Event>,
+    /// The clock on the wall, if it is said what it shows.
+    pub wall: Option<Wall>,
 }
 
 impl Play {
-    pub fn new(jobs: Vec<Arc<Job>>, refused: Vec<Name>, world: World) -> Self {
+    pub fn new(jobs: Vec<Arc<Job>>, refused: Vec<Name>, world: World, wall: Option<Wall>) -> Self {
         let simulation = Simulation::new(jobs.clone(), world);
-        let (lines, told) = (Vec::new(), Vec::new());
-        let mut play = Self { simulation, lines, cut: false, remarks: String::new(), jobs, refused, told };
+        let (lines, told, remarks) = (Vec::new(), Vec::new(), String::new());
+        let mut play = Self { simulation, lines, cut: false, remarks, jobs, refused, told, wall };
         play.collect();
         play
     }
@@ -62,6 +64,7 @@ impl Play {
         self.rest(Time(time.0.saturating_sub(1)).max(now));
         if self.simulation.down().is_none() {
             self.simulation.run_until(time.max(now));
+            self.strike();
             self.collect();
         }
         self.simulation.down().is_none()
@@ -71,13 +74,33 @@ impl Play {
         self.lines.extend(self.simulation.take_transcript());
     }
 
+    /// Looks at the clock on the wall: what has come by it happens.
+    fn strike(&mut self) {
+        let now = self.simulation.now();
+        let Some(wall) = self.wall.as_mut().filter(|_| self.simulation.down().is_none()) else { return };
+        for event in wall.come(now) {
+            self.simulation.give(Input::Event { event, origin: Origin::World, reply: None });
+        }
+    }
+
+    /// When something happens next by itself.
+    fn next(&mut self) -> Option<Time> {
+        let Some(wall) = &mut self.wall else { return self.simulation.next() };
+        for fault in wall.watch(self.simulation.watched(), self.simulation.now()) {
+            // Writing into a string cannot fail.
+            let _ = writeln!(self.remarks, "onsetctl: {fault}");
+        }
+        [self.simulation.next(), wall.next()].into_iter().flatten().min()
+    }
+
     /// Lets time go on until `until`, or until so much has happened that nobody reads it.
     fn rest(&mut self, until: Time) {
-        while let Some(next) = self.simulation.next().filter(|next| *next <= until) {
+        while let Some(next) = self.next().filter(|next| *next <= until) {
             if self.simulation.down().is_some() {
                 return;
             }
             self.simulation.run_until(next);
+            self.strike();
             self.collect();
             if self.lines.len() > MAX_LINES {
                 self.cut = true;

@@ -36,7 +36,7 @@ use crate::{
 const TURN: usize = 256;
 /// How many steps of a look are made in one turn.
 const PIECE: usize = 32;
-/// How long after a look the next one begins at the earliest.
+/// How long after a look the next one begins at the earliest, and after udevd's end the one without it.
 const REST: Duration = Duration::from_millis(250);
 /// How long udevd may take to deal with a device that it was asked to deal with. Then the kernel's word counts.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,6 +70,8 @@ pub struct Devices {
     udevd: Udevd,
     /// Whether nothing is told yet: a job is to bring udev first, or nobody has asked for devices.
     is_held: bool,
+    /// Until when it is not asked whether a job brings udev, although nothing is told.
+    held_until: Option<Time>,
     /// Whether jobs wait for devices.
     is_wanted: bool,
     /// Whether everything must be looked at, as soon as all messages are read that have come.
@@ -102,6 +104,7 @@ impl Devices {
             table,
             udevd: Udevd::default(),
             is_held: true,
+            held_until: None,
             is_wanted,
             is_lost: true,
             look: None,
@@ -114,9 +117,9 @@ impl Devices {
         })
     }
 
-    /// Whether nothing is told before [`release`](Self::release).
+    /// Whether nothing is told before [`release`](Self::release), and it is time to look whether it may be.
     pub const fn is_held(&self) -> bool {
-        self.is_held
+        self.is_held && self.held_until.is_none()
     }
 
     /// Whether jobs wait for devices, or have before.
@@ -221,8 +224,9 @@ impl Devices {
     /// udevd's process has ended.
     pub fn udevd_ended(&mut self, shell: &mut Shell<'_>) {
         if self.udevd.has_gone(shell) {
-            // Another may have come already, or a job brings it again.
+            // Another may have come already, or a job brings it again, and is heard of its end a moment later than we are.
             self.is_held = true;
+            self.held_until = Some(shell.now.after(REST));
             self.is_lost = true;
             self.look = None;
             self.asked.clear();
@@ -232,7 +236,7 @@ impl Devices {
     /// When [`tick`](Self::tick) is due.
     pub fn deadline(&self) -> Option<Time> {
         if self.is_held {
-            return None;
+            return self.held_until;
         }
         let asked = (!self.asked.is_empty()).then_some(self.asked_until);
         let look = match (&self.look, self.is_lost) {
@@ -247,6 +251,7 @@ impl Devices {
     pub fn tick(&mut self, shell: &mut Shell<'_>) -> Come {
         let mut come = Come::default();
         if self.is_held {
+            self.held_until.take_if(|at| *at <= shell.now);
             return come;
         }
         if self.udevd.deadline().is_some_and(|at| at <= shell.now) {

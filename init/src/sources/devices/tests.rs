@@ -374,7 +374,14 @@ fn what_udevd_owes_when_it_goes_is_told() {
         });
         play.told(&[]);
         play.act(|devices, shell| devices.udevd_ended(shell));
+        // Its job is not known yet to have ended.
+        assert!(!play.devices.as_ref().unwrap().is_held());
+        let later = play.devices.as_ref().unwrap().deadline().unwrap();
+        assert!(later > Time(play.now));
+        play.now = later.0;
+        play.act(Devices::tick);
         assert!(play.devices.as_ref().unwrap().is_held());
+        assert_eq!(play.devices.as_ref().unwrap().deadline(), None);
         play.act(Devices::release);
         assert!(play.devices.as_ref().unwrap().is_behind());
         play.look();
