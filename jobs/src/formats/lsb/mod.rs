@@ -329,7 +329,8 @@ impl Reader<'_> {
         if is_true || listed {
             script.work.console = Console::Owner;
             script.job.keywords = Name::new("interactive").into_iter().collect();
-            let comes = script.job.provides.iter().any(|own| [OF_BOOT, OF_LEVELS].contains(&own.name.as_str()));
+            let comes =
+                script.job.provides.iter().any(|own| [OF_BOOT, OF_LEVELS].contains(&own.name.as_str()));
             let provides = core::mem::take(&mut script.job.provides).into_vec().into_iter();
             let asks = Provide { name: Name::constant(INTERACTIVE), expected: None };
             script.job.provides = provides.chain(comes.then_some(asks)).collect();

@@ -114,7 +114,8 @@ fn depend(text: &str) -> Vec<Word<'_>> {
         let code = line.split('#').next().unwrap_or_default();
         let plain = code.trim();
         if !is_inside {
-            let rest = plain.strip_prefix("depend").map(str::trim_start).and_then(|rest| rest.strip_prefix("()"));
+            let rest =
+                plain.strip_prefix("depend").map(str::trim_start).and_then(|rest| rest.strip_prefix("()"));
             is_inside = rest.is_some();
         } else if plain.starts_with('}') {
             break;
@@ -169,8 +170,14 @@ mod tests {
 
     #[test]
     fn the_words_of_depend_are_read() {
-        check("depend() {\n\tneed net localmount\n\tuse dns logger # and\n}\n", "Need net, Need localmount, After dns, After logger");
-        check("depend ()\n{\n  before a\n  after b\n  provide c\n  keyword -jail\n}\nneed x\n", "Before a, After b, Provide c");
+        check(
+            "depend() {\n\tneed net localmount\n\tuse dns logger # and\n}\n",
+            "Need net, Need localmount, After dns, After logger",
+        );
+        check(
+            "depend ()\n{\n  before a\n  after b\n  provide c\n  keyword -jail\n}\nneed x\n",
+            "Before a, After b, Provide c",
+        );
         check("need x\ndepend() {\n}\n", "");
         check("depend() {\n need a $(x) \"b\" ${c}\n after *\n config /etc/x\n}\n", "Need a");
         check("depend() {\n need a b\n need !a\n}\n", "Need b");

@@ -263,10 +263,16 @@ fn a_script_of_openrc_has_its_order_from_depend() {
     assert_eq!(job.start_on.as_ref().unwrap().to_string(), "runlevel [2345]");
     assert_eq!(described.work.description.as_deref(), Some("a toy"));
     let (_, start) = &described.work.processes[0];
-    assert_eq!((&start.argv()[0][..], &start.argv()[3..]), ("/bin/sh", &["/etc/init.d/x".into(), "start".into()][..]));
+    assert_eq!(
+        (&start.argv()[0][..], &start.argv()[3..]),
+        ("/bin/sh", &["/etc/init.d/x".into(), "start".into()][..])
+    );
     // Nothing that is in no run level starts by itself.
     assert_eq!(read_as("x", text, &[]).described.unwrap().job.start, StartMode::Manual);
-    assert_eq!(read_as("x", text, &["/etc/runlevels/boot/x"]).described.unwrap().job.start_on.unwrap().to_string(), "startup");
+    assert_eq!(
+        read_as("x", text, &["/etc/runlevels/boot/x"]).described.unwrap().job.start_on.unwrap().to_string(),
+        "startup"
+    );
 }
 
 #[test]
