@@ -57,7 +57,7 @@ setup-vm: setup ## Install what virtual machines need, and fetch their kernel
 
 .PHONY: programs
 programs: setup ## Build the static programs that machines boot in tests
-	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest --features init/faults)
+	@$(call static,vm,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin onset-rc --bin vm-guest --features init/faults)
 
 .PHONY: boot
 boot: setup-vm programs ## Boot a machine with Onset and the examples, and give its console
@@ -106,24 +106,31 @@ test-all: test ## The same, then again optimised with 100 times the random cases
 DEBIAN := $(OUT)/debian
 DEBIAN_PACKAGES := udev,util-linux,openssh-server,cron,ifupdown,iproute2,isc-dhcp-client,kexec-tools,login,passwd,procps,kmod,dbus,netbase,e2fsprogs,systemd-,libpam-systemd-
 
-# A small Debian, without an init. Only root can make one.
-$(DEBIAN)/root.tar:
+# A small Debian, without an init, and a large one with the packages whose scripts are tested. Only root can make them.
+$(DEBIAN)/root.tar: REPOSITORY :=
+$(DEBIAN)/packages.tar: vm-tests/debian/packages.list vm-tests/debian/repository
+$(DEBIAN)/packages.tar: DEBIAN_PACKAGES = $(shell tr '\n' , <vm-tests/debian/packages.list)
+$(DEBIAN)/packages.tar: REPOSITORY := --customize-hook='vm-tests/debian/repository "$$1" nginx'
+$(DEBIAN)/root.tar $(DEBIAN)/packages.tar:
 	@$(call need,mmdebstrap,mmdebstrap)
 	@mkdir -p $(DEBIAN)
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
-		$$as_root mmdebstrap --quiet --variant=minbase --include=$(DEBIAN_PACKAGES) bookworm $(@D)/new.tar
+		$$as_root mmdebstrap --quiet --variant=minbase --include=$(DEBIAN_PACKAGES) $(REPOSITORY) bookworm $(@D)/new.tar
 	@mv $(@D)/new.tar $@
 
+# $(call debian,WHICH,SIZE,FOLDER): its image.
+debian = $$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/$(1).tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/$(1).img $(2) $(3)
+PLAY_DEBIAN := ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN) cargo test --quiet --locked -p vm-tests --test debian
+
 .PHONY: test-debian
-test-debian: setup-vm programs $(DEBIAN)/root.tar ## Boot a real Debian with Onset as its init (minutes; writes docs/results; SCENARIO=udev for one)
+test-debian: setup-vm programs $(DEBIAN)/root.tar $(DEBIAN)/packages.tar ## Boot a real Debian with Onset as its init (half an hour; writes docs/results; SCENARIO=udev for one)
 	@pkg-config --exists libudev 2>/dev/null || { $(call need,no-libudev-dev,libudev-dev pkg-config); }
 	@cargo build --quiet --locked -p init --features udev --bin onset-udev
 	@[ "$$(id -u)" = 0 ] && as_root= || as_root=sudo; \
-		$$as_root env ONSET_UDEV=$(OUT)/debug/onset-udev vm-tests/debian/image $(DEBIAN)/root.tar $(PROGRAMS) $(OUT)/tools/kernel $(DEBIAN)/root.img
+		$(call debian,root,1G); $(call debian,packages,4G,vm-tests/debian/packages.root)
 	@cargo test --quiet --locked -p vm-tests --test debian --no-run
-	@$(if $(SCENARIO),ONSET_ONLY=$(SCENARIO) ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
-		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture,$(call result,test-debian,ONSET_PROGRAMS=$(PROGRAMS) ONSET_DEBIAN=$(DEBIAN)/root.img \
-		cargo test --quiet --locked -p vm-tests --test debian -- --nocapture 2>&1 | tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)'))
+	@$(if $(SCENARIO),ONSET_ONLY=$(SCENARIO) $(PLAY_DEBIAN) -- --nocapture,$(call result,test-debian,$(PLAY_DEBIAN) -- --nocapture 2>&1 | \
+		tee $(DEBIAN)/log | grep --line-buffered -E '^(ok|FAILED|skipped)'))
 
 .PHONY: lint
 lint: setup $(DENY) ## Check format, clippy, docs, licences and dependencies
@@ -187,13 +194,13 @@ bench-core-instructions: setup ## Count the instructions of the same (the same o
 
 .PHONY: bench-vm
 bench-vm: setup-vm ## Measure Onset in virtual machines whose clock counts instructions (writes docs/results)
-	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin onset-rc --bin vm-guest)
 	@cargo build --quiet --locked -p vm-tests --bin bench-vm
 	@$(call result,bench-vm,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-vm)
 
 .PHONY: bench-events
 bench-events: setup-vm ## Measure how long events take, and how many there may be, beside the least (writes docs/results)
-	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin vm-guest)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin onset-rc --bin vm-guest)
 	@cargo build --quiet --locked -p vm-tests --bin bench-events
 	@$(call result,bench-events,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-events)
 
@@ -205,6 +212,11 @@ FROM := $(and $(SUDO_USER),$(wildcard $(OUT)/$(STATIC)/release/onset),$(OUT)/$(S
 # Where the names that other inits have, too, are put besides: /sbin in an image where Onset is the only init.
 LINKS :=
 NAMES := initctl start stop restart reload status telinit runlevel shutdown halt poweroff reboot service
+# What rc.d scripts find at the end of their PATH, whatever the system has; and what they call by its whole path, put
+# there if nothing is.
+RC_NAMES := checkyesno cpuset daemon kenv kldload kldstat kldunload limits logger protect pwait rcorder service setfib sysctl sysrc
+RC_PATHS := /bin/kenv /sbin/kldload /sbin/kldstat /sbin/kldunload /sbin/rcorder /usr/bin/cpuset /usr/bin/limits \
+	/usr/bin/protect /usr/sbin/daemon /usr/sbin/setfib /usr/sbin/sysrc
 # The program that needs libudev, if it was built.
 ONSET_UDEV = $(wildcard $(OUT)/release/onset-udev)
 BUILT = $(or $(FROM),$(OUT)/$(STATIC)/release)
@@ -216,7 +228,7 @@ onset-udev: setup ## Build `onset-udev`, which needs libudev (`make install` the
 
 .PHONY: release
 release: setup ## Build the programs that `make install` installs
-	@$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit)
+	@$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit --bin onset-rc)
 
 .PHONY: install
 install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DESTDIR=, LINKS=/sbin; docs/install.md)
@@ -226,18 +238,22 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 		[ $$name = service ] || { [ ! -e "$$file" ] && [ ! -L "$$file" ]; } || { \
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
-	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit))
-	install -d $(addprefix "$(DESTDIR)",/usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /etc/onset/jobs /etc/onset/hooks \
+	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit --bin onset-rc))
+	install -d $(addprefix "$(DESTDIR)",/bin /sbin /usr/bin /usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /usr/lib/onset/rc/bin /etc/onset/jobs /etc/onset/hooks \
 		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
 		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)
 	@# By a new name first: a program that runs cannot be written to, and PID 1 may run.
-	@for name in onset onsetctl onset-emit; do \
+	@for name in onset onsetctl onset-emit onset-rc; do \
 		install -m 755 "$(BUILT)/$$name" "$(DESTDIR)/usr/sbin/.$$name.new"; \
 		mv -f "$(DESTDIR)/usr/sbin/.$$name.new" "$(DESTDIR)/usr/sbin/$$name"; \
 	done
 	$(if $(ONSET_UDEV),install -m 755 "$(ONSET_UDEV)" "$(DESTDIR)/usr/sbin/onset-udev")
 	ln -sfn onset "$(DESTDIR)/usr/sbin/onset-setup"
 	for name in $(NAMES); do ln -sfn ../../../sbin/onsetctl "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
+	for name in $(RC_NAMES); do ln -sfn ../../../../sbin/onset-rc "$(DESTDIR)/usr/lib/onset/rc/bin/$$name"; done
+	@for path in $(RC_PATHS); do \
+		[ -e "$(DESTDIR)$$path" ] || [ -L "$(DESTDIR)$$path" ] || ln -s /usr/sbin/onset-rc "$(DESTDIR)$$path"; \
+	done
 	install -m 644 init/stock/jobs/*.ron init/stock/overrides/*.ron "$(DESTDIR)/usr/lib/onset/jobs"
 	install -m 644 init/stock/rc/rc.subr "$(DESTDIR)/usr/lib/onset"
 	@# What rc.d scripts source: another system's own stays.
@@ -264,16 +280,21 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR an
 	done
 	cd init/stock && for file in jobs/*.ron overrides/*.ron; do rm -f "$(DESTDIR)/usr/lib/onset/jobs/$${file##*/}"; done
 	for name in $(NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
+	for name in $(RC_NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/rc/bin/$$name"; done
+	@for path in $(RC_PATHS); do \
+		[ "$$(readlink "$(DESTDIR)$$path" 2>/dev/null)" != /usr/sbin/onset-rc ] || rm -f "$(DESTDIR)$$path"; \
+	done
 	@[ "$$(readlink "$(DESTDIR)/etc/rc.subr" 2>/dev/null)" != /usr/lib/onset/rc.subr ] || rm -f "$(DESTDIR)/etc/rc.subr"
 	rm -f "$(DESTDIR)/usr/lib/onset/rc.subr"
 	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
 	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
-	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-setup \
+	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-rc /usr/sbin/onset-setup \
 		/usr/sbin/onset-udev \
 		/usr/share/bash-completion/completions/onsetctl /usr/share/zsh/vendor-completions/_onsetctl \
 		/usr/share/fish/vendor_completions.d/onsetctl.fish)
 	@# Folders go if nothing is left in them.
-	@rmdir $(addprefix "$(DESTDIR)",/usr/lib/onset/jobs /usr/lib/onset/bin /usr/lib/onset /usr/share/doc/onset) 2>/dev/null || true
+	@rmdir $(addprefix "$(DESTDIR)",/usr/lib/onset/jobs /usr/lib/onset/bin /usr/lib/onset/rc/bin /usr/lib/onset/rc \
+		/usr/lib/onset /usr/share/doc/onset) 2>/dev/null || true
 
 .PHONY: doc
 doc: setup ## Build the documentation of the code (target/doc)

@@ -10,6 +10,7 @@ pub(crate) mod connection;
 mod emit;
 pub(crate) mod exit;
 mod graph;
+mod hooks;
 mod known;
 mod log;
 mod machine;

@@ -11,6 +11,7 @@ pub mod executor;
 pub mod loader;
 pub mod logs;
 pub mod pid1;
+pub mod rc;
 pub mod show;
 pub mod shutdown;
 pub mod sources;

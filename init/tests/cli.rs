@@ -387,6 +387,15 @@ fn what_cannot_be_text_is_refused_and_not_fatal() {
 }
 
 #[test]
+fn a_script_may_have_any_bytes_in_its_comments() {
+    let tree = Tree::new(&[]);
+    tree.write("etc/init.d/smart", b"#!/bin/sh\n# by J\xf6rg\n### BEGIN INIT INFO\n# Provides: smart\n# Requierd-Start: x\n### END INIT INFO\n");
+    let (_, out, _) = tree.run(&["check", "."]);
+    assert!(out.contains("5 | # Requierd-Start: x\n  |   ^^^^^^^^^^^^^^ no such key"), "{out}");
+    assert!(out.contains("1 job, 0 errors"), "{out}");
+}
+
+#[test]
 fn what_is_no_text_to_look_at_is_not_shown() {
     let tree = Tree::new(&[]);
     tree.write("binary.ron", b"(\n  exec: \"a\0b\",\n)");

@@ -1,6 +1,6 @@
 //! What must be done in the world, as plain data.
 
-use alloc::{string::String, sync::Arc};
+use alloc::{string::String, sync::Arc, vec::Vec};
 
 use core::time::Duration;
 
@@ -102,12 +102,23 @@ pub enum Outcome {
     Refused(Refusal),
     /// The job failed.
     Failed(Failure),
-    /// A job that the event concerned failed.
-    EventFailed,
+    /// Jobs that the event concerned failed.
+    EventFailed(Vec<Failing>),
     /// Somebody stopped it before it was up.
     Stopped,
     /// The one who waited would have waited for itself.
     LetGo,
+}
+
+/// A job that failed at what an event asked of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// The job.
+    pub job: Name,
+    /// Which instance of it.
+    pub instance: Text,
+    /// How.
+    pub failure: Failure,
 }
 
 /// Why something was not done.

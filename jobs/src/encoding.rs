@@ -40,7 +40,7 @@ macro_rules! differences {
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 use serde::ser::{SerializeMap as _, SerializeTuple as _};
-                const { assert!([$(stringify!($field)),*].len() <= 32, "one bit for each field") };
+                const { assert!([$(stringify!($field)),*].len() <= 64, "one bit for each field") };
                 let Self { $($always,)* $($field,)* } = self;
                 let usual: Self = $usual($($always.clone()),*);
                 if serializer.is_human_readable() {
@@ -53,7 +53,7 @@ macro_rules! differences {
                     )*
                     return map.end();
                 }
-                let (mut told, mut bit, mut count) = (0_u32, 1_u32, 1_usize);
+                let (mut told, mut bit, mut count) = (0_u64, 1_u64, 1_usize);
                 $(
                     if *$field != usual.$field {
                         told |= bit;
@@ -93,8 +93,8 @@ macro_rules! differences {
                     fn visit_seq<A: serde::de::SeqAccess<'d>>(self, mut row: A) -> Result<$type, A::Error> {
                         $(let $always = $crate::encoding::next(&mut row)?;)*
                         let mut value: $type = $usual($($always),*);
-                        let told: u32 = $crate::encoding::next(&mut row)?;
-                        let mut bit = 1_u32;
+                        let told: u64 = $crate::encoding::next(&mut row)?;
+                        let mut bit = 1_u64;
                         $(
                             if told & bit != 0 {
                                 value.$field = $crate::encoding::next(&mut row)?;
@@ -138,7 +138,7 @@ differences! {
     fields(
         kind, layer, provides, requires, before, stop_order, needs, keywords, modes, start_on, stop_on, holds_while,
         start, instance, again, env, export, processes, task, ready, respawn, normal_exit, kill, reload_signal,
-        reload_on, restart_on, settle, start_timeout, is_purpose, work,
+        reload_on, restart_on, settle, start_timeout, is_purpose, turn, announces, work,
     )
 }
 
@@ -149,7 +149,7 @@ differences! {
     fields(
         processes, commands, description, author, version, usage, emits, console, umask, nice, ionice, oom_score, limits,
         chroot, chdir, user, group, groups, capabilities, no_new_privileges, cgroup, sockets, watchdog, apparmor, imports,
-        tmpfiles, on_connection,
+        tmpfiles, on_connection, arguments, parallel,
     )
 }
 

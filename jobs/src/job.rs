@@ -85,10 +85,14 @@ pub struct Job {
     pub restart_on: Box<[Text]>,
     /// When those who wait for it go on.
     pub settle: Duration,
-    /// When a start that has not come to its end is given up; `None` for never.
+    /// When a start that has not come to its end is given up; `None` for never. That of a task ends with the task.
     pub start_timeout: Option<Duration>,
     /// Whether its end is the end of the container that it is the purpose of.
     pub is_purpose: bool,
+    /// Of all jobs that name the same turn one goes at a time, in the order in which they were started.
+    pub turn: Option<Name>,
+    /// What happens when it starts, and is waited for before it is up.
+    pub announces: Option<Box<Announcement>>,
     /// Where to find how its processes are made. A job whose commands change is another job.
     pub work: WorkId,
 }
@@ -152,6 +156,15 @@ pub struct Need {
     pub args: Box<[(Key, Template)]>,
     /// Whether we stop at once when it dies, instead of when it is not back at its first respawn.
     pub bounce: bool,
+}
+
+/// An event of a job's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The event.
+    pub name: Name,
+    /// Its arguments, with variables of the job.
+    pub args: Box<[(Key, Template)]>,
 }
 
 /// An order at stop that is not the reverse of the start (LSB's stop headers).
@@ -288,6 +301,8 @@ impl Job {
             settle: SETTLE,
             start_timeout: None,
             is_purpose: false,
+            turn: None,
+            announces: None,
             work: WorkId::default(),
         }
     }

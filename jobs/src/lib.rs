@@ -32,7 +32,7 @@ mod socket;
 mod state;
 mod work;
 
-pub use action::{Action, Note, Notice, Outcome, Refusal};
+pub use action::{Action, Failing, Note, Notice, Outcome, Refusal};
 pub use asked::{answer, asked, asked_for};
 pub use cause::{Cause, CauseId, Happening, MAX_CHAIN};
 pub use check::{LOOP_CODES, check, check_loops};
@@ -44,8 +44,8 @@ pub use environment::environment;
 pub use graph::{Edge as GraphEdge, Gate, Graph, Hit, JobId, Node as GraphNode, Sort};
 pub use input::{Input, Life, Origin, ReplyId, Shutdown, Verb};
 pub use job::{
-    Again, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn, SETTLE,
-    STOP_VERB_LIMIT, StartMode, StopOrder,
+    Again, Announcement, Format, Job, KILL_TIMEOUT, Kill, Kind, Need, Provide, Ready, Require, Respawn,
+    SETTLE, STOP_VERB_LIMIT, StartMode, StopOrder,
 };
 pub use journal::{Journal, JournalFault, Turn};
 pub use levels::{Facts, Known, Level, MAX_BRANCHES};

@@ -65,6 +65,10 @@ pub struct Work {
     pub imports: Vec<Text>,
     /// tmpfiles.d files applied before it starts (Chrome OS's `tmpfiles`).
     pub tmpfiles: Vec<Text>,
+    /// How many values of its event a hook is given as words; all, if nothing is said.
+    pub arguments: Option<u8>,
+    /// Whether a hook neither waits for those before it nor is waited for by those behind it.
+    pub parallel: bool,
 }
 
 /// The number of a [`Work`], made from what it says: equal works have equal numbers.

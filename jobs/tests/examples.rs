@@ -66,6 +66,41 @@ fn every_example_loads_without_a_word() {
     }
 }
 
+/// The firewall of the examples: its jobs and hooks as a machine has them, without an error.
+#[test]
+fn the_firewall_loads_without_a_word() {
+    let folder = root().join("examples/appliance");
+    let mut jobs = 0;
+    for entry in fs::read_dir(folder.join("jobs")).unwrap().map(Result::unwrap) {
+        let file = entry.file_name().into_string().unwrap();
+        good(&native::job_name(&file).unwrap(), &fs::read_to_string(entry.path()).unwrap());
+        jobs += 1;
+    }
+    assert!(jobs > 5);
+    let readme = text_of("examples/appliance/README.md");
+    assert_eq!(readme.matches("(jobs/").count(), jobs);
+    let mut open = vec![folder.join("hooks")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "ron") {
+                let job = Job::new(Name::new("hooks/x/10-x").unwrap(), Format::Hook);
+                let mut hook =
+                    Described { job, work: Work::default(), mentions: Vec::new(), path: "hook".into() };
+                let text = fs::read_to_string(&path).unwrap();
+                let source = Source { path: "x.override.ron".into(), text, executable: false };
+                assert_eq!(native::apply_override(&mut hook, &source), [], "{}", path.display());
+            } else {
+                let mode =
+                    std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+                assert_eq!(mode & 0o111, 0o111, "{}", path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_readme_of_the_examples_lists_each_file_once() {
     let readme = text_of("examples/README.md");
@@ -112,6 +147,15 @@ fn every_example_of_the_manual_loads_without_a_word() {
             let over = Source { path: "x.override.ron".into(), text: block, executable: false };
             let file = Source { path: "x.ron".into(), text: "( exec: \"a\" )".into(), executable: false };
             assert_eq!(native::read(&name, &file, &[over], 0).reports, []);
+        } else if ["`arguments`", "`parallel`"].contains(&heading.as_str()) {
+            let name = Name::new("hooks/x/10-x").unwrap();
+            let job = Job::new(name, Format::Hook);
+            let mut hook =
+                Described { job, work: Work::default(), mentions: Vec::new(), path: "hook".into() };
+            let source =
+                Source { path: "x.override.ron".into(), text: format!("( {block} )"), executable: false };
+            assert_eq!(native::apply_override(&mut hook, &source), [], "{heading}");
+            assert_ne!(hook.work, Work::default(), "{heading}");
         } else {
             good("x", &whole(&block));
         }

@@ -79,7 +79,7 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
             latest.insert(name, text);
         }
     }
-    let (mut jobs, mut refused) = (Vec::new(), Vec::new());
+    let (mut jobs, mut refused, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
     for (file, text) in latest {
         if text.trim() == "-" {
             continue;
@@ -100,11 +100,14 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
             _ => panic!("{file}: what format is that?"),
         };
         match reading.described {
+            Some(hook) if kind == "hook" => hooks.push(hook),
             Some(described) => jobs.push(Arc::new(described.job)),
             None if version > 1 => refused.push(name),
             None => panic!("{file}: {:#?}", reading.reports),
         }
     }
+    hook::take_turns(&mut hooks);
+    jobs.extend(hooks.into_iter().map(|hook| Arc::new(hook.job)));
     (jobs, refused)
 }
 

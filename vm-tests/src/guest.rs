@@ -21,6 +21,41 @@ pub const NAMES: &[&str] = &[
     "poweroff", "reboot", "service",
 ];
 
+/// Names of `onset-rc`: the commands that rc.d scripts count on, at the end of their `PATH`.
+pub const RC_NAMES: &[&str] = &[
+    "checkyesno",
+    "cpuset",
+    "daemon",
+    "kenv",
+    "kldload",
+    "kldstat",
+    "kldunload",
+    "limits",
+    "logger",
+    "protect",
+    "pwait",
+    "rcorder",
+    "service",
+    "setfib",
+    "sysctl",
+    "sysrc",
+];
+
+/// Those that scripts call by their whole path.
+pub const RC_PATHS: &[&str] = &[
+    "/bin/kenv",
+    "/sbin/kldload",
+    "/sbin/kldstat",
+    "/sbin/kldunload",
+    "/sbin/rcorder",
+    "/usr/bin/cpuset",
+    "/usr/bin/limits",
+    "/usr/bin/protect",
+    "/usr/sbin/daemon",
+    "/usr/sbin/setfib",
+    "/usr/sbin/sysrc",
+];
+
 /// Where the drivers are in the machine; `order` is the list of them.
 const MODULES: &str = "lib/modules/onset-vm";
 
@@ -124,13 +159,21 @@ pub fn onset(tree: &mut Tree) -> Result<()> {
     tree.copy("sbin/onset", &programs::program("onset")?)?;
     tree.copy("sbin/onsetctl", &programs::program("onsetctl")?)?;
     tree.copy("sbin/onset-emit", &programs::program("onset-emit")?)?;
+    tree.copy("sbin/onset-rc", &programs::program("onset-rc")?)?;
     // Where an installation has them, and where jobs name them.
     tree.link("usr/sbin/onset", "/sbin/onset");
     tree.link("usr/sbin/onsetctl", "/sbin/onsetctl");
     tree.link("usr/sbin/onset-emit", "/sbin/onset-emit");
+    tree.link("usr/sbin/onset-rc", "/sbin/onset-rc");
     tree.link("usr/sbin/onset-setup", "/sbin/onset");
     for name in NAMES {
         tree.link(&format!("sbin/{name}"), "onsetctl");
+    }
+    for name in RC_NAMES {
+        tree.link(&format!("usr/lib/onset/rc/bin/{name}"), "/sbin/onset-rc");
+    }
+    for path in RC_PATHS.iter().filter(|path| !tree.has(path)).collect::<Vec<_>>() {
+        tree.link(path, "/sbin/onset-rc");
     }
     Ok(())
 }
@@ -219,11 +262,12 @@ pub fn drivers(tree: &mut Tree, kernel: &Kernel, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` under
-/// `/etc/onset/jobs`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
+/// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` and
+/// `hooks` under `/etc/onset`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
 pub fn add_files(tree: &mut Tree, folder: &Path) -> Result<()> {
     let places = [
         ("jobs", "etc/onset/jobs"),
+        ("hooks", "etc/onset/hooks"),
         ("conf", "etc/init"),
         ("rc.d", "etc/rc.d"),
         ("init.d", "etc/init.d"),

@@ -63,6 +63,8 @@ fn build() -> Result<PathBuf> {
             "--bin",
             "onset-emit",
             "--bin",
+            "onset-rc",
+            "--bin",
             "vm-guest",
             "--features",
             "init/faults",

@@ -1,5 +1,6 @@
-//! A real Debian with Onset as its init: each folder in `debian` is a scenario. `make test-debian` makes the image that
-//! they boot, and names it in `ONSET_DEBIAN`; without one, nothing is tested here.
+//! A real Debian with Onset as its init: each folder in `debian` is a scenario. `make test-debian` makes the images that
+//! they boot: `packages.img` for those whose name begins so, `root.img` for the others. `ONSET_DEBIAN` names the folder
+//! with both; without it, nothing is tested here.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail where it stands")]
 
 use std::{env, fs, path::Path, path::PathBuf};
@@ -8,8 +9,8 @@ use vm_tests::{failure::Failure, scenario};
 
 #[test]
 fn a_debian_is_at_home() {
-    let Some(image) = env::var_os("ONSET_DEBIAN") else {
-        println!("skipped: ONSET_DEBIAN names no image (`make test-debian` makes one)");
+    let Some(images) = env::var_os("ONSET_DEBIAN").map(PathBuf::from) else {
+        println!("skipped: ONSET_DEBIAN names no folder with images (`make test-debian` makes them)");
         return;
     };
     let scenarios = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("debian")).unwrap();
@@ -24,7 +25,8 @@ fn a_debian_is_at_home() {
         let text = fs::read_to_string(folder.join("scenario")).unwrap();
         let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
         let name = folder.file_name().unwrap().to_string_lossy();
-        match scenario::play_on(&folder, Some(Path::new(&image))) {
+        let image = images.join(if name.starts_with("packages") { "packages.img" } else { "root.img" });
+        match scenario::play_on(&folder, Some(&image)) {
             Ok(()) => println!("ok      {name}: {title}"),
             Err(Failure(why)) => {
                 failed += 1;

@@ -350,7 +350,12 @@ fn ci_does_what_people_do() {
 
 #[test]
 fn what_is_installed_has_the_names_that_test_machines_have() {
-    let makefile = read("Makefile");
-    let names = makefile.lines().find_map(|line| line.strip_prefix("NAMES := ")).unwrap();
-    assert_eq!(names.split(' ').collect::<Vec<_>>(), vm_tests::guest::NAMES);
+    let makefile = read("Makefile").replace("\\\n", " ");
+    let names = |list: &str| {
+        let line = makefile.lines().find_map(|line| line.strip_prefix(list)?.strip_prefix(" := ")).unwrap();
+        line.split_whitespace().map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(names("NAMES"), vm_tests::guest::NAMES);
+    assert_eq!(names("RC_NAMES"), vm_tests::guest::RC_NAMES);
+    assert_eq!(names("RC_PATHS"), vm_tests::guest::RC_PATHS);
 }

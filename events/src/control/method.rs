@@ -90,6 +90,10 @@ pub const METHODS: &[Method] = &[
         ..anybody("Facts", |fields| fields.word("name", Name::new).map(Request::Facts))
     },
     Method { answers: Answers::Parts, ..anybody("Timers", |_| Ok(Request::Timers)) },
+    Method {
+        answers: Answers::Parts,
+        ..anybody("Hooks", |fields| fields.word("event", Name::new).map(Request::Hooks))
+    },
     Method { answers: Answers::Stream, ..anybody("Events", |_| Ok(Request::Events)) },
     anybody("Why", |fields| target(fields).map(Request::Why)),
     anybody("Show", |fields| target(fields).map(Request::Show)),

@@ -50,6 +50,8 @@ pub enum Request {
     Facts(Option<Name>),
     /// All times that jobs ask for.
     Timers,
+    /// What is attached to events that have hooks, or to this one.
+    Hooks(Option<Name>),
     /// Everything that happens, from now on.
     Events,
     /// Why a job is as it is.

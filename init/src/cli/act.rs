@@ -73,7 +73,8 @@ impl Act {
             return Outcome { text: String::new(), remarks, code: super::USAGE };
         }
         let mut outcome = Outcome { text: String::new(), remarks: String::new(), code: DONE };
-        let jobs = self.to_scripts(wish, jobs, args.is_empty(), socket, &mut outcome);
+        let (is_plain, mut jobs) = (self.is_plain(&args), jobs);
+        jobs.retain(|job| !(is_plain && is_candidate(job) && say_to_script(wish, job, socket, &mut outcome)));
         for some in jobs.chunks(AT_A_TIME) {
             let asked: Vec<_> = some.iter().map(|job| self.ask(wish, job, &args, socket)).collect();
             for (job, connection) in some.iter().zip(asked) {
@@ -88,37 +89,19 @@ impl Act {
                     Err(trouble) if trouble.is_restart() => self.after_restart(wish, job, &args, socket),
                     answer => answer,
                 };
+                let is_unknown = answer.as_ref().is_err_and(|trouble| trouble.name() == "UnknownJob");
+                if is_unknown && is_plain && say_to_script(wish, job, socket, &mut outcome) {
+                    continue;
+                }
                 self.tell(wish, job, answer, socket, &mut outcome);
             }
         }
         outcome
     }
 
-    /// Of these jobs, has scripts say what they have to say, and leaves the others.
-    fn to_scripts<'j>(
-        &self,
-        wish: Wish,
-        mut jobs: Vec<&'j String>,
-        is_bare: bool,
-        socket: &Path,
-        outcome: &mut Outcome,
-    ) -> Vec<&'j String> {
-        let is_plain = is_bare && !self.force && !self.no_wait && !self.json && self.timeout.is_none();
-        let verb = method(wish).to_lowercase();
-        jobs.retain(|job| {
-            let is_script = is_plain && is_candidate(job);
-            let verb = Verb { socket, caller: "onsetctl", verb: &verb, job, args: &[] };
-            match is_script.then(|| verb.say_to_script()).flatten() {
-                Some(told) => {
-                    outcome.text.push_str(&told.text);
-                    outcome.remarks.push_str(&told.remarks);
-                    outcome.code = outcome.code.max(told.code);
-                    false
-                }
-                None => true,
-            }
-        });
-        jobs
+    /// Whether it is no more than a verb, which a script may be told.
+    fn is_plain(&self, args: &[&String]) -> bool {
+        args.is_empty() && !self.force && !self.no_wait && !self.json && self.timeout.is_none()
     }
 
     fn ask(&self, wish: Wish, job: &str, args: &[&String], socket: &Path) -> Result<Connection, Trouble> {
@@ -235,6 +218,17 @@ impl Act {
             }
         }
     }
+}
+
+/// Has a script say what it has to say. `false` if there is none of this name.
+fn say_to_script(wish: Wish, job: &str, socket: &Path, outcome: &mut Outcome) -> bool {
+    let verb = method(wish).to_lowercase();
+    let verb = Verb { socket, caller: "onsetctl", verb: &verb, job, args: &[] };
+    let Some(told) = verb.say_to_script() else { return false };
+    outcome.text.push_str(&told.text);
+    outcome.remarks.push_str(&told.remarks);
+    outcome.code = outcome.code.max(told.code);
+    true
 }
 
 /// Tells a person who waits how far it is, on a line that is written over each second.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome, colours,
     connection::Connection,
-    exit::{DONE, Trouble, clean},
+    exit::{DONE, Trouble, UNKNOWN, clean},
     say::{self, is, part},
     timers,
     verbs::Verb,
@@ -156,8 +156,12 @@ impl StatusCommand {
             outcome.code = outcome.code.max(one.code);
         }
         let verb = |job| Verb { socket, caller: "onsetctl", verb: "status", job, args: &[] };
-        let more = only.filter(|_| outcome.code == DONE);
-        more.and_then(|job| verb(job).more_status(&outcome.text)).unwrap_or(outcome)
+        let more = match outcome.code {
+            DONE => only.and_then(|job| verb(job).more_status(&outcome.text)),
+            UNKNOWN => only.and_then(|job| verb(job).say_to_script()),
+            _ => None,
+        };
+        more.unwrap_or(outcome)
     }
 }
 

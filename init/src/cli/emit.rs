@@ -17,10 +17,10 @@ use super::{
 /// Which event.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct Emit {
-    /// The event
+    /// The event; EVENT:GLOB is the event for those jobs and hooks alone whose name is like this
     #[arg(value_name = "EVENT")]
     event: String,
-    /// What is known of it
+    /// What is known of it; the key of a word without one is ARG and its place (ARG1)
     #[arg(value_name = "KEY=VALUE")]
     args: Vec<String>,
     /// Do not wait until all that it causes is done
@@ -70,7 +70,12 @@ impl Emit {
     }
 
     pub(super) fn run(&self, socket: &Path) -> Outcome {
-        let parameters = json!({ "event": self.event, "args": self.args, "wait": !self.no_wait });
+        let args = (1_usize..).zip(&self.args).map(|(place, word)| match word.contains('=') {
+            true => word.clone(),
+            false => format!("ARG{place}={word}"),
+        });
+        let args: Vec<String> = args.collect();
+        let parameters = json!({ "event": self.event, "args": args, "wait": !self.no_wait });
         let limit = if self.no_wait { Some(AT_ONCE) } else { self.timeout };
         let answer = again_if_busy(|| {
             let mut connection = Connection::open(socket)?;

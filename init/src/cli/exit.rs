@@ -101,7 +101,7 @@ impl Trouble {
                 "Refused" if job.is_empty() => self.about("reason").into(),
                 "Refused" => format!("{job} is refused: {}", self.about("reason")),
                 "Failed" => format!("{job} failed: {}", self.about("reason")),
-                "EventFailed" => format!("a job that `{}` concerned failed", self.about("event")),
+                "EventFailed" => event_failed(self.about("event"), parameters),
                 "Stopped" => format!("{job} was stopped before it was up"),
                 "LetGo" => "not waited for: this process is itself part of what it would wait for".into(),
                 "Busy" => self.about("reason").into(),
@@ -123,6 +123,28 @@ impl Trouble {
             text: String::new(),
             remarks: format!("onsetctl: {}\n", clean(&self.text())),
             code: self.code(),
+        }
+    }
+}
+
+/// Which jobs failed at an event, one a line, and how.
+fn event_failed(event: &str, parameters: &Value) -> String {
+    let failed = parameters.get("failed").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let text =
+        |value: &Value, key: &str| String::from(value.get(key).and_then(Value::as_str).unwrap_or_default());
+    let line = |one: &Value| {
+        let instance = match text(one, "instance").as_str() {
+            "" => String::new(),
+            instance => format!(" ({instance})"),
+        };
+        format!("{}{instance} failed: {}", text(one, "job"), text(one, "reason"))
+    };
+    match failed {
+        [] => format!("a job that `{event}` concerned failed"),
+        [one] => format!("event `{event}`: {}", line(one)),
+        all => {
+            let lines: String = all.iter().map(|one| format!("\n  {}", line(one))).collect();
+            format!("event `{event}`: {} jobs failed{lines}", all.len())
         }
     }
 }

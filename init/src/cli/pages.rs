@@ -67,6 +67,7 @@ fn pages() -> std::io::Result<Vec<(String, String)>> {
         pages.push((format!("{name}.1"), page(command.clone(), &name)?));
     }
     pages.push(("onset-emit.1".to_string(), include_str!("../../../docs/man/onset-emit.1").to_string()));
+    pages.push(("onset-rc.1".to_string(), include_str!("../../../docs/man/onset-rc.1").to_string()));
     Ok(pages)
 }
 

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand};
 use events::control::{Going, Wish};
 
 use super::{
-    Outcome, act, ask, call, check, completions, connection::socket_path, emit, graph, log, machine, order,
-    pages, simulate, timers, tree, verbs, watch,
+    Outcome, act, ask, call, check, completions, connection::socket_path, emit, graph, hooks, log, machine,
+    order, pages, simulate, timers, tree, verbs, watch,
 };
 
 /// What is said behind the help of a command that talks to Onset.
@@ -70,6 +70,9 @@ enum Command {
     /// Has an event happen, and waits until all that it causes is done
     #[command(after_help = STATUSES)]
     Emit(emit::Emit),
+    /// Shows events, and what starts by each: hooks in their order, and how each ended last
+    #[command(after_help = STATUSES)]
+    Hooks(hooks::HooksCommand),
     /// Lets a fact hold from now on
     #[command(after_help = STATUSES)]
     Set(emit::SetFact),
@@ -172,6 +175,7 @@ impl Cli {
             Command::Why(job) => job.why(socket),
             Command::Show(job) => job.show(socket),
             Command::Emit(emit) => emit.run(socket),
+            Command::Hooks(hooks) => hooks.run(socket),
             Command::Set(fact) => fact.run(socket),
             Command::Unset(fact) => fact.unset(socket),
             Command::Facts(facts) => facts.run(socket),

@@ -66,7 +66,7 @@ impl Known {
     }
 
     fn is_script(&self) -> bool {
-        matches!(self.format(), "rcd" | "lsb")
+        matches!(self.format(), "Rcd" | "Lsb")
     }
 }
 
@@ -101,6 +101,11 @@ impl Verb<'_> {
     pub(super) fn more_status(&self, told: &str) -> Option<Outcome> {
         let known = self.known().ok()?;
         if known.is_script() {
+            let runs = !say::list(known.status(), "processes").is_empty();
+            let text = std::fs::read_to_string(say::text(&known.show, "file")).unwrap_or_default();
+            if !runs && !script::says_status(known.format(), &text, runs) {
+                return None;
+            }
             print(told);
             return Some(self.by_script(&known));
         }

@@ -22,6 +22,7 @@
 
 mod client;
 mod clients;
+mod hooks;
 mod limits;
 mod listener;
 mod order;
@@ -177,7 +178,7 @@ impl Asked {
     fn answer(&self, outcome: &Outcome, views: &Views<'_>) -> Result<Value, Value> {
         match self {
             Self::Act { job, instance, .. } => outcome::of_act(job, instance, outcome, views),
-            Self::Emit(event) => outcome::of_emit(event, outcome),
+            Self::Emit(event) => outcome::of_emit(event, outcome, views),
             Self::Settled | Self::Order => Ok(json!({})),
             Self::Facts { name, .. } => Listed::Facts(name.clone()).whole(views),
         }

@@ -1,7 +1,7 @@
 //! Answers as JSON: the engine's, and errors.
 
 use events::{Text, control::Fault};
-use jobs::{Exit, Failure, Outcome, Refusal, refusal_text};
+use jobs::{Exit, Failing, Failure, Outcome, Refusal, refusal_text};
 use serde_json::{Value, json};
 
 use super::{order::Views, show};
@@ -76,7 +76,7 @@ pub fn of_act(job: &Text, instance: &Text, outcome: &Outcome, views: &Views<'_>)
             };
             Err(error("Failed", json!({ "job": job, "reason": reason, "exit": exit })))
         }
-        Outcome::EventFailed => {
+        Outcome::EventFailed(_) => {
             Err(error("Failed", json!({ "job": job, "reason": "an event of it failed", "exit": null })))
         }
         Outcome::Stopped => Err(error("Stopped", json!({ "job": job }))),
@@ -85,19 +85,26 @@ pub fn of_act(job: &Text, instance: &Text, outcome: &Outcome, views: &Views<'_>)
 }
 
 /// What became of an event.
-pub fn of_emit(event: &str, outcome: &Outcome) -> Result<Value, Value> {
+pub fn of_emit(event: &str, outcome: &Outcome, views: &Views<'_>) -> Result<Value, Value> {
+    let failing = |one: &Failing| {
+        let reason = views.engine.failure_of(&one.job, &one.instance, one.failure);
+        json!({ "job": one.job.as_str(), "instance": one.instance.as_str(), "reason": reason })
+    };
     match outcome {
         Outcome::Done => Ok(json!({})),
         Outcome::LetGo => Err(error("LetGo", json!({}))),
         Outcome::Refused(refusal) => Err(refused(None, &refusal_text(refusal))),
-        Outcome::EventFailed
-        | Outcome::UnknownJob
+        Outcome::EventFailed(failed) => {
+            let failed: Vec<Value> = failed.iter().map(failing).collect();
+            Err(error("EventFailed", json!({ "event": event, "failed": failed })))
+        }
+        Outcome::UnknownJob
         | Outcome::UnknownInstance(_)
         | Outcome::AlreadyRunning
         | Outcome::AlreadyStopped
         | Outcome::MissingVariable(_)
         | Outcome::Failed(_)
-        | Outcome::Stopped => Err(error("EventFailed", json!({ "event": event }))),
+        | Outcome::Stopped => Err(error("EventFailed", json!({ "event": event, "failed": [] }))),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Client, Doing, MAX_ANSWER},
+    hooks,
     order::Views,
     outcome, show, times,
 };
@@ -31,6 +32,8 @@ pub enum Listed {
     Facts(Option<Name>),
     /// All times that jobs ask for.
     Timers,
+    /// What is attached to events that have hooks, or to this one; and files of hooks that are refused, with why.
+    Hooks(Option<Name>, Vec<(String, String)>),
 }
 
 impl Listed {
@@ -40,6 +43,7 @@ impl Listed {
             Self::Jobs | Self::Tree => "jobs",
             Self::Facts(_) => "facts",
             Self::Timers => "timers",
+            Self::Hooks(..) => "hooks",
         }
     }
 
@@ -75,6 +79,11 @@ impl Listed {
                     is_behind(&key, after).then_some((key, timer))
                 };
                 times::all(views).into_iter().filter_map(keyed).collect()
+            }
+            Self::Hooks(event, refused) => {
+                let mut all = hooks::all(views, event.as_ref(), refused);
+                all.retain(|(key, _)| is_behind(key, after));
+                all
             }
         };
         things.sort_by(|(a, _), (b, _)| a.cmp(b));

@@ -30,6 +30,7 @@ const fn is_about_jobs(request: &Request) -> bool {
         | Request::UnsetFact(_)
         | Request::Facts(_)
         | Request::Timers
+        | Request::Hooks(_)
         | Request::Why(_)
         | Request::Show(_)
         | Request::ReloadConfiguration

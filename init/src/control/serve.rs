@@ -11,8 +11,8 @@ use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, limits, outcome,
-    pages::Listed, show, times, watch,
+    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, hooks, limits,
+    outcome, pages::Listed, show, times, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -84,6 +84,7 @@ impl Control {
                 | Request::Tree
                 | Request::Facts(_)
                 | Request::Timers
+                | Request::Hooks(_)
                 | Request::Limits
                 | Request::Settled { .. }
         );
@@ -177,6 +178,7 @@ impl Control {
                 self.later(caller, reply, Asked::Facts { name, more: caller.more })
             }
             Request::Timers => Step::List(Listed::Timers),
+            Request::Hooks(event) => Step::List(Listed::Hooks(event, hooks::refused(&self.records.faults))),
             Request::Events => {
                 self.wants_devices = true;
                 Step::Watch
@@ -422,7 +424,7 @@ impl Caller<'_> {
                 | Outcome::AlreadyStopped
                 | Outcome::Refused(_)
                 | Outcome::Failed(_)
-                | Outcome::EventFailed
+                | Outcome::EventFailed(_)
                 | Outcome::Stopped
                 | Outcome::LetGo),
             ) => Err(outcome::refused(Some(&job), &jobs::simulate::outcome_text(&other))),

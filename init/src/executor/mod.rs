@@ -354,6 +354,7 @@ impl Executor {
         let own = self.base.own.iter().filter(|(key, _)| set.iter().all(|(other, _)| other != key));
         self.base.environment = own.cloned().chain(set.iter().cloned()).collect();
         self.base.upstart = with_names(&self.base.environment);
+        self.base.scripts = with_commands(&self.base.environment);
     }
 
     /// Tells why there is no process; `false` if there may be one in a while.
@@ -386,6 +387,18 @@ fn with_names(variables: &[(String, String)]) -> Vec<(String, String)> {
     variables
 }
 
+/// Where the commands are that rc.d scripts count on, and Linux does not have.
+pub const COMMANDS: &str = "/usr/lib/onset/rc/bin";
+
+/// The same variables for rc.d scripts, which find these commands behind those of the system.
+fn with_commands(variables: &[(String, String)]) -> Vec<(String, String)> {
+    let mut variables = variables.to_vec();
+    if let Some((_, path)) = variables.iter_mut().find(|(key, path)| key == "PATH" && path == SEARCH) {
+        *path = format!("{SEARCH}:{COMMANDS}");
+    }
+    variables
+}
+
 /// What every child needs of us.
 fn base() -> std::io::Result<Base> {
     let null = open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?;
@@ -396,6 +409,7 @@ fn base() -> std::io::Result<Base> {
     let own: Vec<(String, String)> = vec![("PATH".into(), SEARCH.into()), ("TERM".into(), terminal)];
     Ok(Base {
         upstart: with_names(&own),
+        scripts: with_commands(&own),
         environment: own.clone(),
         own,
         null,

@@ -39,7 +39,7 @@ const OURS: [&str; 8] = [
     "ONSET_LIFE",
 ];
 /// The variable with what a script is told in place of `start`.
-const VERB: &str = "ONSET_VERB";
+const VERB: &str = "RC_VERB";
 /// Room for a pid that only the child knows.
 const DIGITS: &str = "0000000000";
 
@@ -76,6 +76,8 @@ pub struct Base {
     pub environment: Vec<(String, String)>,
     /// The same for Upstart's jobs, which find Onset's commands by their names.
     pub upstart: Vec<(String, String)>,
+    /// The same for rc.d scripts, which find the commands that they count on.
+    pub scripts: Vec<(String, String)>,
     /// Those of them that nobody has set: PATH and TERM.
     pub own: Vec<(String, String)>,
     /// `/dev/null`.
@@ -157,7 +159,9 @@ impl Plan {
         };
         let mut argv = command.argv();
         match job.format {
-            Format::Hook => argv.extend(event_values(env)),
+            Format::Hook => {
+                argv.extend(event_values(env).take(work.arguments.map_or(usize::MAX, usize::from)))
+            }
             Format::Rcd | Format::Lsb => say_instead(&mut argv, process, env),
             Format::Native | Format::Upstart | Format::Inetd => {}
         }
@@ -321,11 +325,22 @@ fn event_values(env: &Args) -> impl Iterator<Item = String> {
 /// The environment as `KEY=VALUE`, and where it says that programs are.
 fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Base) -> (Vec<String>, String) {
     let own = |key: &str| std::env::var(key).ok();
-    let common = if job.format == Format::Upstart { &base.upstart } else { &base.environment };
+    let common = match job.format {
+        Format::Upstart => &base.upstart,
+        Format::Rcd => &base.scripts,
+        Format::Native | Format::Lsb | Format::Hook | Format::Inetd => &base.environment,
+    };
     let mut variables = jobs::environment(job, instance, env, common, &own);
     variables.retain(|(key, _)| !OURS.contains(&key.as_str()));
     let path = variables.iter().find(|(key, _)| key == "PATH").map(|(_, path)| path.clone());
     let mut words: Vec<String> = variables.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if job.format == Format::Rcd {
+        // Who wants rc.conf to be read again, or the boot to be stopped, sends this process a signal.
+        words.push(format!("RC_PID={}", std::process::id()));
+        if env.get("UPSTART_EVENTS").is_some_and(|events| events.as_str() == "startup") {
+            words.push("autoboot=yes".into());
+        }
+    }
     words.extend(extra.notify.iter().map(|address| format!("NOTIFY_SOCKET={address}")));
     words.extend(extra.marker.iter().map(|marker| format!("ONSET_LIFE={marker}")));
     if let Some(every) = extra.watchdog {
@@ -349,7 +364,21 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
 
 /// The words that a script is given in place of its usual verb, if who starts it has said some.
 fn say_instead(argv: &mut Vec<String>, process: ProcessKind, env: &Args) {
-    let words = env.get(VERB).filter(|_| process == ProcessKind::Main);
+    let usual = match process {
+        ProcessKind::Main => "start",
+        ProcessKind::Stop => "stop",
+        ProcessKind::Check
+        | ProcessKind::Configure
+        | ProcessKind::PreStart
+        | ProcessKind::PostStart
+        | ProcessKind::PreStop
+        | ProcessKind::PostStop
+        | ProcessKind::Reload
+        | ProcessKind::Status => return,
+    };
+    // The last that was said counts: that for the stop comes behind that for the start.
+    let said = env.iter().filter(|(key, _)| key.as_str() == VERB).map(|(_, value)| value.as_str()).last();
+    let words = said.filter(|words| words.split(' ').next().is_some_and(|verb| verb.ends_with(usual)));
     // A script that looks at no verb is given none.
     if let Some(words) = words.filter(|_| argv.len() == 2) {
         argv.truncate(1);

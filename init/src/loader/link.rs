@@ -15,7 +15,10 @@ use events::Time;
 use jobs::Exit;
 use nix::{sys::signal::Signal, unistd::Pid};
 
-use super::generation::{Generation, read};
+use super::{
+    generation::{Generation, read},
+    process::CONTAINER,
+};
 use crate::sys::{
     memory::memfd,
     own::{Image, Program, Start, start},
@@ -45,6 +48,7 @@ pub enum Loaded {
 #[derive(Debug)]
 pub struct Loader {
     root: String,
+    is_container: bool,
     run: Option<Run>,
     /// Whether files changed while it was at work.
     again: bool,
@@ -75,10 +79,10 @@ impl Run {
 }
 
 impl Loader {
-    /// A loader for the jobs below `root`.
+    /// A loader for the jobs below `root`, on a machine or in a container.
     #[must_use]
-    pub const fn new(root: String) -> Self {
-        Self { root, run: None, again: false, slow: None }
+    pub const fn new(root: String, is_container: bool) -> Self {
+        Self { root, is_container, run: None, again: false, slow: None }
     }
 
     /// Starts it. If it is at work already, it will run once more.
@@ -171,8 +175,9 @@ impl Loader {
         let argv = words.filter_map(|word| CString::new(word).ok()).collect();
         let fds = [&null, &null, &null, &result, &beacon].map(|file| file.as_fd()).to_vec();
         let program = Program::Own(image);
-        let start_it =
-            Start { program, argv, envp: Vec::new(), fds, owns_terminal: false, memory: Some(MEMORY) };
+        let container = CString::new(format!("{CONTAINER}=onset"));
+        let envp = container.into_iter().filter(|_| self.is_container).collect();
+        let start_it = Start { program, argv, envp, fds, owns_terminal: false, memory: Some(MEMORY) };
         let pid = start(&start_it)?;
         let look = now.after(ONE_FILE);
         Ok(Run { pid, result, beacon, left_out, seen: 0, since: now, look, was_slow: false })

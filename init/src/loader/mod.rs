@@ -8,6 +8,7 @@ pub mod generation;
 mod link;
 mod mode;
 mod process;
+mod scripts;
 
 pub use link::{Loaded, Loader, MEMORY, ONE_FILE};
 pub use process::run;

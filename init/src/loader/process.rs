@@ -7,16 +7,11 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{
-    Report, Severity, check_loops,
-    formats::{Described, rcd::KeywordFilter},
-    load::load_watched,
-    says_order,
-};
+use jobs::{Format, Report, Severity, check_loops, formats::Described, load::load_watched, says_order};
 
 use super::{
     generation::{Remark, Writer},
-    mode,
+    mode, scripts,
 };
 use crate::{
     show::Texts,
@@ -28,6 +23,9 @@ use crate::{
 pub(super) const RESULT: i32 = 3;
 /// The descriptor of the page that names what is being read.
 pub(super) const BEACON: i32 = 4;
+
+/// The variable that says that this is no machine of its own.
+pub(super) const CONTAINER: &str = "container";
 
 /// How much of a path is shown.
 const LONGEST: usize = 3_000;
@@ -85,11 +83,19 @@ fn load(words: &[String]) -> io::Result<()> {
     let reads = |path: &str| watch.show(Path::new(path));
     // Those that say whom they come before or after wait until all are known.
     let mut ordered = Vec::new();
-    let mut give = |described: Described| match says_order(&described.job) {
+    let are_serial = scripts::are_serial(&found.tree);
+    let mut give = |described: Described| match says_order(&described.job)
+        || are_serial && described.job.format == Format::Rcd
+    {
         true => ordered.push(described),
         false => writer.add(described),
     };
-    let mut generation = load_watched(&found.tree, &KeywordFilter::default(), &reads, &mut give);
+    let is_container = std::env::var_os(CONTAINER).is_some();
+    let filter = scripts::filter(Path::new(root), is_container);
+    let mut generation = load_watched(&found.tree, &filter, &reads, &mut give);
+    if are_serial {
+        scripts::one_by_one(&found.tree, &mut ordered);
+    }
     if !ordered.is_empty() {
         let count = ordered.len();
         generation.jobs = ordered;

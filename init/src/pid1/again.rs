@@ -188,7 +188,7 @@ impl Machine {
         let socket = for_control.into_iter().next();
         let path = Path::new(events::control::PATH);
         let control = Control::resume(&mut core.shell(), path, rest.control, socket);
-        let loader = Loader::new(core.options.root.clone());
+        let loader = Loader::new(core.options.root.clone(), core.options.container);
         let waiting = if is_unheard { rest.waiting } else { Vec::new() };
         let mut sources = Sources::new(
             &mut core.shell(),
@@ -267,7 +267,7 @@ impl Machine {
         );
         control.only_what_is_safe(&why);
         let works = Works::new(memory::memfd(c"works")?, Index::new(), 0);
-        let loader = Loader::new(core.options.root.clone());
+        let loader = Loader::new(core.options.root.clone(), core.options.container);
         let engine = Engine::new();
         let sources = Sources::new(&mut core.shell(), &Past::none(&engine));
         let mut machine =

@@ -54,7 +54,7 @@ impl Machine {
         let executor = Executor::new(&mut core.shell(), Path::new(CGROUPS))?;
         let control = Control::new(&mut core.shell(), Path::new(events::control::PATH));
         let works = Works::new(memory::memfd(c"works")?, Index::new(), 0);
-        let loader = Loader::new(core.options.root.clone());
+        let loader = Loader::new(core.options.root.clone(), core.options.container);
         for remark in std::mem::take(&mut core.options.remarks) {
             logs.say(core.now, Level::Warning, &remark);
         }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use events::{Args, Event, Fact, Key, Name, Time, Value};
-use jobs::{Exit, Input, Job, Origin, Verb};
+use jobs::{Exit, Format, Input, Job, Origin, StartMode, Verb};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -136,8 +136,18 @@ impl Machine {
         let refused = generation.refused.iter().map(ToString::to_string).collect();
         self.control.set_faults(generation.remarks.iter().filter(|remark| remark.is_error).map(fault));
         let reports = generation.remarks.iter().map(fault).collect();
+        let late: Vec<Name> = if self.boot.has_started() && !self.boot.settled {
+            generation.jobs.iter().filter(|job| self.comes_late(job)).map(|job| job.name.clone()).collect()
+        } else {
+            Vec::new()
+        };
         self.sources.will_have(&generation.jobs);
         self.core.shell().report(Input::Reload { jobs: generation.jobs, refused: generation.refused });
+        for job in late {
+            let (args, origin) = (Args::new(), Origin::World);
+            let command = Input::Command { verb: Verb::Start, job, args, force: false, origin, reply: None };
+            self.core.shell().report(command);
+        }
         self.tell_loaded(&Ok(control::Loaded { jobs: count, refused, reports }));
         self.keep_works();
         self.has_spare_memory = self.boot.settled;
@@ -147,6 +157,13 @@ impl Machine {
         if !self.boot.has_started() {
             self.begin(count, generation.mode);
         }
+    }
+
+    /// Whether this is a script of rc.d that the boot should have begun with, and that lay in a file system which was not
+    /// mounted then.
+    fn comes_late(&self, job: &Job) -> bool {
+        let is_new = || !self.engine.jobs().any(|known| known.name == job.name);
+        job.format == Format::Rcd && job.start == StartMode::Automatic && is_new()
     }
 
     /// The first generation is there: `startup`, and what else was asked for.

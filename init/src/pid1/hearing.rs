@@ -1,7 +1,7 @@
 //! What signals say, and the ends of processes of our own.
 
-use events::{Event, Name};
-use jobs::{Exit, Origin, Shutdown};
+use events::{Args, Event, Name};
+use jobs::{Exit, Format, Input, Origin, Shutdown, Verb};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,38 @@ impl Machine {
             } else {
                 World::Machine
             };
+            if signals::ends_boot(signal.ssi_signo) && self.is_of_booting_script(signal.ssi_pid) {
+                self.stop_boot();
+                continue;
+            }
             self.grant(signals::meaning(signal.ssi_signo, world));
         }
+    }
+
+    /// Whether this is a process of an rc.d script, and the boot goes on.
+    fn is_of_booting_script(&self, pid: u32) -> bool {
+        let life = i32::try_from(pid).ok().and_then(|pid| self.executor.life_of_pid(pid));
+        let job = life.and_then(|life| self.engine.instance_of(life)).map(|(job, _)| job);
+        let is_script =
+            |name: &Name| self.engine.jobs().any(|job| job.name == *name && job.format == Format::Rcd);
+        !self.boot.has_settled() && job.is_some_and(is_script)
+    }
+
+    /// An rc.d script wants no further script to start: those in line are let go, and a person is asked.
+    fn stop_boot(&mut self) {
+        let list = self.engine.list().into_iter();
+        let in_line = list.filter(|it| it.goal == "start" && it.processes.is_empty() && !it.up);
+        let scripts: Vec<Name> = in_line
+            .filter_map(|it| self.engine.jobs().find(|job| *it.job == *job.name))
+            .filter(|job| job.format == Format::Rcd)
+            .map(|job| job.name.clone())
+            .collect();
+        for job in scripts {
+            let (args, origin) = (Args::new(), Origin::World);
+            let stop = Input::Command { verb: Verb::Stop, job, args, force: false, origin, reply: None };
+            self.core.shell().report(stop);
+        }
+        self.rescue("an rc.d script has stopped the boot; the scripts behind it have not been started");
     }
 
     fn grant(&mut self, wish: Wish) {

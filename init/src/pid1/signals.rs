@@ -104,6 +104,12 @@ pub fn speaks_for_itself(number: u32) -> bool {
     meaning(number, World::Machine) == meaning(number, World::Busybox)
 }
 
+/// Whether an rc.d script that sends this wants the boot to stop.
+#[must_use]
+pub fn ends_boot(number: u32) -> bool {
+    i32::try_from(number).is_ok_and(|number| number == Signal::SIGTERM as i32)
+}
+
 /// What signal `number` means.
 #[must_use]
 pub fn meaning(number: u32, world: World) -> Wish {
@@ -111,7 +117,8 @@ pub fn meaning(number: u32, world: World) -> Wish {
     let known = i32::try_from(number).ok().and_then(|number| Signal::try_from(number).ok());
     match (known, world) {
         (Some(Signal::SIGCHLD), _) => Wish::Reap,
-        (Some(Signal::SIGHUP), _) => Wish::Reload,
+        // SIGALRM is what rc.d scripts send to RC_PID, so that rc.conf is read again.
+        (Some(Signal::SIGHUP | Signal::SIGALRM), _) => Wish::Reload,
         (Some(Signal::SIGTERM | Signal::SIGINT), World::Container) => Wish::Down(Shutdown::Poweroff),
         (Some(Signal::SIGINT), _) => Wish::Keys,
         (Some(Signal::SIGTERM), World::Busybox) => Wish::Down(Shutdown::Reboot),

@@ -52,13 +52,14 @@ pub fn run(task: &mut Task, words: &[String]) {
         && let Err(error) = write(&folder, &after)
     {
         let path = folder.join(NAME);
-        match error.kind() {
+        if error.kind() == io::ErrorKind::ReadOnlyFilesystem {
             // That is how some machines are meant to be; whoever misses a run reads it in the log.
-            io::ErrorKind::ReadOnlyFilesystem => say(format!(
+            say(format!(
                 "{}: the file system is read-only: what comes while the machine is off does not come afterwards",
                 path.display()
-            )),
-            _ => task.fault(format!("{}: {}", path.display(), reason(&error))),
+            ));
+        } else {
+            task.fault(format!("{}: {}", path.display(), reason(&error)));
         }
     }
 }

@@ -17,7 +17,7 @@ mod kernel_line;
 mod machine_id;
 mod modules;
 pub(crate) mod place;
-mod program;
+pub(crate) mod program;
 mod runlevel;
 mod seed;
 mod superblock;

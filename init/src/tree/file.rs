@@ -119,6 +119,8 @@ pub(super) struct Wanted {
     pub reach: Reach,
     /// Whether somebody asks if it may be executed; otherwise it is said that it may not.
     pub mode: bool,
+    /// Whether it is a script, in whose comments any bytes may stand: its shell decides what is text.
+    pub is_script: bool,
 }
 
 /// Opens and reads one file after the other. The folder of the last one stays open: its neighbours are found from
@@ -163,7 +165,7 @@ impl Reader {
             && let Some(header) = header_end(start).and_then(|end| start.get(..end))
         {
             // Whether it may be executed does not matter to its place in the order.
-            return Ok((text(header)?, true));
+            return Ok((text(header, wanted)?, true));
         }
         let mut executable = false;
         if wanted.mode || !wanted.is_regular {
@@ -175,14 +177,14 @@ impl Reader {
         }
         // Less than a page, though a page was asked for, is all that there is of a regular file.
         if count < PAGE {
-            return Ok((text(start)?, executable));
+            return Ok((text(start, wanted)?, executable));
         }
         let mut bytes = start.to_vec();
         file.take(MAX_FILE).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_FILE {
             return Err(Fault::TooLong);
         }
-        Ok((text(&bytes)?, executable))
+        Ok((text(&bytes, wanted)?, executable))
     }
 
     /// Opens a file. `O_NONBLOCK`: should it have become a FIFO since it was looked at, this does not wait.
@@ -214,9 +216,13 @@ fn read_once(file: &mut File, bytes: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn text(bytes: &[u8]) -> Result<String, Fault> {
+fn text(bytes: &[u8], wanted: Wanted) -> Result<String, Fault> {
     match str::from_utf8(bytes) {
         Ok(text) => Ok(text.to_owned()),
+        // One for one, so that what is said of a place in it is right.
+        Err(_) if wanted.is_script => Ok(bytes
+            .utf8_chunks()
+            .fold(String::new(), |text, chunk| text + chunk.valid() + &"?".repeat(chunk.invalid().len()))),
         Err(error) => {
             let before = bytes.iter().take(error.valid_up_to());
             Err(Fault::NotText { line: before.filter(|byte| **byte == b'\n').count().saturating_add(1) })
@@ -341,7 +347,7 @@ mod tests {
             let path = folder.join(length.to_string());
             fs::write(&path, "x".repeat(length)).unwrap();
             for (is_regular, reach) in [(true, Reach::Whole), (false, Reach::Whole), (true, Reach::Header)] {
-                let wanted = Wanted { is_regular, reach, mode: !is_regular };
+                let wanted = Wanted { is_regular, reach, mode: !is_regular, is_script: false };
                 let content = reader.read(Path::new("/"), &path, "shown".into(), wanted);
                 match content {
                     Content::Text(source) => assert_eq!(source.text.len(), length),

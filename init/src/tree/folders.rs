@@ -77,12 +77,33 @@ pub(super) const FOLDERS: [Folder; 33] = [
 
 /// What a file is, in a folder for files of `kind`.
 pub(super) fn kind_of(kind: FileKind, name: &str) -> FileKind {
-    if kind == FileKind::Native && name.ends_with(".override.ron") {
+    let has_overrides = matches!(kind, FileKind::Native | FileKind::Hook | FileKind::Syshook);
+    if has_overrides && name.ends_with(".override.ron") {
         FileKind::NativeOverride
     } else if kind == FileKind::Upstart && name.ends_with(".override") {
         FileKind::UpstartOverride
     } else {
         kind
+    }
+}
+
+/// What stands before the names of files in a folder: their jobs are called so.
+pub(super) const fn prefix_of(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Hook => "hooks/",
+        FileKind::Syshook => "rc.syshook.d/",
+        FileKind::Native
+        | FileKind::NativeOverride
+        | FileKind::Upstart
+        | FileKind::UpstartOverride
+        | FileKind::Rcd
+        | FileKind::RcConf
+        | FileKind::Lsb
+        | FileKind::LsbOverride
+        | FileKind::Insserv
+        | FileKind::RcLink
+        | FileKind::Inetd
+        | FileKind::Services => "",
     }
 }
 

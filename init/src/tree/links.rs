@@ -60,7 +60,7 @@ pub(super) fn leave_out(root: &Path, found: &mut Vec<Candidate>, reports: &mut V
 }
 
 fn looks_at_its_name(root: &Path, path: &Path) -> bool {
-    let wanted = Wanted { is_regular: true, reach: Reach::Whole, mode: false };
+    let wanted = Wanted { is_regular: true, reach: Reach::Whole, mode: false, is_script: true };
     match Reader::default().read(root, path, path.to_string_lossy().into_owned(), wanted) {
         Content::Text(source) => OWN_NAME.iter().any(|own| source.text.contains(own)),
         Content::Masked | Content::Unreadable(_) => false,

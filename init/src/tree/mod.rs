@@ -195,7 +195,12 @@ impl Walk {
                         open.push((path.join(&name), rel, depth.saturating_sub(1)));
                     }
                 } else if text.ends_with(ending) {
-                    let kind = Some(folders::kind_of(folder.kind, text));
+                    let kind = folders::kind_of(folder.kind, text);
+                    // An override beside hooks is named as their jobs are.
+                    let is_override = kind == FileKind::NativeOverride;
+                    let rel =
+                        if is_override { folders::prefix_of(folder.kind).to_owned() + &rel } else { rel };
+                    let kind = Some(kind);
                     self.add(Candidate { kind, layer: folder.layer, rel, path: child(&path, text), entry });
                 }
             }
@@ -355,7 +360,9 @@ impl Candidate {
             Some(_) | None => {
                 // What is no program is the same job whether it may be executed or not.
                 let mode = !matches!(self.kind, Some(FileKind::Native | FileKind::NativeOverride));
-                let wanted = Wanted { is_regular: self.entry == Entry::File, reach, mode };
+                let is_regular = self.entry == Entry::File;
+                let is_script = matches!(self.kind, Some(FileKind::Rcd | FileKind::Lsb));
+                let wanted = Wanted { is_regular, reach, mode, is_script };
                 reader.read(root, &self.path, path.clone(), wanted)
             }
         };

@@ -62,7 +62,7 @@ fn services_have_the_exit_statuses_of_the_lsb() {
     check(&server, "service db try-restart", 0, "db start/running, process 102\n", "");
     check(&server, "service db stop", 0, "db stop/waiting\n", "");
     check(&server, "service db stop", 0, "", "");
-    check(&server, "service db fly", 3, "", "service: db has no `fly`\n");
+    check(&server, "service db fly", 3, "", "service: db has no verb `fly`; it has no verbs of its own\n");
     check(&server, "service no-such-thing start", 5, "", "service: no-such-thing: unrecognized service\n");
     check(&server, "service no-such-thing status", 4, "", "service: no-such-thing: unrecognized service\n");
     check(&server, "service inst start W=a", 0, "inst (a) start/running, process 103\n", "");

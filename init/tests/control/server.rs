@@ -381,9 +381,8 @@ impl Machine {
         }
         self.acted(shell);
         self.with(|control, views| control.turned(shell, views));
-        if self.with(|control, _| control.wants_devices()) {
-            self.with(|control, views| control.tell_devices(shell, views, true));
-        }
+        // There are no devices here that anybody would have to look at first.
+        self.with(|control, views| control.tell_devices(shell, views, false));
         if self.with(|control, _| control.deadline()).is_some_and(|deadline| deadline <= shell.now) {
             let orders = self.with(|control, views| control.tick(shell, views));
             for order in orders {

@@ -9,8 +9,8 @@ use events::{
 
 use super::{View, arguments::is_time, place_of_leaf, report};
 use crate::{
-    Place, Report, Severity, StartMode,
-    formats::{Described, Role},
+    Format, Place, Report, Severity, StartMode,
+    formats::{Described, Role, hook::LEVELS},
     job_named,
 };
 
@@ -90,6 +90,10 @@ fn condition_of(
     let mut faults = Vec::new();
     for (place, leaf) in (0_u32..).zip(condition.leaves()) {
         match never(view, &leaf.pattern) {
+            // Any event has a folder, and people emit what they please: only what looks like a slip is named.
+            Some(Never::Event) if described.job.format == Format::Hook && !is_slip(view, &leaf.pattern) => {
+                possible |= 1_u64.checked_shl(place).unwrap_or(0);
+            }
             Some(Never::Job(name)) if role == Role::StopOn && view.is_masked(name) => {}
             Some(why) => faults.push((place, &leaf.pattern, why)),
             None => possible |= 1_u64.checked_shl(place).unwrap_or(0),
@@ -103,6 +107,11 @@ fn condition_of(
         };
         reports.push(fault(view, &described.job.name, (role, dead), pattern, &why, &place));
     }
+}
+
+/// Whether the event of a hook's folder is nearly one that there is.
+fn is_slip(view: &View<'_>, pattern: &Pattern) -> bool {
+    !LEVELS.contains(&pattern.name.as_str()) && view.known.nearest_event(&pattern.name).is_some()
 }
 
 /// What is known of an event or a fact, as a help.

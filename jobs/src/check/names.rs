@@ -39,6 +39,10 @@ pub(super) fn check(view: &View<'_>, order: &Order, reports: &mut Vec<Report>) {
 /// A name that nobody provides.
 fn unprovided(view: &View<'_>, unknown: &Unknown) -> Option<Report> {
     let described = view.job(unknown.job)?;
+    // A header of init.d names all that there may be, on any machine.
+    if described.job.format == Format::Lsb && unknown.kind == EdgeKind::Before {
+        return None;
+    }
     let (job, name) = (&described.job.name, &unknown.name);
     let (severity, code, role, label, message) = match unknown.kind {
         EdgeKind::Requires | EdgeKind::Starting => (
@@ -192,9 +196,11 @@ fn other_event(described: &Described, provider: &Described, word: &Name) -> Repo
 /// A word that a script and a job of another format provide is settled by both, which may be a surprise.
 fn provided_by_two_formats(view: &View<'_>, reports: &mut Vec<Report>) {
     for (name, providers) in &view.known.providers {
-        let mut providers = providers.iter().filter_map(|&index| view.job(index));
+        let providers = providers.iter().filter_map(|&index| view.job(index));
         let own = providers.clone().find(|described| is_own(described.job.format));
-        let script = providers.find(|described| !is_own(described.job.format));
+        // A script that never runs settles nothing.
+        let runs = |described: &&Described| !matches!(described.job.start, StartMode::Disabled(_));
+        let script = providers.filter(runs).find(|described| !is_own(described.job.format));
         let (Some(own), Some(script)) = (own, script) else { continue };
         let message =
             format!("`{name}` is provided by job `{}` and by script `{}`", own.job.name, script.job.name);

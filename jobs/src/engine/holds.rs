@@ -83,7 +83,9 @@ impl Engine {
         if let Some(time) = self.expectation_ends(place) {
             self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        if self.saved.live_waits > 0 || self.saved.mixed {
+        // Turns are as people start jobs, and may cross what the jobs require.
+        let takes_turns = self.instance(place).is_some_and(|instance| instance.job.turn.is_some());
+        if self.saved.live_waits > 0 || self.saved.mixed || takes_turns {
             self.cut_rings(place);
         }
     }
@@ -102,9 +104,28 @@ impl Engine {
             Some(rare) if rare.forced => Vec::new(),
             Some(_) | None => self.predecessors(instance.slot, &instance.job),
         };
-        before.into_iter().filter(move |id| {
-            !yielded.contains(id) && (self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id))
-        })
+        let before = before
+            .into_iter()
+            .filter(|id| self.is_coming(*id, instance.slot) || self.expects(&instance.job, *id));
+        before.chain(self.turns_before(instance)).filter(|id| !yielded.contains(id))
+    }
+
+    /// The job whose turn it is before it comes to an instance: the one that was started last before it.
+    fn turns_before(&self, instance: &Instance) -> Option<JobId> {
+        let turn = instance.job.turn.as_ref()?;
+        if instance.rare().is_some_and(|rare| rare.forced) {
+            return None;
+        }
+        let ids = self.turns.get(turn).map(Vec::as_slice).unwrap_or_default();
+        let lives = ids.iter().filter_map(|id| Some((id, self.slot(*id)?)));
+        let lives = lives.flat_map(|(id, slot)| slot.instances.iter().map(move |(_, place)| (id, *place)));
+        let before = lives.filter_map(|(id, place)| {
+            let other = self.instance(place).filter(|other| other.number < instance.number)?;
+            // A service that is up has had its turn, and so has who takes longer than others wait for it.
+            let over = other.timed_out || other.is_unkillable() || (!other.job.task && other.reached);
+            (!over).then_some((other.number, *id))
+        });
+        before.max().map(|(_, id)| id)
     }
 
     /// Whether a start of the job is under way, or as good as under way. For `whom`: a hook of its own is

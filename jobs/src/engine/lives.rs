@@ -9,7 +9,7 @@ use super::{
     Engine,
     clock::{KILL_AGAIN, Limit, STOP_HOOK},
     goals::{UPSTART_EVENTS, key_of, take_waiters, with_events},
-    model::{Emitter, Instance},
+    model::{Emitter, Instance, set},
     told::{STARTED, STARTING, STOPPED, STOPPING, add_result},
 };
 use crate::{
@@ -158,7 +158,7 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return };
         let env = match process {
             ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop => {
-                stop_environment(instance, process)
+                stop_environment(instance, process, self.saved.shutdown.is_some())
             }
             ProcessKind::Check
             | ProcessKind::Configure
@@ -302,13 +302,15 @@ impl Engine {
             self.reached_goal(place);
             return None;
         }
-        self.unlimit(place, Limit::Start);
+        // A task's start has ended when the task has.
+        let task = self.instance(place)?.job.task;
+        if !task {
+            self.unlimit(place, Limit::Start);
+        }
         self.emit_own(place, STARTED);
         let now = self.saved.now;
         let instance = self.instance_mut(place)?;
         instance.reached = true;
-        // A task's start has ended when the task has.
-        let task = instance.job.task;
         self.set_up(place, true);
         if !task {
             self.settle(place);
@@ -379,11 +381,16 @@ impl Engine {
     }
 }
 
-/// The variables of a stop hook: those of the start, those of the stop, and, after the end, how it ended.
-fn stop_environment(instance: &Instance, process: ProcessKind) -> Arc<Args> {
+/// The variables of a stop hook: those of the start, those of the stop, and, after the end, how it ended. At shutdown
+/// rc.d scripts get a verb that says so, and what rc.shutdown(8) tells them.
+fn stop_environment(instance: &Instance, process: ProcessKind, at_shutdown: bool) -> Arc<Args> {
     let mut env = Args::clone(&instance.env);
     for (key, value) in instance.stop_env.iter() {
         env.push(key.clone(), value.clone());
+    }
+    if at_shutdown && instance.job.format == Format::Rcd {
+        set(&mut env, "RC_VERB", "faststop");
+        set(&mut env, "rc_shutdown", "reboot");
     }
     if process == ProcessKind::PostStop {
         let mut result = Args::new();

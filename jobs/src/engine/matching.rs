@@ -2,7 +2,7 @@
 
 use alloc::{sync::Arc, vec::Vec};
 
-use events::{Args, Condition, Event, Name};
+use events::{Args, Condition, Event, Name, glob_matches};
 
 use super::{
     Engine,
@@ -10,7 +10,10 @@ use super::{
     goals::StopWish,
     model::{By, Emitter, EventId, Request, Seen, Tree},
 };
-use crate::{Action, Format, Gate, Happening, Hit, JobId, Outcome, Sort};
+use crate::{Action, Failing, Failure, Format, Gate, Happening, Hit, Job, JobId, Outcome, Sort};
+
+/// How many jobs are named that have failed at one event.
+const MAX_FAILING: usize = 64;
 
 /// What a condition that came true gives to the job: variables, names of events, and events that wait.
 struct Gathered {
@@ -30,6 +33,7 @@ impl Engine {
         let mut hits = core::mem::take(&mut self.hits);
         hits.clear();
         self.graph.hits(Sort::Event, &event.name, &event.args, &mut hits);
+        self.add_addressed(&event, &mut hits);
         self.out.push(Action::Tell(event.clone()));
         self.keep_who_asked(&event, &mut hits);
         self.sort_by_job(&mut hits);
@@ -49,6 +53,29 @@ impl Engine {
             live.handled = true;
         }
         self.look_whether_finished(id);
+    }
+
+    /// `EVENT:GLOB` is the event for those jobs alone whose name fits: a job's whole name, or the last part of it, with
+    /// or without the number before it.
+    fn add_addressed(&self, event: &Event, hits: &mut Vec<Hit>) {
+        let Some((name, glob)) = event.name.split_once(':').filter(|(name, _)| !name.is_empty()) else {
+            return;
+        };
+        let mut all = Vec::new();
+        let Ok(name) = Name::new(name) else { return };
+        self.graph.hits(Sort::Event, &name, &event.args, &mut all);
+        all.retain(|hit| self.job_of(hit.gate).is_some_and(|job| is_addressed(&job.name, glob)));
+        hits.append(&mut all);
+    }
+
+    /// The job whose condition one is.
+    fn job_of(&self, gate: Gate) -> Option<&Job> {
+        match gate {
+            Gate::Stop(place) => self.instance(place).map(|instance| &*instance.job),
+            Gate::Start(slot) | Gate::Changed(slot) | Gate::While(slot) | Gate::OldWhile(slot) => {
+                self.slot(slot).map(|slot| &*slot.job)
+            }
+        }
     }
 
     /// Order among equals is by the job's name; of one job, running instances stop before it starts.
@@ -225,12 +252,18 @@ impl Engine {
 
     /// Takes an instance from those that an event waits for.
     fn no_longer_blocked(&mut self, id: EventId, place: u32, failed: bool) {
+        let failing = self.instance(place).filter(|_| failed).map(|instance| Failing {
+            job: instance.job.name.clone(),
+            instance: instance.key.clone(),
+            failure: instance.result.unwrap_or(Failure::Needs),
+        });
         let Some(live) = self.event_mut(id) else { return };
         let at = live.blockers.iter().position(|blocker| *blocker == place);
         if let Some(at) = at {
             live.blockers.remove(at);
         }
-        live.failed |= failed;
+        let room = live.failed.len() < MAX_FAILING;
+        live.failed.extend(failing.filter(|_| room));
         let last = at.is_some() && live.blockers.is_empty();
         if last && matches!(live.emitter, Emitter::Hook(..) | Emitter::Inside(..)) {
             self.saved.live_waits = self.saved.live_waits.saturating_sub(1);
@@ -274,10 +307,10 @@ impl Engine {
         if let Some(timer) = live.let_go {
             self.disarm(timer);
         }
-        if live.failed && !live.event.name.ends_with("/failed") {
+        if !live.failed.is_empty() && !live.event.name.ends_with("/failed") {
             self.emit_failed(&live.event, live.cause);
         }
-        let outcome = if live.failed { Outcome::EventFailed } else { Outcome::Done };
+        let outcome = if live.failed.is_empty() { Outcome::Done } else { Outcome::EventFailed(live.failed) };
         match live.emitter {
             Emitter::Nobody => {}
             Emitter::Client(reply) => self.out.push(Action::Reply(reply, outcome)),
@@ -287,7 +320,7 @@ impl Engine {
                 }
                 self.out.push(Action::Reply(reply, outcome));
             }
-            Emitter::Hook(place, number) => self.hook_over(place, number, id),
+            Emitter::Hook(place, number) => self.hook_over(place, number, id, &live.event.name),
             Emitter::Machine => self.shutdown_event_over(),
         }
         self.saved.causes.release(live.cause);
@@ -304,6 +337,14 @@ impl Engine {
         let cause = self.saved.causes.add(self.saved.now, Happening::Own(event.clone()), parent);
         self.add_event(event, cause, emitter)
     }
+}
+
+/// Whether a job is among those that an event is meant for.
+fn is_addressed(job: &str, glob: &str) -> bool {
+    let last = job.rsplit('/').next().unwrap_or(job);
+    let bare = last.trim_start_matches(|c: char| c.is_ascii_digit());
+    let bare = if bare.len() < last.len() { bare.strip_prefix('-').unwrap_or(last) } else { last };
+    [job, last, bare].into_iter().any(|name| glob_matches(glob, name))
 }
 
 /// What a condition that is true gives, in the order in which its leaves were written.

@@ -96,6 +96,8 @@ pub struct Engine {
     order: Vec<u32>,
     levels: HashMap<JobId, Arc<crate::Level>>,
     names: names::Names,
+    /// The jobs of each turn.
+    turns: BTreeMap<Name, Vec<JobId>>,
     out: Vec<Action>,
     hits: Vec<Hit>,
 }
@@ -370,6 +372,7 @@ impl Engine {
                 self.add_level(id, &job);
             }
         }
+        self.find_turns();
         for place in 0..self.saved.slots.len() {
             self.watch_old_levels(JobId(u32::try_from(place).unwrap_or(u32::MAX)));
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clock::{Limit, TimerId, UNKILLABLE};
 use crate::encoding::differences;
-use crate::{CauseId, Failure, Goal, Job, JobId, Life, Phase, Refusal, ReplyId, State, Verb};
+use crate::{CauseId, Failing, Failure, Goal, Job, JobId, Life, Phase, Refusal, ReplyId, State, Verb};
 
 /// An event's place in the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,8 +21,8 @@ pub struct LiveEvent {
     pub emitter: Emitter,
     /// Whether all conditions have seen it.
     pub handled: bool,
-    /// Whether a job that it concerned failed.
-    pub failed: bool,
+    /// Jobs that it concerned and that failed, the first so many.
+    pub failed: Vec<Failing>,
     /// Instances whose goal it changed and that have not come there.
     pub blockers: Vec<u32>,
     /// Half-true Upstart conditions that keep it.
@@ -51,7 +51,7 @@ impl LiveEvent {
             cause,
             emitter,
             handled: false,
-            failed: false,
+            failed: Vec::new(),
             blockers: Vec::new(),
             holds: 0,
             let_go: None,

@@ -56,7 +56,7 @@ impl Engine {
     pub(super) fn direct_predecessors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
         for require in &job.requires {
-            if require.name == ALL && job.format == Format::Lsb {
+            if require.name == ALL && is_script(job) {
                 found.extend(self.all_others(id));
             } else {
                 found.extend(self.providers_for(job, &require.name));
@@ -66,7 +66,11 @@ impl Engine {
             let before = self.graph.related(name, Edge::Before);
             found.extend(before.filter(|other| self.means(*other, name, id)));
         }
-        found.retain(|&other| !self.ignores(other, id));
+        // Those who take turns ask for nothing else.
+        let takes_turns = |other: &JobId| {
+            job.turn.is_some() && self.slot(*other).is_some_and(|slot| slot.job.turn == job.turn)
+        };
+        found.retain(|&other| !self.ignores(other, id) && !takes_turns(&other));
         found
     }
 
@@ -134,9 +138,14 @@ impl Engine {
     }
 }
 
+/// Whether a job may say that it comes after everything else of its format.
+const fn is_script(job: &Job) -> bool {
+    matches!(job.format, Format::Lsb | Format::Rcd)
+}
+
 /// Whether a script starts after everything else.
 pub fn comes_after_all(job: &Job) -> bool {
-    job.format == Format::Lsb && job.requires.iter().any(|require| require.name == ALL)
+    is_script(job) && job.requires.iter().any(|require| require.name == ALL)
 }
 
 /// The job that a job is a hook of: its whole start condition is `starting X`.

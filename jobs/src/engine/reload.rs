@@ -41,6 +41,7 @@ impl Engine {
         }
         self.graph.shrink();
         self.saved.slots.shrink_to_fit();
+        self.find_turns();
         self.find_cycles();
         self.tell_watches(&watched_before);
         self.set_alarms();
@@ -52,6 +53,21 @@ impl Engine {
         }
         self.saved.causes.release(cause);
         self.look_at_held();
+    }
+
+    /// Notes which jobs take turns, also those that only live on.
+    pub(super) fn find_turns(&mut self) {
+        self.turns.clear();
+        for id in self.ids() {
+            let Some(slot) = self.slot(id) else { continue };
+            let lives = slot.instances.iter().filter_map(|(_, place)| self.instance(*place));
+            let jobs = lives.map(|instance| &*instance.job).chain([&*slot.job]);
+            let mut turns: Vec<Name> = jobs.filter_map(|job| job.turn.clone()).collect();
+            turns.dedup();
+            for turn in turns {
+                self.turns.entry(turn).or_default().push(id);
+            }
+        }
     }
 
     pub(super) fn ids(&self) -> Vec<JobId> {

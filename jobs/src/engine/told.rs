@@ -6,7 +6,7 @@ use super::{
     Engine, Todo,
     model::{Emitter, EventId, set},
 };
-use crate::{Action, CauseId, Cue, Exit, Failure, Goal, JobId, Notice, ProcessKind};
+use crate::{Action, Announcement, CauseId, Cue, Exit, Failure, Goal, JobId, Notice, ProcessKind};
 
 // The four events of a life, and what they all tell.
 pub const STARTING: Name = Name::constant("starting");
@@ -55,14 +55,40 @@ impl Engine {
         self.emit(Event { name, args }, parent, emitter)
     }
 
-    pub(super) fn hook_over(&mut self, place: u32, number: u64, id: EventId) {
+    /// What it has emitted has been worked off: `starting` is followed by what the job announces.
+    pub(super) fn hook_over(&mut self, place: u32, number: u64, id: EventId, name: &Name) {
         if let Some(instance) = self.instance_mut(place)
             && instance.number == number
             && instance.hook == Some(id)
         {
             instance.hook = None;
+            let goes_on = *name == STARTING && instance.goal == Goal::Start;
+            let announcement = instance.job.announces.clone().filter(|_| goes_on);
+            if let Some(announcement) = announcement
+                && self.announce(place, number, &announcement)
+            {
+                return;
+            }
             self.saved.todo.push_back(Todo::Cue(place, number, Cue::HookDone));
         }
+    }
+
+    /// Emits what a job announces, and waits until it has been worked off.
+    fn announce(&mut self, place: u32, number: u64, announcement: &Announcement) -> bool {
+        let Some(instance) = self.instance(place) else { return false };
+        let mut args = Args::with_room(announcement.args.len());
+        for (key, template) in &announcement.args {
+            let value = template.expand(&|name| instance.value_of(name)).unwrap_or_default();
+            if let Ok(value) = Value::new(&value) {
+                args.push(key.clone(), value);
+            }
+        }
+        let (name, cause) = (announcement.name.clone(), instance.cause);
+        let hook = self.emit(Event { name, args }, cause, Emitter::Hook(place, number));
+        if let Some(instance) = self.instance_mut(place) {
+            instance.hook = hook;
+        }
+        hook.is_some()
     }
 
     pub(super) fn note(&mut self, id: JobId, instance: Text, what: Notice) {

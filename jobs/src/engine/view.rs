@@ -85,6 +85,25 @@ impl Engine {
         list
     }
 
+    /// A job and its instances, by name.
+    #[must_use]
+    pub fn list_of(&self, job: &str) -> Vec<Status> {
+        let Some(slot) = self.named(job).and_then(|id| self.slot(id)) else { return Vec::new() };
+        slot.instances.iter().filter_map(|(_, place)| self.status_at(*place)).collect()
+    }
+
+    /// When its last life, or its last start that was refused, ended, and how. `None` if there was none.
+    #[must_use]
+    pub fn result_of(&self, job: &str) -> Option<(Time, String)> {
+        let last = self.slot(self.named(job)?)?.last.as_ref()?;
+        let how = match &last.end {
+            End::Well => "ended well".into(),
+            End::Failed(failure) => with_why(*failure, last.unspawned.as_ref()),
+            End::Refused(refusal) => refusal_text(refusal),
+        };
+        Some((last.time, how))
+    }
+
     /// How a job's instance is. `None` if there is no such job.
     #[must_use]
     pub fn status(&self, job: &str, instance: &str) -> Option<Status> {
@@ -332,7 +351,7 @@ pub fn failure_text(failure: Failure) -> String {
         Failure::Unspawned(process) => format!("{process} could not be executed"),
         Failure::EndedEarly => "main ended before it was ready".into(),
         Failure::Respawn => "it came back too often".into(),
-        Failure::StartTimeout => "it was not up in time".into(),
+        Failure::StartTimeout => "it was not up, or not done, in time".into(),
         Failure::HookTimeout(process) => format!("{process} did not end in time"),
         Failure::Needs => "what it needs is not to be had".into(),
         Failure::Unkillable => "a process of it outlives KILL".into(),

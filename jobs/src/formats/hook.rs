@@ -4,19 +4,32 @@
 //! the executor adds them to the words given here, since they are known only when the event has happened. An
 //! event that comes while it runs is kept and starts it again ([`Again::Queue`]).
 //!
-//! The hooks of one event run one after the other in the order of [`precedes`]; whoever reads a directory
-//! says so by letting each require the one before. Since a requirement only has to have settled, one that
-//! fails does not hold up the next.
+//! The hooks of one event run one after the other in the order of [`precedes`]: they take turns
+//! ([`Job::turn`]), which whoever reads a directory says. A turn is over however the hook has ended, so one that
+//! fails does not hold up the next, and one that hangs is ended at its limit.
 
-use alloc::format;
+use alloc::{collections::BTreeMap, format};
+use core::time::Duration;
 
 use events::Name;
 
 use super::{
-    Reading, Source,
+    Described, Reading, Source,
     script::{Script, first_line, lint_text, on_event},
 };
-use crate::{Again, Format, Job, Kind, ProcessKind, Report};
+use crate::{Again, Format, Job, Kind, ProcessKind, Report, Require, SETTLE};
+
+/// How long a hook may take, if nothing else is said.
+pub const LIMIT: Duration = Duration::from_secs(300);
+
+/// For how long a hook without a limit is waited for.
+const NO_LIMIT: Duration = Duration::from_secs(86_400);
+/// How much longer than its limit one is waited for, so that its end is told and not the end of the wait.
+const SPARE: Duration = Duration::from_secs(1);
+
+/// The events that OPNsense's rc.syshook knows, all of which somebody emits.
+pub const LEVELS: [&str; 10] =
+    ["import", "early", "start", "stop", "carp", "monitor", "config", "update", "upgrade", "backup"];
 
 /// The job for `file_name` in the hook directory of `event`: it is named `hooks/EVENT/NN-name`.
 #[must_use]
@@ -44,6 +57,36 @@ pub fn precedes(a: &str, b: &str) -> bool {
     a < b
 }
 
+/// Lets the hooks of one event take turns, in the order of their names: each comes when the one before it has ended,
+/// however it ended. Those that are said to run in parallel take none.
+pub fn take_turns(hooks: &mut [Described]) {
+    let mut last: BTreeMap<Name, (Name, Duration)> = BTreeMap::new();
+    // As `precedes` has it: byte for byte.
+    hooks.sort_by(|one, other| one.job.name.cmp(&other.job.name));
+    for Described { job, work, .. } in hooks {
+        let Some(event) = job.start_on.as_ref().and_then(|on| on.single()).map(|it| it.name.clone()) else {
+            continue;
+        };
+        let own =
+            job.start_timeout.unwrap_or(NO_LIMIT).saturating_add(job.kill.timeout).saturating_add(SPARE);
+        let mut before = Duration::ZERO;
+        if !work.parallel {
+            job.turn = Some(event.clone());
+            if let Some((name, all)) = last.get(&event) {
+                before = *all;
+                let mut requires = core::mem::take(&mut job.requires).into_vec();
+                requires.push(Require { name: name.clone(), expected: None, optional: true });
+                job.requires = requires.into();
+            }
+            last.insert(event, (job.name.clone(), before.saturating_add(own)));
+        }
+        // Whoever has emitted the event waits for all of them, also when each takes as long as it may.
+        if job.settle == SETTLE {
+            job.settle = before.saturating_add(own);
+        }
+    }
+}
+
 fn read_in(folder: &str, event: &Name, file_name: &str, source: &Source) -> Reading {
     if !is_hook_name(file_name) {
         return Reading::default();
@@ -62,6 +105,7 @@ fn read_in(folder: &str, event: &Name, file_name: &str, source: &Source) -> Read
     script.job.task = true;
     script.job.again = Again::Queue;
     script.job.start_on = Some(on_event(event.clone()));
+    script.job.start_timeout = Some(LIMIT);
     if source.text.starts_with(['#', '\u{feff}']) {
         lint_text(&source.path, first_line(&source.text), &mut script.reports);
     }

@@ -12,14 +12,19 @@ mod inetd;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    vec::Vec,
+};
 use core::cmp::Reverse;
 
 use events::Name;
 
 use self::inetd::Inetd;
 use crate::{
-    Format, Report, did_you_mean,
+    Format, Report, StartMode, did_you_mean,
     formats::{
         Described, Reading, Source, hook,
         lsb::{self, Facilities, Links},
@@ -199,13 +204,16 @@ fn load_to(
     }
     // Those of one name keep their order: the one that counts first.
     named.sort_by(|(one, _), (other, _)| one.cmp(other));
-    for files in named.chunk_by(|(one, _), (other, _)| one == other) {
+    // What jobs there are in the package folder must be known before scripts that do the same are read.
+    let mut by_job: Vec<&[(Name, &TreeFile)]> = named.chunk_by(|(one, _), (other, _)| one == other).collect();
+    by_job.sort_by_key(|files| files.first().map(|(_, file)| file.kind));
+    for files in by_job {
         let Some((name, _)) = files.first() else { continue };
         let files: Vec<&TreeFile> = files.iter().map(|(_, file)| *file).collect();
         files.iter().rev().for_each(|file| reads(&file.path));
         loading.take(name, &files, give);
     }
-    hooks::put_in_order(&mut loading.hooks);
+    hook::take_turns(&mut loading.hooks);
     core::mem::take(&mut loading.hooks).into_iter().for_each(give);
     loading.finish(&named)
 }
@@ -217,6 +225,8 @@ struct Loading<'t> {
     filter: &'t KeywordFilter,
     depth: Depth,
     native_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
+    /// Those of them that lie over all hooks of a folder.
+    used_overrides: BTreeSet<Name>,
     upstart_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
     lsb_overrides: BTreeMap<&'t str, &'t Source>,
     rc_conf: RcConf,
@@ -224,6 +234,8 @@ struct Loading<'t> {
     links: Links,
     /// What the lines of inetd.conf give.
     inetd: BTreeMap<Name, Reading>,
+    /// What native jobs that a package has brought provide, and which.
+    stock: BTreeMap<Name, Name>,
 }
 
 impl<'t> Loading<'t> {
@@ -247,10 +259,12 @@ impl<'t> Loading<'t> {
         }
         Self {
             inetd: BTreeMap::new(),
+            stock: BTreeMap::new(),
             out: Generation { reports, ..Generation::default() },
             hooks: Vec::new(),
             filter,
             depth,
+            used_overrides: BTreeSet::new(),
             native_overrides: overrides(of_kind(FileKind::NativeOverride), native::overridden_name),
             upstart_overrides: overrides(of_kind(FileKind::UpstartOverride), upstart::override_name),
             lsb_overrides,
@@ -299,7 +313,8 @@ impl<'t> Loading<'t> {
     /// Takes the job that `files` describe, the one that counts first.
     fn take(&mut self, name: &Name, files: &[&'t TreeFile], give: &mut dyn FnMut(Described)) {
         let Some((first, rest)) = files.split_first() else { return };
-        let mut over: Vec<&TreeFile> = self.native_overrides.remove(name).unwrap_or_default();
+        let mut over: Vec<&TreeFile> = self.overrides_of_folder(name, first);
+        over.extend(self.native_overrides.remove(name).unwrap_or_default());
         over.retain(|over| over.layer != OF_PACKAGES || first.layer <= OF_PACKAGES);
         match &first.content {
             Content::Masked => {
@@ -320,10 +335,44 @@ impl<'t> Loading<'t> {
                 match described {
                     // Who comes before them is known when all have been read.
                     Some(hook) if hook.job.format == Format::Hook => self.hooks.push(hook),
-                    Some(described) => give(described),
+                    Some(described) => {
+                        self.keep_stock(&described, files);
+                        give(described);
+                    }
                     None => self.refuse(name, first),
                 }
             }
+        }
+    }
+
+    /// What is laid over all hooks of a folder: `hooks/EVENT.override.ron`, beside it.
+    fn overrides_of_folder(&mut self, name: &Name, file: &TreeFile) -> Vec<&'t TreeFile> {
+        if !matches!(file.kind, FileKind::Hook | FileKind::Syshook) {
+            return Vec::new();
+        }
+        let folder = name.rsplit_once('/').and_then(|(folder, _)| Name::new(folder).ok());
+        let Some((folder, over)) = folder.and_then(|it| self.native_overrides.get_key_value(&it)) else {
+            return Vec::new();
+        };
+        self.used_overrides.insert(folder.clone());
+        over.clone()
+    }
+
+    /// Keeps what a native job of a package's provides, also where the machine has a job of its own in its place.
+    fn keep_stock(&mut self, described: &Described, files: &[&TreeFile]) {
+        let is_stock = |file: &&TreeFile| file.kind == FileKind::Native && file.layer == OF_PACKAGES;
+        if described.job.format == Format::Native && files.iter().any(is_stock) {
+            let job = &described.job;
+            self.stock.extend(job.provided_names().map(|provided| (provided.clone(), job.name.clone())));
+        }
+    }
+
+    /// A script whose own name such a job provides never runs: the job does its work. Without the job it does.
+    fn leave_to_stock(&self, reading: &mut Reading) {
+        let Some(described) = &mut reading.described else { return };
+        let own = described.job.provides.first().map(|provide| &provide.name);
+        if let Some(job) = own.and_then(|own| self.stock.get(own)) {
+            described.job.start = StartMode::Disabled(format!("job `{job}` does this").into());
         }
     }
 
@@ -361,7 +410,9 @@ impl<'t> Loading<'t> {
             FileKind::Rcd => rcd::read(name, source, &self.rc_conf, self.filter),
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
-                lsb::read(name, source, header, &self.facilities, &self.links)
+                let mut reading = lsb::read(name, source, header, &self.facilities, &self.links);
+                self.leave_to_stock(&mut reading);
+                reading
             }
             FileKind::Hook | FileKind::Syshook => hooks::read(file, source),
             FileKind::Inetd => self.inetd.get(name).cloned().unwrap_or_default(),
@@ -389,7 +440,8 @@ impl<'t> Loading<'t> {
 
     /// What there is to say of overrides that are laid over none of the jobs in `named`.
     fn finish(mut self, named: &[(Name, &TreeFile)]) -> Generation {
-        let native = core::mem::take(&mut self.native_overrides);
+        let mut native = core::mem::take(&mut self.native_overrides);
+        native.retain(|name, _| !self.used_overrides.contains(name));
         let upstart = core::mem::take(&mut self.upstart_overrides);
         for (name, files) in native.into_iter().chain(upstart) {
             for file in files {

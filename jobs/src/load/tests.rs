@@ -34,7 +34,12 @@ pub(crate) fn file(path: &str, text: &str) -> TreeFile {
         "unreadable" => Content::Unreadable(Report::error("unreadable", "no").in_file(path)),
         text => Content::Text(Source { path: path.into(), text: text.into(), executable: true }),
     };
-    TreeFile { kind, layer, rel: path[folder.len()..].into(), path: path.into(), content }
+    // An override beside hooks is named as their jobs are.
+    let rel = match (folder.contains("/hooks/"), kind) {
+        (true, FileKind::NativeOverride) => format!("hooks/{}", &path[folder.len()..]),
+        _ => path[folder.len()..].into(),
+    };
+    TreeFile { kind, layer, rel, path: path.into(), content }
 }
 
 pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
@@ -147,6 +152,34 @@ fn what_packages_bring_may_speak_of_what_is_not_there() {
 }
 
 #[test]
+fn a_script_whose_work_a_stock_job_does_never_runs() {
+    const SCRIPT: &str = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: mountall other\n# Required-Start: a\n# Default-Start: S\n# X-Start-Before: nobody\n### END INIT INFO\n";
+    const STOCK: &str = "(provides: [\"mountall\"], exec: \"x\")";
+    let start = |files: &[(&str, &str)]| {
+        let generation = loaded(files);
+        let reports = crate::check(&generation, &order_of(&generation));
+        assert!(reports.iter().all(|report| report.code == "no-provider"), "{reports:#?}");
+        let mut jobs = generation.jobs.into_iter();
+        jobs.find(|described| described.job.format == Format::Lsb).unwrap().job.start
+    };
+    let script = ("/etc/init.d/mountall.sh", SCRIPT);
+    let never = StartMode::Disabled("job `fstab` does this".into());
+    assert_eq!(start(&[("/usr/lib/onset/jobs/fstab.ron", STOCK), script]), never);
+    // Changed by the machine, or taken away by it.
+    let stock = ("/usr/lib/onset/jobs/fstab.ron", "(exec: \"x\")");
+    assert_eq!(start(&[stock, ("/etc/onset/jobs/fstab.ron", STOCK), script]), never);
+    let masked = ("/etc/onset/jobs/fstab.ron", "-> /dev/null");
+    assert_eq!(start(&[("/usr/lib/onset/jobs/fstab.ron", STOCK), masked, script]), StartMode::Automatic);
+    // Only its own name counts.
+    let other = ("/usr/lib/onset/jobs/other.ron", "(exec: \"x\")");
+    let generation = loaded(&[other, script]);
+    assert_eq!(
+        generation.jobs.iter().map(|described| &described.job.start).collect::<Vec<_>>(),
+        [&StartMode::Automatic; 2]
+    );
+}
+
+#[test]
 fn an_override_of_a_package_gives_way_to_a_job_of_the_machine() {
     let over = "(nice: 5)";
     for (path, nice) in [
@@ -205,6 +238,90 @@ fn hooks_of_one_event_run_in_the_order_of_their_names() {
         ["hooks/other/30-d", "hooks/startup/100-a", "hooks/startup/20-b", "rc.syshook.d/startup/05-c"]
     );
     assert_eq!(order.levels.iter().max(), Some(&3));
+}
+
+#[test]
+fn hooks_take_turns_and_are_waited_for_as_long_as_all_before_them_may_take() {
+    let generation = loaded(&[
+        ("/etc/onset/hooks/e/10-a", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/e/20-b", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/e/20-b.override.ron", "(start_timeout: \"10s\", arguments: 1)"),
+        ("/etc/onset/hooks/e/30-c", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/e/30-c.override.ron", "(parallel: true)"),
+        ("/etc/onset/hooks/e/40-d", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/e/40-d.override.ron", "(settle: \"1s\")"),
+    ]);
+    assert_eq!(generation.reports, []);
+    let life = |described: &Described| {
+        let job = &described.job;
+        let turn = String::from(job.turn.as_ref().map(Name::as_str).unwrap_or_default());
+        (turn, job.start_timeout.unwrap().as_secs(), job.settle.as_secs(), described.work.arguments)
+    };
+    let lives: Vec<_> = generation.jobs.iter().map(life).collect();
+    let turn = || String::from("e");
+    assert_eq!(
+        lives,
+        [
+            (turn(), 300, 306, None),
+            (turn(), 10, 306 + 16, Some(1)),
+            (String::new(), 300, 306, None),
+            (turn(), 300, 1, None),
+        ]
+    );
+}
+
+#[test]
+fn an_override_of_a_folder_lies_under_those_of_its_hooks() {
+    let generation = loaded(&[
+        ("/etc/onset/hooks/e/10-a", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/e/20-b", "#!/bin/sh\n"),
+        ("/etc/onset/hooks/e.override.ron", "(start_timeout: \"10s\", nice: 5)"),
+        ("/etc/onset/hooks/e/20-b.override.ron", "(start_timeout: \"1m\")"),
+        ("/etc/onset/hooks/f.override.ron", "(nice: 5)"),
+    ]);
+    let found: Vec<_> =
+        generation.jobs.iter().map(|d| (d.job.start_timeout.unwrap().as_secs(), d.work.nice)).collect();
+    assert_eq!(found, [(10, Some(5)), (60, Some(5))]);
+    assert_eq!(codes(&generation), ["override-without-job"]);
+    check(
+        &[("/etc/onset/jobs/x.ron", RON), ("/etc/onset/jobs/x.override.ron", "(arguments: 1)")],
+        &[],
+        &["hooks-only"],
+    );
+}
+
+#[test]
+fn a_hook_of_an_event_that_only_people_emit_is_no_slip() {
+    for (event, codes) in
+        [("newwanip", &[][..]), ("start", &[]), ("my-own-event", &[]), ("starutp", &["never-starts"])]
+    {
+        let generation = loaded(&[(&format!("/etc/onset/hooks/{event}/10-a"), "#!/bin/sh\n")]);
+        let found = crate::check(&generation, &order_of(&generation));
+        assert_eq!(found.iter().map(|report| report.code).collect::<Vec<_>>(), codes, "{event}");
+    }
+}
+
+#[test]
+fn rc_conf_may_skip_a_script_and_put_it_behind_all_others() {
+    let script = |name: &str| {
+        format!("#!/bin/sh\n# PROVIDE: {name}\n\n. /etc/rc.subr\nname={name}\nrun_rc_command \"$1\"\n")
+    };
+    let (a, b, z) = (script("a"), script("b"), script("z"));
+    let files = [
+        ("/etc/rc.d/a", &*a),
+        ("/etc/rc.d/b", &*b),
+        ("/etc/rc.d/z", &*z),
+        ("/etc/rc.conf", "a_defer=yes\nb_skip=YES\nz_defer=NO\n"),
+    ];
+    let generation = loaded(&files);
+    assert_eq!(generation.reports, []);
+    let jobs: Vec<&crate::Job> = generation.jobs.iter().map(|described| &described.job).collect();
+    let order = order_of(&generation);
+    let names: Vec<&str> = order.order.iter().map(|&place| jobs[place].name.as_str()).collect();
+    assert_eq!(names, ["b", "z", "a"]);
+    assert_eq!(jobs[1].start, StartMode::Disabled("b_skip is YES".into()));
+    assert_eq!((&jobs[0].start, &jobs[2].start), (&StartMode::Automatic, &StartMode::Automatic));
+    assert_eq!(order.unknown, []);
 }
 
 #[test]

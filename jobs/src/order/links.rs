@@ -86,7 +86,7 @@ impl<'j> Words<'j> {
 
     /// Takes in what a job says; if it comes after everything, also into `all`.
     fn read(&mut self, rank: Rank, job: &'j Job, all: &mut Vec<Rank>) {
-        let is_all = |name: &Name| job.format == Format::Lsb && *name == ALL;
+        let is_all = |name: &Name| matches!(job.format, Format::Lsb | Format::Rcd) && *name == ALL;
         for name in job.provided_names() {
             self.add(name, Some(name), rank, Usage::Provides);
         }
@@ -167,7 +167,11 @@ pub(super) fn links<'j>(jobs: &[&'j Job]) -> Links<'j> {
     links.starting(&words, jobs);
     links.unknown.sort();
     links.unknown.dedup();
-    links.after_everything(jobs, &all);
+    for format in [Format::Lsb, Format::Rcd] {
+        let is_of = |rank: &Rank| jobs.get(*rank as usize).is_some_and(|job| job.format == format);
+        let all: Vec<Rank> = all.iter().copied().filter(is_of).collect();
+        links.after_everything(jobs, &all, format);
+    }
     links
 }
 
@@ -292,8 +296,8 @@ impl<'j> Links<'j> {
         self.bundles.push(Span { word, sources, targets });
     }
 
-    /// LSB's `$all`: who requires it comes after every script but those that come after it anyway.
-    fn after_everything(&mut self, jobs: &[&'j Job], all: &[Rank]) {
+    /// LSB's `$all`: who requires it comes after every script of its format but those that come after it anyway.
+    fn after_everything(&mut self, jobs: &[&'j Job], all: &[Rank], format: Format) {
         let says_all = |job: &&'j Job| job.requires.iter().find(|require| require.name == ALL);
         let first = all.first().and_then(|&rank| jobs.get(rank as usize));
         let Some(word) = first.and_then(says_all).map(|require| &require.name) else { return };
@@ -308,7 +312,7 @@ impl<'j> Links<'j> {
         }
         let earlier: Vec<Rank> = (0_u32..)
             .zip(jobs.iter().zip(&later))
-            .filter(|(_, (job, later))| job.format == Format::Lsb && !**later)
+            .filter(|(_, (job, later))| job.format == format && !**later)
             .map(|(rank, _)| rank)
             .collect();
         self.join(word, all.iter().map(|&rank| (rank, EdgeKind::Requires)), &earlier, false);

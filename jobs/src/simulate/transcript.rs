@@ -1,6 +1,6 @@
 //! What happened, line by line: `<` came in, `=` is what the machine did, `>` is what the engine wanted.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::fmt;
 
 use events::{Time, format_delay};
@@ -133,7 +133,10 @@ pub fn outcome_text(outcome: &Outcome) -> String {
         Outcome::MissingVariable(name) => format!("missing variable: {name}"),
         Outcome::Refused(refusal) => format!("refused: {}", crate::refusal_text(refusal)),
         Outcome::Failed(failure) => format!("failed: {}", crate::failure_text(*failure)),
-        Outcome::EventFailed => "event failed".into(),
+        Outcome::EventFailed(failed) => {
+            let names: Vec<String> = failed.iter().map(|one| who(&one.job, &one.instance)).collect();
+            format!("event failed: {}", names.join(", "))
+        }
         Outcome::Stopped => "stopped before it was up".into(),
         Outcome::LetGo => "let go: it would have waited for itself".into(),
     }

@@ -191,6 +191,10 @@ impl State {
             (S::Spawned(M::Asked), C::StartTimeout) if up => Doom(self, Failure::StartTimeout),
             (S::Spawned(M::Asked), C::StartTimeout) => Stay(self),
             (S::Spawned(main), C::StartTimeout) => Fail(Phase::Stopping, main, Failure::StartTimeout),
+            // Only a task can be late when it runs.
+            (S::Running(main), C::StartTimeout) if up && job.task => {
+                Fail(Phase::Stopping, main, Failure::StartTimeout)
+            }
             (S::Configure(_) | S::PreStart(_) | S::PostStart(..), C::StartTimeout) => {
                 KillHook(self, Some(Failure::StartTimeout))
             }

@@ -313,7 +313,7 @@ fn check_answer(play: &Play, number: usize, step: &Value) -> Result<(), String> 
             other @ (Outcome::Done
             | Outcome::AlreadyStopped
             | Outcome::Refused(_)
-            | Outcome::EventFailed
+            | Outcome::EventFailed(_)
             | Outcome::Stopped
             | Outcome::LetGo) => format!("{other:?}"),
         };

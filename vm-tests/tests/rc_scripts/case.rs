@@ -99,6 +99,18 @@ impl Case {
         self.head.contains("Needs root.")
     }
 
+    /// How many rc.d scripts it has.
+    pub fn scripts(&self) -> usize {
+        let scripts =
+            self.files.iter().filter(|(path, text)| path.contains("rc.d/") && text.contains("/etc/rc.subr"));
+        scripts.count()
+    }
+
+    /// Whether it is played under a shell.
+    pub fn is_for(&self, shell: &str) -> bool {
+        !self.head.contains(&format!("Not under {shell}"))
+    }
+
     /// Writes the case with what came in the place of what was expected. Comments between commands stay.
     pub fn update(&self, came: &[Ran]) {
         let path = Self::folder().join(format!("{}.txt", self.name));

@@ -25,12 +25,14 @@ pub const SHELLS: &[&str] = &["dash", "ash", "bash"];
 /// Seconds that one case may take.
 const PATIENCE: &str = "120";
 
-/// Makes the root and plays the commands. `$1` is the folder with the files, `$2` an empty one.
+/// Makes the root and plays the commands. `$1` is the folder with what every root has, `$2` that with the case's files,
+/// `$3` an empty one.
 const SETUP: &str = r#"
 set -e
-files=$1 root=$2
+base=$1 files=$2 root=$3
 mount --make-rprivate /
 mount -t tmpfs -o mode=0755 tmpfs "$root"
+cp -a "$base/." "$root/"
 cp -a "$files/." "$root/"
 cd "$root"
 mkdir -p dev proc sys run tmp old var/run
@@ -73,7 +75,7 @@ done
 /// Plays a case under a shell.
 pub fn play(case: &Case, shell: &str) -> Result<Vec<Ran>> {
     let folder = Folder::new("rc-scripts")?;
-    let mut tree = base(shell)?;
+    let mut tree = Tree::default();
     for (path, text) in &case.files {
         if text.starts_with("#!") { tree.script(path, text) } else { tree.text(path, text) }
     }
@@ -81,6 +83,7 @@ pub fn play(case: &Case, shell: &str) -> Result<Vec<Ran>> {
     for (number, step) in (1_usize..).zip(&case.steps) {
         tree.text(&format!("played/{number}"), &format!("{}\n", step.command));
     }
+    tree.link("bin/sh", if shell == "ash" { "busybox" } else { shell });
     tree.write_folder(&folder.join("files"))?;
     fs::create_dir(folder.join("root")).doing("a root")?;
     let mut command = Command::new("timeout");
@@ -99,7 +102,11 @@ pub fn play(case: &Case, shell: &str) -> Result<Vec<Ran>> {
     if !nix::unistd::geteuid().is_root() {
         command.arg("--map-root-user");
     }
-    command.args(["/bin/sh", "-c", SETUP, "setup"]).args([folder.join("files"), folder.join("root")]);
+    command.args(["/bin/sh", "-c", SETUP, "setup"]).args([
+        base()?,
+        &folder.join("files"),
+        &folder.join("root"),
+    ]);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     let output = command.output().doing("unshare")?;
     if !output.status.success() {
@@ -109,8 +116,21 @@ pub fn play(case: &Case, shell: &str) -> Result<Vec<Ran>> {
     Ran::read(&output.stdout, case.steps.len()).doing(format!("{}: half an answer", case.name))
 }
 
-/// What every root has.
-fn base(shell: &str) -> Result<Tree> {
+/// A folder with what every root has, made once for each run.
+fn base() -> Result<&'static Path> {
+    static MADE: OnceLock<Result<PathBuf>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rc-scripts");
+        if path.exists() {
+            fs::remove_dir_all(&path).doing(path.display())?;
+        }
+        tree()?.write_folder(&path)?;
+        Ok(path)
+    });
+    made.as_ref().map(PathBuf::as_path).map_err(Clone::clone)
+}
+
+fn tree() -> Result<Tree> {
     let mut tree = Tree::default();
     tree.copy("bin/busybox", &which("busybox")?)?;
     let applets = Command::new("busybox").arg("--list").output().doing("busybox")?;
@@ -120,13 +140,15 @@ fn base(shell: &str) -> Result<Tree> {
             tree.link(&format!("bin/{applet}"), "busybox");
         }
     }
-    for name in ["dash", "bash"] {
-        add_with_libraries(&mut tree, name)?;
+    for name in ["dash", "bash", "install", "nice"] {
+        add_with_libraries_as(&mut tree, name, &format!("bin/{name}"))?;
     }
     // An interpreter of its own name, for scripts that are not the shell's.
     add_with_libraries_as(&mut tree, "dash", "usr/bin/perlish")?;
-    tree.link("bin/sh", if shell == "ash" { "busybox" } else { shell });
-    tree.copy("usr/sbin/toyd", toyd()?)?;
+    tree.link("usr/bin/env", "/bin/busybox");
+    let folder = Folder::new("toyd")?;
+    toyd(&folder.join("toyd"))?;
+    tree.copy("usr/sbin/toyd", &folder.join("toyd"))?;
     let rc_subr = programs::workspace().join("init").join("stock").join("rc").join("rc.subr");
     tree.copy("etc/rc.subr", &rc_subr)?;
     tree.text(
@@ -146,10 +168,6 @@ fn which(name: &str) -> Result<PathBuf> {
     found.doing(format!("{name} is not installed"))
 }
 
-fn add_with_libraries(tree: &mut Tree, name: &str) -> Result<()> {
-    add_with_libraries_as(tree, name, &format!("bin/{name}"))
-}
-
 /// A program of this machine, and the libraries that it loads.
 fn add_with_libraries_as(tree: &mut Tree, name: &str, to: &str) -> Result<()> {
     let path = which(name)?;
@@ -162,19 +180,11 @@ fn add_with_libraries_as(tree: &mut Tree, name: &str, to: &str) -> Result<()> {
     Ok(())
 }
 
-/// The stand-in for daemons, built once.
-fn toyd() -> Result<&'static Path> {
-    static BUILT: OnceLock<Result<(Folder, PathBuf)>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        let folder = Folder::new("toyd")?;
-        let to = folder.join("toyd");
-        let from = programs::workspace().join("vm-tests/tests/rc_scripts/toyd.c");
-        let status = Command::new("cc")
-            .args(["-Os", "-static", "-s", "-o"])
-            .args([&to, &from])
-            .status()
-            .doing("cc")?;
-        if status.success() { Ok((folder, to)) } else { Err(Failure::new("toyd.c could not be built")) }
-    });
-    built.as_ref().map(|(_, path)| path.as_path()).map_err(Clone::clone)
+/// Builds the stand-in for daemons.
+fn toyd(to: &Path) -> Result<()> {
+    let from = programs::workspace().join("vm-tests/tests/rc_scripts/toyd.c");
+    let mut command = Command::new("cc");
+    command.args(["-Os", "-static", "-s", "-o"]).args([to, &from]);
+    let status = command.status().doing("cc")?;
+    if status.success() { Ok(()) } else { Err(Failure::new("toyd.c could not be built")) }
 }

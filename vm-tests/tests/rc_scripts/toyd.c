@@ -3,7 +3,7 @@
  *   toyd [-p PIDFILE] [-o REPORT] [-n FIFO] [-t TITLE] [-e STATUS] [-f] [-q PIDFILE] [WORD...]
  *
  *   -p  the number of the daemon is written there before the parent ends; the file goes when the daemon does
- *   -o  what it was started with: words, user, group, umask, nice value, folder, and variables that begin with TOY
+ *   -o  what it was started with: words, user, group, umask, nice value above PID 1's, folder, and variables that begin with TOY
  *   -n  a pipe that is told each signal, and `up` at the start
  *   -t  what it shows in the place of its command line
  *   -e  it ends with this status, and there is no daemon
@@ -49,7 +49,7 @@ static void report(const char *path, int count, char **words)
 	umask(mask);
 	char folder[4096];
 	fprintf(file, "\nuser %d group %d umask %03o nice %d in %s\n", geteuid(), getegid(), mask,
-		getpriority(PRIO_PROCESS, 0), getcwd(folder, sizeof folder) ? folder : "?");
+		getpriority(PRIO_PROCESS, 0) - getpriority(PRIO_PROCESS, 1), getcwd(folder, sizeof folder) ? folder : "?");
 	for (char **variable = environ; *variable; variable++)
 		if (!strncmp(*variable, "TOY", 3))
 			fprintf(file, "%s\n", *variable);

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::super::{Outcome, say};
-use crate::executor::{SEARCH, users::Room};
+use crate::executor::{COMMANDS, SEARCH, users::Room};
 
 /// What a script keeps of the caller's environment, as service(8) has it.
 const KEPT: [&str; 4] = ["LANG", "LANGUAGE", "TERM", "ONSET_CONTROL"];
@@ -26,6 +26,9 @@ pub(super) fn script(
 ) -> Result<Outcome, String> {
     join(cgroup);
     let mut command = plain(&path.to_string_lossy());
+    if path.parent().is_some_and(|folder| folder.ends_with("rc.d")) {
+        command.env("PATH", format!("{SEARCH}:{COMMANDS}"));
+    }
     command.arg(verb).args(args).current_dir("/");
     let error = command.exec();
     Err(match error.raw_os_error() {

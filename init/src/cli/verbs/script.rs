@@ -18,20 +18,22 @@ const PREFIXES: [&str; 4] = ["fast", "force", "one", "quiet"];
 /// Verbs that leave nothing behind: they need not be run among the job's processes.
 const LOOKS: [&str; 7] = ["status", "poll", "rcvar", "enabled", "describe", "extracommands", "list"];
 /// The variable that tells the executor which words the script is given.
-const WORDS: &str = "ONSET_VERB";
+const WORDS: &str = "RC_VERB";
 /// `status` of something that does not run, as the LSB and rc.subr have it.
-const NOT_RUNNING: [(&str, u8); 2] = [("lsb", 3), ("rcd", 1)];
+const NOT_RUNNING: [(&str, u8); 2] = [("Lsb", 3), ("Rcd", 1)];
 
 impl Verb<'_> {
     /// Says the verb to a script.
     pub(super) fn by_script(&self, known: &Known) -> Outcome {
-        let is_lsb = known.format() == "lsb";
+        let is_lsb = known.format() == "Lsb";
         let (prefix, verb) = if is_lsb { ("", self.verb) } else { split(self.verb) };
         let is_up = known.is_up();
         if !self.args.is_empty() {
             return self.execute(known);
         }
         match verb {
+            // What has left nothing behind may be done once more.
+            "start" if is_up && pids(known.status()).is_empty() => self.execute(known),
             "start" if is_up && is_lsb => Outcome::default(),
             "start" if is_up => self.is_up_already(known),
             "start" => self.act(known, Wish::Start, prefix),
@@ -68,7 +70,7 @@ impl Verb<'_> {
         match answer {
             Ok(_) => outcome(said.all(), String::new(), DONE),
             // The script itself says what rc.conf does not want.
-            Err(trouble) if trouble.name() == "Refused" && known.format() == "rcd" && self.is_gated() => {
+            Err(trouble) if trouble.name() == "Refused" && known.format() == "Rcd" && self.is_gated() => {
                 self.execute(known)
             }
             Err(trouble) => {
@@ -98,18 +100,16 @@ impl Verb<'_> {
     fn status(&self, known: &Known) -> Outcome {
         let text = std::fs::read_to_string(path(known)).unwrap_or_default();
         let pids = pids(known.status());
-        let has_own = match known.format() {
-            "lsb" => text.contains("status"),
-            _ => text.contains("status_cmd") || !text.contains("run_rc_command"),
-        };
-        if has_own || pids.is_empty() && known.format() == "rcd" {
+        if says_status(known.format(), &text, !pids.is_empty()) {
             return self.execute(known);
         }
         let is_up = known.is_up();
         let not_running = NOT_RUNNING.iter().find(|(format, _)| *format == known.format());
         let code = if is_up { DONE } else { not_running.map_or(FAILED, |(_, code)| *code) };
         let text = match known.format() {
-            "rcd" => format!("{} is running as pid {pids}.\n", self.name_in_script(known)),
+            "Rcd" if !pids.is_empty() => {
+                format!("{} is running as pid {pids}.\n", self.name_in_script(known))
+            }
             _ => format!("{}\n", say::status_line(known.status())),
         };
         Outcome { text, remarks: String::new(), code }
@@ -118,6 +118,16 @@ impl Verb<'_> {
     /// The script's `$name`.
     fn name_in_script(&self, known: &Known) -> String {
         super::folder::name_in(&path(known)).unwrap_or_else(|| known.name().into())
+    }
+}
+
+/// Whether a script has something to say to `status` that counts more than what Onset knows.
+pub(super) fn says_status(format: &str, text: &str, runs: bool) -> bool {
+    match format {
+        "Lsb" => text.contains("status"),
+        _ if text.contains("status_cmd") || !text.contains("run_rc_command") => true,
+        // rc.subr knows of the verb where there is a program to look for.
+        _ => !runs && ["command=", "procname=", "pidfile="].iter().any(|sign| text.contains(sign)),
     }
 }
 

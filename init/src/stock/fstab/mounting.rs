@@ -138,7 +138,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_root_is_mounted() {
-        assert!(mounted().contains(&"/".into()));
+    fn what_is_mounted_is_seen() {
+        // In a chroot the root need not be one of them.
+        assert!(mounted().contains(&"/proc".into()));
     }
 }

@@ -13,7 +13,9 @@ use super::{
     raw::{Node, Shape},
     setup, sockets,
 };
-use crate::{Again, Kind, Need, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role};
+use crate::{
+    Again, Announcement, Kind, Need, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role,
+};
 
 /// A field that a file may have.
 pub(super) struct Entry {
@@ -67,6 +69,12 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("respawn", life::respawn),
     entry("normal_exit", life::normal_exit),
     entry("kill", life::kill),
+    entry("announces", announces),
+    entry("arguments", |draft, node| {
+        let most = draft.number(node, 0..=255).and_then(|number| u8::try_from(number).ok());
+        draft.work.arguments = most;
+    }),
+    entry("parallel", |draft, node| draft.work.parallel = draft.truth(node)),
     entry("main", |draft, node| draft.job.is_purpose = draft.truth(node)),
     entry("reload_on", |draft, node| draft.job.reload_on = setup::files(draft, node)),
     entry("restart_on", |draft, node| draft.job.restart_on = setup::files(draft, node)),
@@ -89,6 +97,17 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("on_connection", sockets::on_connection),
     entry("connections", sockets::connections),
 ];
+
+/// `"EVENT K=V"`, with variables of the job in it.
+fn announces(draft: &mut Draft<'_>, node: &Node<'_>) {
+    draft.job.announces = None;
+    if node.is_nothing() {
+        return;
+    }
+    let Some((name, args)) = name_and_args(draft, node, &EVENT) else { return };
+    draft.work.emits.push(name.as_str().into());
+    draft.job.announces = Some(Box::new(Announcement { name, args }));
+}
 
 fn kind(draft: &mut Draft<'_>, node: &Node<'_>) {
     const KINDS: [&str; 5] = ["system", "network", "service", "user", "helper"];
@@ -227,12 +246,39 @@ fn needs(draft: &mut Draft<'_>, node: &Node<'_>) {
 /// Which instance of a job is meant.
 type Args = Box<[(Key, Template)]>;
 
+/// How a name with arguments is spoken of.
+struct Spoken {
+    code: &'static str,
+    empty: &'static str,
+    help: &'static str,
+}
+
+const NEED: Spoken = Spoken {
+    code: "bad-need",
+    empty: "the name of what is needed is empty",
+    help: "write the job, then which instance: `\"dhcp IFACE=eth0\"`",
+};
+const EVENT: Spoken = Spoken {
+    code: "bad-announcement",
+    empty: "the name of the event is empty",
+    help: "write the event, then its arguments: `\"newwanip IFACE=$IFACE\"`",
+};
+
 /// A job and which of its instances.
 fn need(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<(Name, Args)> {
+    let (name, args) = name_and_args(draft, node, &NEED)?;
+    not_itself_but_another(draft, &name, args.len(), node);
+    not_a_file(draft, &name, node);
+    draft.mention(Role::Needs, &name, node.within(&(0..name.len())));
+    Some((name, args))
+}
+
+/// A name, and `KEY=TEMPLATE` behind it.
+fn name_and_args(draft: &mut Draft<'_>, node: &Node<'_>, spoken: &Spoken) -> Option<(Name, Args)> {
     let text = draft.text(node)?;
     let refuse = |draft: &mut Draft<'_>, message: String, part| {
-        let report = draft.error("bad-need", message, node.within(part));
-        draft.push(report.help("write the job, then which instance: `\"dhcp IFACE=eth0\"`"));
+        let report = draft.error(spoken.code, message, node.within(part));
+        draft.push(report.help(spoken.help));
     };
     let words = match tokenize(text) {
         Ok(words) => words,
@@ -243,7 +289,7 @@ fn need(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<(Name, Args)> {
     };
     let mut words = words.iter();
     let Some(first) = words.next() else {
-        refuse(draft, "the name of what is needed is empty".into(), &(0..text.len()));
+        refuse(draft, spoken.empty.into(), &(0..text.len()));
         return None;
     };
     let name = match Name::new(&first.text) {
@@ -253,9 +299,6 @@ fn need(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<(Name, Args)> {
             return None;
         }
     };
-    not_itself_but_another(draft, &name, words.len(), node);
-    not_a_file(draft, &name, node);
-    draft.mention(Role::Needs, &name, node.within(&first.span));
     let mut args = Vec::new();
     for word in words {
         match key_and_template(&word.text) {

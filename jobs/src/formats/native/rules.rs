@@ -25,6 +25,24 @@ pub(super) fn check(draft: &mut Draft<'_>) {
     files_of_nothing(draft);
     variables_of_while(draft);
     instance_without_variable(draft);
+    of_hooks_only(draft);
+}
+
+/// What is said of hooks says nothing of other jobs.
+fn of_hooks_only(draft: &mut Draft<'_>) {
+    if draft.job.format == Format::Hook {
+        return;
+    }
+    for field in ["arguments", "parallel"] {
+        let Some(said) = draft.said(field) else { continue };
+        let message = format!("`{field}` is for hooks, and `{}` is none", draft.job.name);
+        let report = at_field(Report::error("hooks-only", message), &said, "");
+        draft.push(
+            report.help(
+                "a hook is a program in `hooks/EVENT/`; the values of events are variables of other jobs",
+            ),
+        );
+    }
 }
 
 /// Whether a job that is read from a file of its own does anything at all.

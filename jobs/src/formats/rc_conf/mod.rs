@@ -82,6 +82,11 @@ impl RcConf {
         self.shared.get(variable)
     }
 
+    /// The names of all variables that the files set for every script, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.shared.values.keys().map(String::as_str)
+    }
+
     /// What `variable` holds for the script with this `$name`, which also reads `rc.conf.d/NAME`.
     #[must_use]
     pub fn get_for(&self, name: &str, variable: &str) -> Setting<'_> {

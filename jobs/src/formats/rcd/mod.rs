@@ -23,7 +23,8 @@ pub use self::{
 };
 use super::{
     Reading, Role, Source,
-    rc_conf::RcConf,
+    lsb::ALL,
+    rc_conf::{RcConf, Setting},
     script::{Script, on_event},
 };
 use crate::{Console, Format, Job, ProcessKind, Provide, Ready, Require, STOP_VERB_LIMIT};
@@ -136,6 +137,19 @@ impl Script<'_> {
         self.job.keywords = keywords.into();
     }
 
+    /// OPNsense's `NAME_skip` and `NAME_defer`: not at all, and after everything else. `NAME_setup` is rc.subr's.
+    fn take_wishes(&mut self, name: &str, conf: &RcConf) {
+        if says_yes(conf, name, "skip") {
+            self.disable(&format!("{name}_skip is YES"));
+        }
+        if says_yes(conf, name, "defer") {
+            let mut requires = core::mem::take(&mut self.job.requires).into_vec();
+            let all = Name::new(ALL).ok().map(|name| Require { name, expected: None, optional: true });
+            requires.extend(all);
+            self.job.requires = requires.into();
+        }
+    }
+
     /// Its processes, and whether rc.conf wants it.
     fn take_verbs(&mut self, conf: &RcConf) {
         let source = self.source;
@@ -151,11 +165,22 @@ impl Script<'_> {
             self.runs(ProcessKind::Reload, Some("reload"));
             self.runs(ProcessKind::Status, Some("status"));
         }
+        if let Some(name) = facts.name() {
+            self.take_wishes(name, conf);
+        }
         match facts.gate(source, conf, &mut self.reports) {
             Gate::Open => {}
             Gate::Closed(why) => self.disable(&why),
             Gate::Ask => self.runs(ProcessKind::Check, Some("enabled")),
         }
+    }
+}
+
+/// Whether rc.conf says YES to a variable of the script with this `$name`, as a plain text.
+fn says_yes(conf: &RcConf, name: &str, variable: &str) -> bool {
+    match conf.get_for(name, &format!("{name}_{variable}")) {
+        Setting::Plain(value) => yes_or_no(value) == Some(true),
+        Setting::Unknown | Setting::Unset => false,
     }
 }
 
