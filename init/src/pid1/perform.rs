@@ -94,7 +94,7 @@ impl Machine {
             Console::Owner if matches!(job.format, Format::Lsb | Format::Rcd) => {
                 match self.logs.output_for(&mut self.core.shell(), life, &job.name, instance) {
                     Output::Pipe(pipe) => Output::Offered(pipe),
-                    output => output,
+                    output @ (Output::Null | Output::Console | Output::Owner | Output::Offered(_)) => output,
                 }
             }
             Console::Owner => Output::Owner,
