@@ -9,6 +9,7 @@
 mod headers;
 mod hooks;
 mod inetd;
+mod overrides;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -22,9 +23,9 @@ use core::cmp::Reverse;
 
 use events::Name;
 
-use self::inetd::Inetd;
+use self::{inetd::Inetd, overrides::overrides};
 use crate::{
-    Format, Report, StartMode, did_you_mean,
+    Format, Report, StartMode,
     formats::{
         Described, Reading, Source, hook,
         lsb::{self, Facilities, Links},
@@ -345,19 +346,6 @@ impl<'t> Loading<'t> {
         }
     }
 
-    /// What is laid over all hooks of a folder: `hooks/EVENT.override.ron`, beside it.
-    fn overrides_of_folder(&mut self, name: &Name, file: &TreeFile) -> Vec<&'t TreeFile> {
-        if !matches!(file.kind, FileKind::Hook | FileKind::Syshook) {
-            return Vec::new();
-        }
-        let folder = name.rsplit_once('/').and_then(|(folder, _)| Name::new(folder).ok());
-        let Some((folder, over)) = folder.and_then(|it| self.native_overrides.get_key_value(&it)) else {
-            return Vec::new();
-        };
-        self.used_overrides.insert(folder.clone());
-        over.clone()
-    }
-
     /// Keeps what a native job of a package's provides, also where the machine has a job of its own in its place.
     fn keep_stock(&mut self, described: &Described, files: &[&TreeFile]) {
         let is_stock = |file: &&TreeFile| file.kind == FileKind::Native && file.layer == OF_PACKAGES;
@@ -434,11 +422,6 @@ impl<'t> Loading<'t> {
         reading
     }
 
-    fn override_text(&mut self, file: &TreeFile) -> Option<Source> {
-        self.show_unreadable(file);
-        file.text().cloned()
-    }
-
     /// What there is to say of overrides that are laid over none of the jobs in `named`.
     fn finish(mut self, named: &[(Name, &TreeFile)]) -> Generation {
         let mut native = core::mem::take(&mut self.native_overrides);
@@ -456,29 +439,6 @@ impl<'t> Loading<'t> {
         }
         crate::check::sort(&mut self.out.reports);
         self.out
-    }
-
-    /// What is said of an override without a job.
-    fn lonely(&self, name: &Name, file: &TreeFile, named: &[(Name, &TreeFile)]) -> Report {
-        let is_job = |name: &Name| {
-            let mut none = self.out.refused.iter().map(|refused| &refused.name);
-            let mut masked = self.out.masked.iter().map(|masked| &masked.name);
-            !none.any(|none| none == name) && !masked.any(|masked| masked == name)
-        };
-        let names = named.iter().map(|(name, _)| name).filter(|name| is_job(name)).map(Name::as_str);
-        let report =
-            Report::warning("override-without-job", format!("there is no job `{name}` to lay this over"))
-                .in_file(&file.path);
-        let swapped =
-            [".conf", ".ron"].into_iter().find_map(|ending| Some((name.strip_suffix(ending)?, ending)));
-        if let Some((job, ending)) = swapped {
-            let right = if ending == ".ron" { ".override.ron" } else { ".override" };
-            return report.help(format!("rename it `{job}{right}`"));
-        }
-        match did_you_mean(name, names) {
-            Some(meant) => report.help(format!("did you mean `{meant}`?")),
-            None => report.help("its name must be that of the job, with `.override` behind it"),
-        }
     }
 }
 
@@ -501,27 +461,6 @@ fn odd_upstart(name: &Name, file: &TreeFile) -> Option<Report> {
             .in_file(&file.path)
             .help("write `exec`, or remove the file; a link to /dev/null takes a job away")
     })
-}
-
-/// Overrides by the job they are laid over, the lowest layer first. A link to `/dev/null` takes away those
-/// below it.
-fn overrides<'t>(
-    files: impl Iterator<Item = &'t TreeFile>,
-    name: impl Fn(&str) -> Option<Name>,
-) -> BTreeMap<Name, Vec<&'t TreeFile>> {
-    let mut by_name: BTreeMap<Name, Vec<&'t TreeFile>> = BTreeMap::new();
-    for file in files {
-        if let Some(name) = name(&file.rel) {
-            by_name.entry(name).or_default().push(file);
-        }
-    }
-    for files in by_name.values_mut() {
-        let masked = files.iter().position(|file| file.content == Content::Masked);
-        files.truncate(masked.unwrap_or(files.len()));
-        files.reverse();
-    }
-    by_name.retain(|_, files| !files.is_empty());
-    by_name
 }
 
 impl TreeFile {

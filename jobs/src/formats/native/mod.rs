@@ -7,6 +7,7 @@
 //!
 //! `docs/jobs.md` describes every field, and a test holds it to the table in [`fields`].
 
+mod conditions;
 mod draft;
 mod fault;
 mod fields;
