@@ -167,6 +167,14 @@ pub struct Announcement {
     pub args: Box<[(Key, Template)]>,
 }
 
+impl core::fmt::Display for Announcement {
+    /// As it is written in a file.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}", self.name)?;
+        self.args.iter().try_for_each(|(key, value)| write!(f, " {key}={}", value.as_str()))
+    }
+}
+
 /// An order at stop that is not the reverse of the start (LSB's stop headers).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopOrder {

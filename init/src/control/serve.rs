@@ -1,18 +1,18 @@
 //! What each request does.
 
 use events::{
-    Args, Key, Name, Text, Value as Word,
+    Args, Key, Value as Word,
     control::{
         Answers, Call, DESCRIPTION, Fault, Going, INTERFACE, Method, Request, Rights, SERVICE,
         SERVICE_DESCRIPTION, Target, Wish,
     },
 };
-use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
+use jobs::{Input, Origin, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, hooks, limits,
-    outcome, pages::Listed, show, times, watch,
+    Asked, Control, Order, Pending, Question, TURNS, Views, caller::Caller, client::Doing, clients::DEAR,
+    hooks, limits, outcome, pages::Listed, show, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -39,16 +39,6 @@ impl From<Result<Value, Value>> for Step {
     fn from(answer: Result<Value, Value>) -> Self {
         Self::Answer(answer)
     }
-}
-
-/// One call, and who calls.
-struct Caller<'c> {
-    number: u32,
-    origin: Option<Origin>,
-    trusted: bool,
-    /// Whether the caller welcomes more than one part of an answer.
-    more: bool,
-    views: &'c Views<'c>,
 }
 
 impl Control {
@@ -140,30 +130,8 @@ impl Control {
         let views = caller.views;
         match request {
             Request::Act { wish, target, force, wait } => self.act(shell, caller, wish, &target, force, wait),
-            Request::Status(target) => caller
-                .instance(&target)
-                .and_then(|(job, instance)| {
-                    let status = views.engine.status(&job, &instance);
-                    let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
-                    let known = &self.records.faults;
-                    let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
-                    let remarks = (views.remarks)(&job, &instance);
-                    Ok(json!({
-                        "status": show::status(&status),
-                        "remarks": remarks,
-                        "faults": faults,
-                        "times": times::of(&job, views),
-                    }))
-                })
-                .into(),
-            Request::Why(target) => caller
-                .instance(&target)
-                .and_then(|(job, instance)| {
-                    let why = views.engine.why(&job, &instance);
-                    let shown = why.map(|why| show::why(&why, &times::of(&job, views)));
-                    shown.ok_or_else(|| outcome::unknown_job(&job))
-                })
-                .into(),
+            Request::Status(target) => caller.status(&target, &self.records.faults).into(),
+            Request::Why(target) => caller.why(&target).into(),
             Request::Show(target) => caller.show(&target).into(),
             Request::List => Step::List(Listed::Jobs),
             Request::Tree => Step::List(Listed::Tree),
@@ -365,93 +333,6 @@ impl Control {
             Some(value) => Ok(json!({ "value": value.as_str() })),
             None => Err(outcome::error("NoSuchVariable", json!({ "key": key.as_str() }))),
         }
-    }
-}
-
-impl Caller<'_> {
-    fn origin(&self) -> Origin {
-        self.origin.unwrap_or(Origin::World)
-    }
-
-    /// The job and the instance that the caller is a process of.
-    fn own(&self) -> Result<(Name, Text), Value> {
-        let own = match self.origin {
-            Some(Origin::Job(life)) => self.views.engine.instance_of(life),
-            Some(Origin::Person(_) | Origin::World) | None => None,
-        };
-        let fault = || Fault::parameter("job", "is missing, and the caller is no process of a job");
-        own.map(|(job, instance)| (job.clone(), instance.clone())).ok_or_else(|| outcome::fault(&fault()))
-    }
-
-    /// The job that is meant, and the variables that name its instance.
-    fn named(&self, target: &Target) -> Result<(Name, Args), Value> {
-        let (job, instance) = match &target.job {
-            Some(job) => (job.clone(), target.instance.clone()),
-            None => {
-                let (job, instance) = self.own()?;
-                (job, Some(instance))
-            }
-        };
-        let Some(instance) = instance else { return Ok((job, target.args.clone())) };
-        match self.views.engine.instance_args(&job, &instance) {
-            Some(args) => Ok((job, args)),
-            // A job with one instance is named by nothing.
-            None if instance.is_empty() => Ok((job, Args::new())),
-            None if self.views.engine.instance_name(&job, &Args::new()).is_none()
-                && self.views.engine.meant(&job, &Args::new()).err() == Some(Outcome::UnknownJob) =>
-            {
-                Err(outcome::unknown_job(&job))
-            }
-            None => Err(outcome::unknown_instance(&job, &instance)),
-        }
-    }
-
-    /// The job and the instance that are meant.
-    fn instance(&self, target: &Target) -> Result<(Text, Text), Value> {
-        let (job, args) = self.named(target)?;
-        match self.views.engine.meant(&job, &args) {
-            Ok((job, instance)) => Ok((job.name.as_str().into(), instance)),
-            Err(Outcome::UnknownJob) => Err(outcome::unknown_job(&job)),
-            Err(Outcome::UnknownInstance(instance)) => Err(outcome::unknown_instance(&job, &instance)),
-            // Whose instances are connections: nobody knows their numbers by heart.
-            Err(Outcome::MissingVariable(name)) if *name == *jobs::CONNECTION => {
-                Ok((job.as_str().into(), Text::default()))
-            }
-            Err(Outcome::MissingVariable(name)) => Err(outcome::missing_variable(&job, &name, self.views)),
-            Err(
-                other @ (Outcome::Done
-                | Outcome::AlreadyRunning
-                | Outcome::AlreadyStopped
-                | Outcome::Refused(_)
-                | Outcome::Failed(_)
-                | Outcome::EventFailed(_)
-                | Outcome::Stopped
-                | Outcome::LetGo),
-            ) => Err(outcome::refused(Some(&job), &jobs::simulate::outcome_text(&other))),
-        }
-    }
-
-    /// All that is known of a job. One whose instances have variables is shown without one, too.
-    fn show(&self, target: &Target) -> Result<Value, Value> {
-        let (job, instance) = match self.instance(target) {
-            Ok(found) => found,
-            Err(error) => match &target.job {
-                Some(job) if target.args.is_empty() && target.instance.is_none() => {
-                    (job.as_str().into(), Text::default())
-                }
-                Some(_) | None => return Err(error),
-            },
-        };
-        let engine = self.views.engine;
-        let status = engine.status(&job, &instance).ok_or_else(|| outcome::unknown_job(&job))?;
-        let known = engine.jobs().find(|known| known.name == *status.job);
-        let known = known.ok_or_else(|| outcome::unknown_job(&job))?;
-        let piece = self.views.works.piece(known.work).ok();
-        Ok(json!({
-            "status": show::status(&status),
-            "file": piece.as_ref().map(|piece| piece.path.as_str()),
-            "job": show::job(known, piece.as_ref(), self.trusted),
-        }))
     }
 }
 

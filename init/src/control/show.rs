@@ -152,6 +152,8 @@ pub fn job(job: &Job, piece: Option<&Piece>, trusted: bool) -> Value {
     set("reload_on", json!(job.reload_on.iter().map(|path| path.as_str()).collect::<Vec<&str>>()));
     set("restart_on", json!(job.restart_on.iter().map(|path| path.as_str()).collect::<Vec<&str>>()));
     set("settle_ms", millis(job.settle).into());
+    set("announces", json!(job.announces.as_ref().map(ToString::to_string)));
+    set("turn", json!(job.turn.as_deref()));
     set("start_timeout_ms", json!(job.start_timeout.map(millis)));
     if trusted {
         let variable = |(key, value): &(events::Key, Option<events::Value>)| {

@@ -55,10 +55,10 @@ fn jobs_are_steered_and_each_end_has_its_status() {
     check(&server, &["emit", "x", "A=b"], 0, "", "");
     check(
         &server,
-        &["emit", "x", "A"],
+        &["emit", "x", "9=A"],
         2,
         "",
-        "onsetctl: parameter `args`: argument `A` is not of the form KEY=VALUE\n",
+        "onsetctl: parameter `args`: argument name `9`: begins with a digit\n",
     );
 }
 

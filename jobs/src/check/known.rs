@@ -61,6 +61,7 @@ impl<'g> Known<'g> {
                 known.providers.entry(name.as_str()).or_default().push(index);
             }
             described.work.emits.iter().for_each(|event| known.says(event));
+            described.job.announces.iter().for_each(|announcement| known.says(&announcement.name));
             known.keys.extend(described.job.export.iter().map(events::Key::as_str));
             said_by_scripts(described, &mut |said, name| match said {
                 Said::Emit => known.says(name),

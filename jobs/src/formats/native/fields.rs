@@ -105,7 +105,6 @@ fn announces(draft: &mut Draft<'_>, node: &Node<'_>) {
         return;
     }
     let Some((name, args)) = name_and_args(draft, node, &EVENT) else { return };
-    draft.work.emits.push(name.as_str().into());
     draft.job.announces = Some(Box::new(Announcement { name, args }));
 }
 
