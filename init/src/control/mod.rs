@@ -20,6 +20,7 @@
 //! | `limits` | every bound |
 //! | `safe` | what is done in safe mode |
 
+mod call;
 mod client;
 mod clients;
 mod hooks;

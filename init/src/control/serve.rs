@@ -2,17 +2,14 @@
 
 use events::{
     Args, Key, Name, Text, Value as Word,
-    control::{
-        Answers, Call, DESCRIPTION, Fault, Going, INTERFACE, Method, Request, Rights, SERVICE,
-        SERVICE_DESCRIPTION, Target, Wish,
-    },
+    control::{DESCRIPTION, Fault, Going, INTERFACE, Request, SERVICE, SERVICE_DESCRIPTION, Target, Wish},
 };
 use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, Question, TURNS, Views, client::Doing, clients::DEAR, hooks, limits,
-    outcome, pages::Listed, show, times, watch,
+    Asked, Control, Order, Pending, Question, TURNS, Views, call, client::Doing, clients::DEAR, hooks,
+    limits, outcome, pages::Listed, show, times, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -64,7 +61,7 @@ impl Control {
         client.asked = shell.now;
         let (uid, trusted) = (client.peer.uid, client.peer.trusted);
         (views.decoding)(Some(uid));
-        let read = read(message, trusted);
+        let read = call::read(message, trusted);
         (views.decoding)(None);
         let (request, more, oneway) = match read {
             Ok(read) => read,
@@ -453,28 +450,6 @@ impl Caller<'_> {
             "job": show::job(known, piece.as_ref(), self.trusted),
         }))
     }
-}
-
-/// A call that is not carried out.
-struct Unread {
-    value: Value,
-    /// Whether the connection cannot go on: nobody knows what the next byte belongs to.
-    is_last: bool,
-}
-
-/// The request in a message, whether more answers than one are welcome, and whether none is.
-fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> {
-    let unread =
-        |fault: Fault| Unread { is_last: matches!(fault, Fault::NoJson(_)), value: outcome::fault(&fault) };
-    let call = Call::read(message).map_err(unread)?;
-    let method = Method::find(&call.method).map_err(unread)?;
-    // Before any parameter is looked at.
-    if method.rights == Rights::Root && !trusted {
-        let value = outcome::service_error("PermissionDenied", json!({}));
-        return Err(Unread { value, is_last: false });
-    }
-    let (more, oneway) = (call.more && method.answers != Answers::Once, call.oneway);
-    method.request(call).map(|request| (request, more, oneway)).map_err(unread)
 }
 
 fn pushed(shell: &mut Shell<'_>, input: Input) -> Step {

@@ -3,19 +3,15 @@
 use alloc::{boxed::Box, format, string::String, vec::Vec};
 use core::{ops::Range, time::Duration};
 
-use events::{
-    Condition, ConditionError, ConditionFault, Dialect, Key, MAX_LEAVES, Name, Template, Text, tokenize,
-};
+use events::{Condition, ConditionError, ConditionFault, Dialect, Key, MAX_LEAVES, Name, Text, tokenize};
 
 use super::{
     draft::Draft,
-    life,
+    life, named,
     raw::{Node, Shape},
     setup, sockets,
 };
-use crate::{
-    Again, Announcement, Kind, Need, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role,
-};
+use crate::{Again, Kind, Provide, Report, Require, SETTLE, Severity, StartMode, formats::Role};
 
 /// A field that a file may have.
 pub(super) struct Entry {
@@ -39,7 +35,7 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("emits", emits),
     entry("provides", provides),
     entry("requires", requires),
-    entry("needs", needs),
+    entry("needs", named::needs),
     entry("before", |draft, node| draft.job.before = names(draft, node, Role::Before)),
     entry("keywords", |draft, node| draft.job.keywords = names(draft, node, Role::Keyword)),
     entry("modes", |draft, node| draft.job.modes = names(draft, node, Role::Mode)),
@@ -69,7 +65,7 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("respawn", life::respawn),
     entry("normal_exit", life::normal_exit),
     entry("kill", life::kill),
-    entry("announces", announces),
+    entry("announces", named::announces),
     entry("arguments", |draft, node| {
         let most = draft.number(node, 0..=255).and_then(|number| u8::try_from(number).ok());
         draft.work.arguments = most;
@@ -97,16 +93,6 @@ pub(super) const FIELDS: &[Entry] = &[
     entry("on_connection", sockets::on_connection),
     entry("connections", sockets::connections),
 ];
-
-/// `"EVENT K=V"`, with variables of the job in it.
-fn announces(draft: &mut Draft<'_>, node: &Node<'_>) {
-    draft.job.announces = None;
-    if node.is_nothing() {
-        return;
-    }
-    let Some((name, args)) = name_and_args(draft, node, &EVENT) else { return };
-    draft.job.announces = Some(Box::new(Announcement { name, args }));
-}
 
 fn kind(draft: &mut Draft<'_>, node: &Node<'_>) {
     const KINDS: [&str; 5] = ["system", "network", "service", "user", "helper"];
@@ -144,7 +130,7 @@ fn names(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Box<[Name]> {
     found.into()
 }
 
-fn not_itself(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
+pub(super) fn not_itself(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
     if *name == draft.job.name {
         let message = format!("job `{name}` would wait for itself");
         let report = draft.error("waits-for-itself", message, node.span.clone());
@@ -153,7 +139,7 @@ fn not_itself(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
 }
 
 /// Warns of a job that is named by its file.
-fn not_a_file(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
+pub(super) fn not_a_file(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
     let stem = name.strip_suffix(".ron").or_else(|| name.strip_suffix(".conf"));
     let is_path = name.starts_with(['/', '.']) && name.contains('/');
     if stem.is_none() && !is_path {
@@ -173,7 +159,7 @@ fn not_a_file(draft: &mut Draft<'_>, name: &Name, node: &Node<'_>) {
 }
 
 /// A name, alone or as the field `name` of a struct that may have the fields `known`.
-fn named<'n, 's>(
+pub(super) fn named<'n, 's>(
     draft: &mut Draft<'_>,
     node: &'n Node<'s>,
     known: &[&str],
@@ -225,105 +211,6 @@ fn requires(draft: &mut Draft<'_>, node: &Node<'_>) {
 
 fn expected(draft: &mut Draft<'_>, record: Option<&super::draft::Record<'_, '_>>) -> Option<Duration> {
     record.and_then(|record| record.get("expected")).and_then(|expected| draft.some_delay(expected))
-}
-
-/// `"X"`, `"X K=V"` or `(name: "X K=V", bounce: true)`.
-fn needs(draft: &mut Draft<'_>, node: &Node<'_>) {
-    draft.forget(Role::Needs);
-    let mut found = Vec::new();
-    for item in node.items() {
-        let Some((node, record)) = named(draft, item, &["name", "bounce"]) else { continue };
-        let bounce = record.and_then(|record| record.get("bounce"));
-        let bounce = bounce.is_some_and(|bounce| draft.truth(bounce));
-        if let Some((name, args)) = need(draft, node) {
-            found.push(Need { name, args, bounce });
-        }
-    }
-    draft.job.needs = found.into();
-}
-
-/// Which instance of a job is meant.
-type Args = Box<[(Key, Template)]>;
-
-/// How a name with arguments is spoken of.
-struct Spoken {
-    code: &'static str,
-    empty: &'static str,
-    help: &'static str,
-}
-
-const NEED: Spoken = Spoken {
-    code: "bad-need",
-    empty: "the name of what is needed is empty",
-    help: "write the job, then which instance: `\"dhcp IFACE=eth0\"`",
-};
-const EVENT: Spoken = Spoken {
-    code: "bad-announcement",
-    empty: "the name of the event is empty",
-    help: "write the event, then its arguments: `\"newwanip IFACE=$IFACE\"`",
-};
-
-/// A job and which of its instances.
-fn need(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<(Name, Args)> {
-    let (name, args) = name_and_args(draft, node, &NEED)?;
-    not_itself_but_another(draft, &name, args.len(), node);
-    not_a_file(draft, &name, node);
-    draft.mention(Role::Needs, &name, node.within(&(0..name.len())));
-    Some((name, args))
-}
-
-/// A name, and `KEY=TEMPLATE` behind it.
-fn name_and_args(draft: &mut Draft<'_>, node: &Node<'_>, spoken: &Spoken) -> Option<(Name, Args)> {
-    let text = draft.text(node)?;
-    let refuse = |draft: &mut Draft<'_>, message: String, part| {
-        let report = draft.error(spoken.code, message, node.within(part));
-        draft.push(report.help(spoken.help));
-    };
-    let words = match tokenize(text) {
-        Ok(words) => words,
-        Err(fault) => {
-            refuse(draft, format!("{fault}"), &fault.span);
-            return None;
-        }
-    };
-    let mut words = words.iter();
-    let Some(first) = words.next() else {
-        refuse(draft, spoken.empty.into(), &(0..text.len()));
-        return None;
-    };
-    let name = match Name::new(&first.text) {
-        Ok(name) => name,
-        Err(fault) => {
-            refuse(draft, format!("the name `{}`: {fault}", first.text), &first.span);
-            return None;
-        }
-    };
-    let mut args = Vec::new();
-    for word in words {
-        match key_and_template(&word.text) {
-            Ok(arg) => args.push(arg),
-            Err(message) => refuse(draft, message, &word.span),
-        }
-    }
-    Some((name, args.into()))
-}
-
-/// An instance may need another instance of its own job, but no job needs itself as it is.
-fn not_itself_but_another(draft: &mut Draft<'_>, name: &Name, args: usize, node: &Node<'_>) {
-    if args == 0 {
-        not_itself(draft, name, node);
-    }
-}
-
-fn key_and_template(word: &str) -> Result<(Key, Template), String> {
-    let (key, value) =
-        word.split_once('=').ok_or_else(|| format!("`{word}` is not of the form KEY=VALUE"))?;
-    if key.ends_with('!') {
-        return Err(format!("`{word}` says which instance it is not, and one must be named"));
-    }
-    let key = Key::new(key).map_err(|fault| format!("the variable name `{key}`: {fault}"))?;
-    let value = Template::parse(value).map_err(|fault| format!("{fault}"))?;
-    Ok((key, value))
 }
 
 fn condition(draft: &mut Draft<'_>, node: &Node<'_>, role: Role) -> Option<Condition> {

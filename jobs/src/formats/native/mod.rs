@@ -11,6 +11,7 @@ mod draft;
 mod fault;
 mod fields;
 mod life;
+mod named;
 mod open;
 mod plain;
 mod raw;
