@@ -239,8 +239,8 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 			echo "make install: $$file is another init's: nothing was installed" >&2; exit 1; }; \
 	done
 	@$(if $(FROM),,$(call static,release,-p init --bin onset --bin onsetctl --bin onset-emit --bin onset-rc))
-	install -d $(addprefix "$(DESTDIR)",/bin /sbin /usr/bin /usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /usr/lib/onset/rc/bin /etc/onset/jobs /etc/onset/hooks \
-		/usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
+	install -d $(addprefix "$(DESTDIR)",/usr/bin /usr/sbin /usr/lib/onset/jobs /usr/lib/onset/bin /usr/lib/onset/rc/bin /etc/onset/jobs /etc/onset/hooks \
+		/usr/lib/lsb/init-functions.d /usr/share/man/man1 /usr/share/doc/onset /usr/share/bash-completion/completions \
 		/usr/share/zsh/vendor-completions /usr/share/fish/vendor_completions.d)
 	@# By a new name first: a program that runs cannot be written to, and PID 1 may run.
 	@for name in onset onsetctl onset-emit onset-rc; do \
@@ -251,13 +251,16 @@ install: $(if $(FROM),,setup) ## Install Onset beside the init that is there (DE
 	ln -sfn onset "$(DESTDIR)/usr/sbin/onset-setup"
 	for name in $(NAMES); do ln -sfn ../../../sbin/onsetctl "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	for name in $(RC_NAMES); do ln -sfn ../../../../sbin/onset-rc "$(DESTDIR)/usr/lib/onset/rc/bin/$$name"; done
+	@# A root in which /bin is /usr/bin must not get a folder of that name.
 	@for path in $(RC_PATHS); do \
+		[ -d "$(DESTDIR)$${path%/*}" ] || path=/usr$$path; \
 		[ -e "$(DESTDIR)$$path" ] || [ -L "$(DESTDIR)$$path" ] || ln -s /usr/sbin/onset-rc "$(DESTDIR)$$path"; \
 	done
 	install -m 644 init/stock/jobs/*.ron init/stock/overrides/*.ron "$(DESTDIR)/usr/lib/onset/jobs"
 	install -m 644 init/stock/rc/rc.subr "$(DESTDIR)/usr/lib/onset"
 	@# What rc.d scripts source: another system's own stays.
 	@[ -e "$(DESTDIR)/etc/rc.subr" ] || [ -L "$(DESTDIR)/etc/rc.subr" ] || ln -s /usr/lib/onset/rc.subr "$(DESTDIR)/etc/rc.subr"
+	install -m 644 init/stock/lsb/20-onset "$(DESTDIR)/usr/lib/lsb/init-functions.d"
 	install -m 644 docs/man/*.1 "$(DESTDIR)/usr/share/man/man1"
 	install -m 644 docs/*.md "$(DESTDIR)/usr/share/doc/onset"
 	"$(BUILT)/onsetctl" completions bash >"$(DESTDIR)/usr/share/bash-completion/completions/onsetctl"
@@ -281,11 +284,11 @@ uninstall: ## Remove what `make install` has installed, with the same DESTDIR an
 	cd init/stock && for file in jobs/*.ron overrides/*.ron; do rm -f "$(DESTDIR)/usr/lib/onset/jobs/$${file##*/}"; done
 	for name in $(NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/bin/$$name"; done
 	for name in $(RC_NAMES); do rm -f "$(DESTDIR)/usr/lib/onset/rc/bin/$$name"; done
-	@for path in $(RC_PATHS); do \
+	@for path in $(RC_PATHS) $(addprefix /usr,$(RC_PATHS)); do \
 		[ "$$(readlink "$(DESTDIR)$$path" 2>/dev/null)" != /usr/sbin/onset-rc ] || rm -f "$(DESTDIR)$$path"; \
 	done
 	@[ "$$(readlink "$(DESTDIR)/etc/rc.subr" 2>/dev/null)" != /usr/lib/onset/rc.subr ] || rm -f "$(DESTDIR)/etc/rc.subr"
-	rm -f "$(DESTDIR)/usr/lib/onset/rc.subr"
+	rm -f "$(DESTDIR)/usr/lib/onset/rc.subr" "$(DESTDIR)/usr/lib/lsb/init-functions.d/20-onset"
 	for page in docs/man/*.1; do rm -f "$(DESTDIR)/usr/share/man/man1/$${page##*/}"; done
 	for page in docs/*.md; do rm -f "$(DESTDIR)/usr/share/doc/onset/$${page##*/}"; done
 	rm -f $(addprefix "$(DESTDIR)",/usr/sbin/onset /usr/sbin/onsetctl /usr/sbin/onset-emit /usr/sbin/onset-rc /usr/sbin/onset-setup \

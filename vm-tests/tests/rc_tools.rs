@@ -403,3 +403,59 @@ fn scripts_find_them_behind_those_of_the_system() {
         tools.run("ln -s /bin/busybox /tmp/limits; PATH=/tmp:/bin; . /etc/rc.subr; command -v limits");
     assert_eq!(out, "/tmp/limits\n");
 }
+
+/// A script in the style of packages: a supervisor that restarts what does not detach itself.
+const SHOP: &str = "#!/bin/sh
+# PROVIDE: shop
+# KEYWORD: shutdown
+. /etc/rc.subr
+name=shop
+rcvar=shop_enable
+pidfile=/run/shop.pid
+command=/usr/sbin/daemon
+command_args=\"-f -r -R 1 -P $pidfile -p /run/shop.child -u nobody sleep 100000\"
+load_rc_config shop
+run_rc_command \"$1\"
+";
+
+#[test]
+fn a_script_that_is_supervised_by_daemon_stops_as_a_whole() {
+    let subr =
+        std::fs::read_to_string(vm_tests::programs::workspace().join("init/stock/rc/rc.subr")).unwrap();
+    let files =
+        [("etc/rc.subr", subr.as_str()), ("etc/rc.d/shop", SHOP), ("etc/rc.conf", "shop_enable=YES\n")];
+    let options = Options {
+        files: files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect(),
+        ..Options::default()
+    };
+    let mut machine = Machine::start(&[], &options).unwrap();
+    machine.until_sh("onsetctl status shop | grep -q start/running").unwrap();
+    let sh = |machine: &Machine, command: &str| {
+        let ran = machine.sh(command).unwrap();
+        (ran.status, ran.out)
+    };
+    // Up is what the job is as soon as its script has made a daemon; that one then becomes another user.
+    machine.until_sh("test $(stat -c %u /proc/$(cat /run/shop.child)) = 65534").unwrap();
+    let pid = sh(&machine, "cat /run/shop.pid").1;
+    let expected = format!("shop is running as pid {pid}.\n");
+    assert_eq!(sh(&machine, "/etc/rc.d/shop status"), (0, expected.clone()));
+    let told = machine.sh("/usr/lib/onset/rc/bin/service shop status").unwrap();
+    assert!(told.status == 0 && told.out.contains(expected.trim_end()), "{told:?}");
+    // A command that dies is started again, and the job is up all the while.
+    machine.sh("cat /run/shop.child >/tmp/first; kill $(cat /run/shop.child)").unwrap();
+    machine.until_sh("test -s /run/shop.child && ! cmp -s /run/shop.child /tmp/first && kill -0 $(cat /run/shop.child)").unwrap();
+    assert_eq!(sh(&machine, "onsetctl status shop | grep -c start/running").0, 0);
+    // Both stop, and nobody starts it again.
+    machine.sh("cat /run/shop.child >/tmp/second").unwrap();
+    let ran = machine.ctl(&["stop", "shop"]).unwrap();
+    assert_eq!(ran.status, 0, "{} {}", ran.out, ran.err);
+    let gone = format!(
+        "! kill -0 {pid} 2>/dev/null && ! kill -0 $(cat /tmp/second) 2>/dev/null && ! ls /run/shop.* 2>/dev/null"
+    );
+    assert_eq!(sh(&machine, &gone), (0, String::new()));
+    assert!(machine.sh("onsetctl status shop").unwrap().out.contains("stop/waiting"));
+    // What the script's own verb writes is what the command reads.
+    let ran = machine.sh("service shop disable; cat /etc/rc.conf").unwrap();
+    assert_eq!(ran.out, "shop disabled in /etc/rc.conf\nshop_enable=\"NO\"\n");
+    assert_eq!(sh(&machine, "/usr/lib/onset/rc/bin/checkyesno shop_enable").0, 1);
+}

@@ -63,7 +63,11 @@ const KEYS: Chapter = Chapter {
     teller: Teller::Onset,
     events: &[
         Word::new("control-alt-delete", &[], "control, alt and delete were pressed together"),
-        Word::new("keyboard-request", &[], "alt and arrow-up were pressed on a console"),
+        Word::new(
+            "keyboard-request",
+            &[],
+            "keys were pressed that the console's keymap calls `KeyboardSignal`",
+        ),
         Word::new("power-status-changed", &[], "whoever looks after the power supply has sent SIGPWR"),
         Word::new("power-button", &[], "the power button was pressed"),
         Word::new("sleep-key", &[], "the sleep key was pressed"),

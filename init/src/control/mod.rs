@@ -14,13 +14,14 @@
 //! | `client` | one connection: its buffers, and what it waits for |
 //! | `clients` | how many may connect, and who has to go |
 //! | `serve` | what each request does |
+//! | `caller` | who calls, which job is meant, and what is told of it |
 //! | `pages` | answers that come in parts |
 //! | `show` | how jobs are, as JSON |
 //! | `outcome` | answers of the engine, as JSON |
 //! | `limits` | every bound |
 //! | `safe` | what is done in safe mode |
 
-mod call;
+mod caller;
 mod client;
 mod clients;
 mod hooks;

@@ -1,15 +1,18 @@
 //! What each request does.
 
 use events::{
-    Args, Key, Name, Text, Value as Word,
-    control::{DESCRIPTION, Fault, Going, INTERFACE, Request, SERVICE, SERVICE_DESCRIPTION, Target, Wish},
+    Args, Key, Value as Word,
+    control::{
+        Answers, Call, DESCRIPTION, Fault, Going, INTERFACE, Method, Request, Rights, SERVICE,
+        SERVICE_DESCRIPTION, Target, Wish,
+    },
 };
-use jobs::{Input, Origin, Outcome, ReplyId, Shutdown, Verb};
+use jobs::{Input, Origin, ReplyId, Shutdown, Verb};
 use serde_json::{Value, json};
 
 use super::{
-    Asked, Control, Order, Pending, Question, TURNS, Views, call, client::Doing, clients::DEAR, hooks,
-    limits, outcome, pages::Listed, show, times, watch,
+    Asked, Control, Order, Pending, Question, TURNS, Views, caller::Caller, client::Doing, clients::DEAR,
+    hooks, limits, outcome, pages::Listed, show, watch,
 };
 use crate::pid1::shell::Shell;
 
@@ -38,16 +41,6 @@ impl From<Result<Value, Value>> for Step {
     }
 }
 
-/// One call, and who calls.
-struct Caller<'c> {
-    number: u32,
-    origin: Option<Origin>,
-    trusted: bool,
-    /// Whether the caller welcomes more than one part of an answer.
-    more: bool,
-    views: &'c Views<'c>,
-}
-
 impl Control {
     /// Does what a message says.
     pub(super) fn message(
@@ -61,7 +54,7 @@ impl Control {
         client.asked = shell.now;
         let (uid, trusted) = (client.peer.uid, client.peer.trusted);
         (views.decoding)(Some(uid));
-        let read = call::read(message, trusted);
+        let read = read(message, trusted);
         (views.decoding)(None);
         let (request, more, oneway) = match read {
             Ok(read) => read,
@@ -137,30 +130,8 @@ impl Control {
         let views = caller.views;
         match request {
             Request::Act { wish, target, force, wait } => self.act(shell, caller, wish, &target, force, wait),
-            Request::Status(target) => caller
-                .instance(&target)
-                .and_then(|(job, instance)| {
-                    let status = views.engine.status(&job, &instance);
-                    let status = status.ok_or_else(|| outcome::unknown_job(&job))?;
-                    let known = &self.records.faults;
-                    let faults: Vec<&super::Fault> = known.iter().filter(|it| it.concerns(&job)).collect();
-                    let remarks = (views.remarks)(&job, &instance);
-                    Ok(json!({
-                        "status": show::status(&status),
-                        "remarks": remarks,
-                        "faults": faults,
-                        "times": times::of(&job, views),
-                    }))
-                })
-                .into(),
-            Request::Why(target) => caller
-                .instance(&target)
-                .and_then(|(job, instance)| {
-                    let why = views.engine.why(&job, &instance);
-                    let shown = why.map(|why| show::why(&why, &times::of(&job, views)));
-                    shown.ok_or_else(|| outcome::unknown_job(&job))
-                })
-                .into(),
+            Request::Status(target) => caller.status(&target, &self.records.faults).into(),
+            Request::Why(target) => caller.why(&target).into(),
             Request::Show(target) => caller.show(&target).into(),
             Request::List => Step::List(Listed::Jobs),
             Request::Tree => Step::List(Listed::Tree),
@@ -365,91 +336,26 @@ impl Control {
     }
 }
 
-impl Caller<'_> {
-    fn origin(&self) -> Origin {
-        self.origin.unwrap_or(Origin::World)
-    }
+/// A call that is not carried out.
+struct Unread {
+    value: Value,
+    /// Whether the connection cannot go on: nobody knows what the next byte belongs to.
+    is_last: bool,
+}
 
-    /// The job and the instance that the caller is a process of.
-    fn own(&self) -> Result<(Name, Text), Value> {
-        let own = match self.origin {
-            Some(Origin::Job(life)) => self.views.engine.instance_of(life),
-            Some(Origin::Person(_) | Origin::World) | None => None,
-        };
-        let fault = || Fault::parameter("job", "is missing, and the caller is no process of a job");
-        own.map(|(job, instance)| (job.clone(), instance.clone())).ok_or_else(|| outcome::fault(&fault()))
+/// The request in a message, whether more answers than one are welcome, and whether none is.
+fn read(message: &[u8], trusted: bool) -> Result<(Request, bool, bool), Unread> {
+    let unread =
+        |fault: Fault| Unread { is_last: matches!(fault, Fault::NoJson(_)), value: outcome::fault(&fault) };
+    let call = Call::read(message).map_err(unread)?;
+    let method = Method::find(&call.method).map_err(unread)?;
+    // Before any parameter is looked at.
+    if method.rights == Rights::Root && !trusted {
+        let value = outcome::service_error("PermissionDenied", json!({}));
+        return Err(Unread { value, is_last: false });
     }
-
-    /// The job that is meant, and the variables that name its instance.
-    fn named(&self, target: &Target) -> Result<(Name, Args), Value> {
-        let (job, instance) = match &target.job {
-            Some(job) => (job.clone(), target.instance.clone()),
-            None => {
-                let (job, instance) = self.own()?;
-                (job, Some(instance))
-            }
-        };
-        let Some(instance) = instance else { return Ok((job, target.args.clone())) };
-        match self.views.engine.instance_args(&job, &instance) {
-            Some(args) => Ok((job, args)),
-            // A job with one instance is named by nothing.
-            None if instance.is_empty() => Ok((job, Args::new())),
-            None if self.views.engine.instance_name(&job, &Args::new()).is_none()
-                && self.views.engine.meant(&job, &Args::new()).err() == Some(Outcome::UnknownJob) =>
-            {
-                Err(outcome::unknown_job(&job))
-            }
-            None => Err(outcome::unknown_instance(&job, &instance)),
-        }
-    }
-
-    /// The job and the instance that are meant.
-    fn instance(&self, target: &Target) -> Result<(Text, Text), Value> {
-        let (job, args) = self.named(target)?;
-        match self.views.engine.meant(&job, &args) {
-            Ok((job, instance)) => Ok((job.name.as_str().into(), instance)),
-            Err(Outcome::UnknownJob) => Err(outcome::unknown_job(&job)),
-            Err(Outcome::UnknownInstance(instance)) => Err(outcome::unknown_instance(&job, &instance)),
-            // Whose instances are connections: nobody knows their numbers by heart.
-            Err(Outcome::MissingVariable(name)) if *name == *jobs::CONNECTION => {
-                Ok((job.as_str().into(), Text::default()))
-            }
-            Err(Outcome::MissingVariable(name)) => Err(outcome::missing_variable(&job, &name, self.views)),
-            Err(
-                other @ (Outcome::Done
-                | Outcome::AlreadyRunning
-                | Outcome::AlreadyStopped
-                | Outcome::Refused(_)
-                | Outcome::Failed(_)
-                | Outcome::EventFailed(_)
-                | Outcome::Stopped
-                | Outcome::LetGo),
-            ) => Err(outcome::refused(Some(&job), &jobs::simulate::outcome_text(&other))),
-        }
-    }
-
-    /// All that is known of a job. One whose instances have variables is shown without one, too.
-    fn show(&self, target: &Target) -> Result<Value, Value> {
-        let (job, instance) = match self.instance(target) {
-            Ok(found) => found,
-            Err(error) => match &target.job {
-                Some(job) if target.args.is_empty() && target.instance.is_none() => {
-                    (job.as_str().into(), Text::default())
-                }
-                Some(_) | None => return Err(error),
-            },
-        };
-        let engine = self.views.engine;
-        let status = engine.status(&job, &instance).ok_or_else(|| outcome::unknown_job(&job))?;
-        let known = engine.jobs().find(|known| known.name == *status.job);
-        let known = known.ok_or_else(|| outcome::unknown_job(&job))?;
-        let piece = self.views.works.piece(known.work).ok();
-        Ok(json!({
-            "status": show::status(&status),
-            "file": piece.as_ref().map(|piece| piece.path.as_str()),
-            "job": show::job(known, piece.as_ref(), self.trusted),
-        }))
-    }
+    let (more, oneway) = (call.more && method.answers != Answers::Once, call.oneway);
+    method.request(call).map(|request| (request, more, oneway)).map_err(unread)
 }
 
 fn pushed(shell: &mut Shell<'_>, input: Input) -> Step {

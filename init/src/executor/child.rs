@@ -146,16 +146,24 @@ fn open_console(terminal: Terminal) -> io::Result<()> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let console = match (open(c"/dev/console", flags, Mode::empty()), terminal) {
         (Ok(console), _) => console,
-        (Err(_), Terminal::Output) => return Ok(()),
+        (Err(_), Terminal::Output | Terminal::Offered) => return Ok(()),
         (Err(error), Terminal::Owner) => return Err(error.into()),
     };
     let fd = std::os::fd::IntoRawFd::into_raw_fd(console);
+    if terminal == Terminal::Offered && child::take_terminal(fd, false).is_err() {
+        child::close_from_to(fd, fd);
+        return Ok(());
+    }
     child::blocking(fd);
     child::place(fd, 1)?;
     child::place(fd, 2)?;
-    if terminal == Terminal::Owner {
-        child::place(fd, 0)?;
-        child::take_terminal(0)?;
+    match terminal {
+        Terminal::Output => {}
+        Terminal::Owner => {
+            child::place(fd, 0)?;
+            child::take_terminal(0, true)?;
+        }
+        Terminal::Offered => child::place(fd, 0)?,
     }
     child::close_from_to(fd, fd);
     Ok(())

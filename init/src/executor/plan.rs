@@ -52,6 +52,8 @@ pub enum Terminal {
     Output,
     /// As its controlling terminal.
     Owner,
+    /// The same, unless it is somebody's.
+    Offered,
 }
 
 /// What the executor adds to what the job says.
@@ -233,6 +235,10 @@ impl Plan {
             Output::Owner => {
                 self.terminal = Some(Terminal::Owner);
                 null
+            }
+            Output::Offered(pipe) => {
+                self.terminal = Some(Terminal::Offered);
+                self.own(pipe)
             }
         };
         let errors = standard.filter(|_| takes_errors).unwrap_or(written);

@@ -14,4 +14,6 @@ pub enum Output {
     Console,
     /// To the console, which is its controlling terminal.
     Owner,
+    /// The same if the console is nobody's; if somebody has logged in there, or may, into this end of the pipe.
+    Offered(OwnedFd),
 }

@@ -131,7 +131,9 @@ mod tests {
         let lives = [1, 2, 3].map(|number| Life { place: 7, number });
         let outputs = lives.map(|life| match logs.output_for(shell, life, "job", &life.number.to_string()) {
             Output::Pipe(pipe) => std::fs::File::from(pipe),
-            other @ (Output::Null | Output::Console | Output::Owner) => panic!("{other:?}"),
+            other @ (Output::Null | Output::Console | Output::Owner | Output::Offered(_)) => {
+                panic!("{other:?}")
+            }
         });
         let [mut first, mut second, third] = outputs;
         first.write_all(b"one\n").unwrap();

@@ -123,6 +123,7 @@ impl Machine {
                 || self.executor.has_next(self.core.now);
             let mut ready = if is_busy { self.core.poll.look() } else { self.rest().await? };
             self.core.now = clock::now();
+            let is_behind = self.again || !self.core.bus.is_empty();
             ready.sort_unstable_by_key(|(token, _)| *token);
             // What processes say of themselves comes before their ends, and these before what people and the world say.
             let later = ready.split_off(ready.partition_point(|(token, _)| *token <= Token::Signals));
@@ -131,8 +132,10 @@ impl Machine {
             }
             self.make_processes();
             self.reap();
-            if later.iter().any(|(token, _)| matches!(token, Token::Listener | Token::Client(_))) {
-                // What people are told of a job is how it is, and not how it was before its end.
+            let is_people = |token: &Token| matches!(token, Token::Listener | Token::Client(_));
+            if !is_behind && later.iter().any(|(token, _)| is_people(token)) {
+                // What people are told of a job is how it is, and not how it was before its end. In a storm, where ends are
+                // not reached by one step, nobody waits for one more.
                 self.step();
             }
             for (token, ready) in later {

@@ -1,6 +1,6 @@
 //! Does what the engine says: each action goes to the part that it concerns.
 
-use jobs::{Action, Console, Input, Life, ProcessKind};
+use jobs::{Action, Console, Format, Input, Life, ProcessKind};
 
 use super::{machine::Machine, notes, people::with_views, purpose::Purpose};
 use crate::{
@@ -90,6 +90,13 @@ impl Machine {
             Console::None => Output::Null,
             Console::Log => self.logs.output_for(&mut self.core.shell(), life, &job.name, instance),
             Console::Output => Output::Console,
+            // A script that may ask something at boot is no reason to take the terminal from who works there.
+            Console::Owner if matches!(job.format, Format::Lsb | Format::Rcd) => {
+                match self.logs.output_for(&mut self.core.shell(), life, &job.name, instance) {
+                    Output::Pipe(pipe) => Output::Offered(pipe),
+                    output @ (Output::Null | Output::Console | Output::Owner | Output::Offered(_)) => output,
+                }
+            }
             Console::Owner => Output::Owner,
         };
         let sockets = &mut self.sources.sockets;

@@ -179,7 +179,7 @@ pub fn real(named: &str) -> PathBuf {
     named.split('\u{0}').next().unwrap_or_default().into()
 }
 
-/// The text of a file. Bytes that are no UTF-8 become one character each; see [`bytes_of`].
+/// The text of a file. Bytes that are no UTF-8 become one character each.
 pub fn text_of(bytes: &[u8]) -> String {
     match str::from_utf8(bytes) {
         Ok(text) => text.into(),

@@ -65,10 +65,10 @@ pub fn session() -> io::Result<()> {
     done(unsafe { libc::setsid() }.into())
 }
 
-/// Makes the terminal on `fd` the controlling one, also if another session had it.
-pub fn take_terminal(fd: RawFd) -> io::Result<()> {
+/// Makes the terminal on `fd` the controlling one; with `from_others`, also if another session has it.
+pub fn take_terminal(fd: RawFd, from_others: bool) -> io::Result<()> {
     // SAFETY: this request takes a number.
-    done(unsafe { libc::ioctl(fd, libc::TIOCSCTTY, 1) }.into())
+    done(unsafe { libc::ioctl(fd, libc::TIOCSCTTY, libc::c_int::from(from_others)) }.into())
 }
 
 /// Lets reads and writes of `fd` wait again.

@@ -39,7 +39,7 @@ const fn folder(path: &'static str, kind: FileKind, layer: u8, names: Names) -> 
 }
 
 /// Everything that is looked at in a root. What Onset's own folders say lies above what others' do.
-pub(super) const FOLDERS: [Folder; 33] = [
+pub(super) const FOLDERS: [Folder; 36] = [
     folder("etc/onset/jobs", FileKind::Native, 4, Names::Deep(".ron")),
     folder("run/onset/jobs", FileKind::Native, 3, Names::Deep(".ron")),
     folder("usr/lib/onset/jobs", FileKind::Native, OF_PACKAGES, Names::Deep(".ron")),
@@ -69,6 +69,9 @@ pub(super) const FOLDERS: [Folder; 33] = [
     folder("etc/rc4.d", FileKind::RcLink, 0, Names::Links("rc4.d")),
     folder("etc/rc5.d", FileKind::RcLink, 0, Names::Links("rc5.d")),
     folder("etc/rc6.d", FileKind::RcLink, 0, Names::Links("rc6.d")),
+    folder("etc/runlevels/sysinit", FileKind::RcLink, 0, Names::Links("runlevels/sysinit")),
+    folder("etc/runlevels/boot", FileKind::RcLink, 0, Names::Links("runlevels/boot")),
+    folder("etc/runlevels/default", FileKind::RcLink, 0, Names::Links("runlevels/default")),
     folder("etc/inetd.conf", FileKind::Inetd, 1, Names::File),
     folder("etc/services", FileKind::Services, 0, Names::File),
     folder("jobs", FileKind::Native, 4, Names::Deep(".ron")),

@@ -141,7 +141,9 @@ impl Machine {
     pub fn output(&mut self, life: Life, job: &str, instance: &str) -> OwnedFd {
         match self.with(|logs, shell| logs.output_for(shell, life, job, instance)) {
             Output::Pipe(pipe) => pipe,
-            other @ (Output::Null | Output::Console | Output::Owner) => panic!("{other:?}"),
+            other @ (Output::Null | Output::Console | Output::Owner | Output::Offered(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
 

@@ -269,6 +269,7 @@ impl<'t> Loading<'t> {
         let own = described.job.provides.first().map(|provide| &provide.name);
         if let Some(job) = own.and_then(|own| self.stock.get(own)) {
             described.job.start = StartMode::Disabled(format!("job `{job}` does this").into());
+            lsb::never(&mut described.job);
         }
     }
 

@@ -99,6 +99,11 @@ impl Case {
         self.head.contains("Needs root.")
     }
 
+    /// Whether `onset-rc` is there, under its names.
+    pub fn has_commands(&self) -> bool {
+        self.head.contains("With Onset's own commands.")
+    }
+
     /// How many rc.d scripts it has.
     pub fn scripts(&self) -> usize {
         let scripts =

@@ -80,6 +80,7 @@ cases! {
     rcvar_may_have_any_name
     reload_sends_its_signal
     restart_runs_once_in_a_process
+    scripts_find_the_commands_that_they_count_on
     scripts_in_the_style_of_a_base_system_run
     scripts_in_the_style_of_ports_run
     setup_and_offcmd_have_their_places

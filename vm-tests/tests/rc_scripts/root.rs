@@ -13,6 +13,7 @@ use std::{
 use vm_tests::{
     failure::{Doing as _, Failure, Result},
     folder::Folder,
+    guest,
     image::Tree,
     programs,
 };
@@ -78,6 +79,9 @@ pub fn play(case: &Case, shell: &str) -> Result<Vec<Ran>> {
     let mut tree = Tree::default();
     for (path, text) in &case.files {
         if text.starts_with("#!") { tree.script(path, text) } else { tree.text(path, text) }
+    }
+    if case.has_commands() {
+        add_commands(&mut tree)?;
     }
     tree.text("played/all", PLAY);
     for (number, step) in (1_usize..).zip(&case.steps) {
@@ -160,6 +164,18 @@ fn tree() -> Result<Tree> {
         tree.folder(folder);
     }
     Ok(tree)
+}
+
+/// The commands that scripts count on, as an installation has them.
+fn add_commands(tree: &mut Tree) -> Result<()> {
+    tree.copy("sbin/onset-rc", &programs::program("onset-rc")?)?;
+    for name in guest::RC_NAMES {
+        tree.link(&format!("usr/lib/onset/rc/bin/{name}"), "/sbin/onset-rc");
+    }
+    for path in guest::RC_PATHS.iter().filter(|path| !tree.has(path)).collect::<Vec<_>>() {
+        tree.link(path, "/sbin/onset-rc");
+    }
+    Ok(())
 }
 
 fn which(name: &str) -> Result<PathBuf> {

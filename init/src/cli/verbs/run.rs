@@ -30,6 +30,8 @@ pub(super) fn script(
         command.env("PATH", format!("{SEARCH}:{COMMANDS}"));
     }
     command.arg(verb).args(args).current_dir("/");
+    // What Debian's scripts source would otherwise hand the verb back to Onset.
+    command.env("UPSTART_JOB", path.file_name().unwrap_or_default());
     let error = command.exec();
     Err(match error.raw_os_error() {
         Some(libc::ENOEXEC) if starts_with_mark(path) => {

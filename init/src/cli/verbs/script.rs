@@ -172,6 +172,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_script_is_asked_how_it_is_where_it_can_tell() {
+        let script = |lines: &str| format!(". /etc/rc.subr\nname=x\n{lines}run_rc_command \"$1\"\n");
+        let check = |format: &str, text: &str, runs: bool| says_status(format, text, runs);
+        assert!(!check("Rcd", &script("start_cmd=:\n"), false));
+        assert!(check("Rcd", &script("command=/bin/x\n"), false));
+        assert!(!check("Rcd", &script("command=/bin/x\n"), true));
+        assert!(check("Rcd", &script("status_cmd=x_status\n"), true));
+        assert!(check("Rcd", "case $1 in status) ;; esac", true));
+        assert!(check("Lsb", "case $1 in status) ;; esac", true));
+        assert!(!check("Lsb", "case $1 in start) ;; esac", true));
+    }
+
+    #[test]
     fn a_prefix_is_one_only_before_a_verb() {
         for (verb, parts) in [
             ("start", ("", "start")),

@@ -52,7 +52,7 @@ pub fn run(call: &Call) -> u8 {
             Err(wrong) => call.warn(&wrong.0),
         }
     }
-    let mut graph = Graph::default();
+    let mut graph = Graph::with_capacity(options.rest().len());
     for path in options.rest() {
         if let Err(why) = graph.read(path, &filter) {
             call.warn(&why);
@@ -68,6 +68,7 @@ pub fn run(call: &Call) -> u8 {
     let text = if draws { draw::draw(&graph, &walk) } else { list(&graph, &walk, levels) };
     let code = call.show(&text).max(u8::from(walk.is_wrong));
     // The program ends here: taking 20,000 files apart first would be a tenth of its time.
+    std::mem::forget(walk);
     std::mem::forget(graph);
     code
 }

@@ -34,6 +34,15 @@ impl Levels {
         letters.next().is_none().then_some(level)
     }
 
+    /// What a run level of OpenRC's is here.
+    fn of_openrc(name: &str) -> Option<Self> {
+        match name {
+            "sysinit" | "boot" => Some(Self(BOOT)),
+            "default" => Some(Self(WORK)),
+            _ => None,
+        }
+    }
+
     /// Those of `self` and those of `other`.
     #[must_use]
     pub const fn with(self, other: Self) -> Self {
@@ -126,6 +135,9 @@ impl Links {
 /// The level of a link, whether it starts, and the script's name.
 fn link(path: &str) -> Option<(Levels, bool, &str)> {
     let (folder, file) = path.rsplit_once('/')?;
+    if let Some(openrc) = folder.rsplit_once("runlevels/").map(|(_, level)| level) {
+        return Some((Levels::of_openrc(openrc)?, true, file));
+    }
     let folder = folder.rsplit('/').next()?;
     let level = Levels::of_word(folder.strip_prefix("rc")?.strip_suffix(".d")?)?;
     let (is_start, rest) = match file.strip_prefix('S') {

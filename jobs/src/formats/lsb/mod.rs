@@ -7,6 +7,7 @@
 mod facilities;
 mod header;
 mod levels;
+mod openrc;
 
 use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 use core::ops::Range;
@@ -38,6 +39,17 @@ pub const OF_BOOT: &str = "$rcS";
 
 /// What every script of levels 2 to 5 provides besides: the stock job `rc`, which stands for them, comes after.
 pub const OF_LEVELS: &str = "$rc";
+
+/// What every script that may ask something while the machine comes up provides besides: login prompts come after.
+pub const INTERACTIVE: &str = "$interactive";
+
+/// What a job of a script runs.
+const VERBS: [(ProcessKind, &str); 4] = [
+    (ProcessKind::Main, "start"),
+    (ProcessKind::Stop, "stop"),
+    (ProcessKind::Reload, "reload"),
+    (ProcessKind::Status, "status"),
+];
 
 /// The facility that means nothing.
 const NULL: &str = "$null";
@@ -89,8 +101,21 @@ pub fn read(
         script.disable("PID 1 does this itself");
     }
     let mut reader = Reader { script, header, path, facilities };
-    reader.take_all(links);
+    if openrc::is_openrc(&source.text) && header.extent == Extent::Missing {
+        reader.take_openrc(links);
+    } else {
+        reader.take_all(links);
+    }
+    if is_own_work(name) {
+        never(&mut reader.script.job);
+    }
     reader.script.finish()
+}
+
+/// Takes from a disabled job what would start it: at every boot it would be said that it does not start.
+pub(crate) fn never(job: &mut Job) {
+    job.start_on = None;
+    job.stop_on = None;
 }
 
 struct Reader<'s> {
@@ -226,18 +251,23 @@ impl Reader<'_> {
                 names.add(&name, optional || plus);
                 continue;
             }
-            if names.optional.contains_key(&name) {
-                continue;
-            }
-            names.add(&name, true);
-            if !self.facilities.knows(word) {
+            if !self.facilities.knows(word) && !names.optional.contains_key(&name) {
                 self.unknown_facility(word, span);
             }
-            for member in self.facilities.members_of(word) {
-                let is_own = self.script.job.provides.iter().any(|own| own.name == member);
-                if let Some(member) = Name::new(member).ok().filter(|_| !is_own) {
-                    names.add(&member, true);
-                }
+            self.add_facility(name, names);
+        }
+    }
+
+    /// Adds a facility, and all that it stands for but this script itself.
+    fn add_facility(&self, facility: Name, names: &mut Names) {
+        if names.optional.contains_key(&facility) {
+            return;
+        }
+        names.add(&facility, true);
+        for member in self.facilities.members_of(&facility) {
+            let is_own = self.script.job.provides.iter().any(|own| own.name == member);
+            if let Some(member) = Name::new(member).ok().filter(|_| !is_own) {
+                names.add(&member, true);
             }
         }
     }
@@ -287,10 +317,9 @@ impl Reader<'_> {
 
     fn take_verbs(&mut self) {
         let script = &mut self.script;
-        script.runs(ProcessKind::Main, Some("start"));
-        script.runs(ProcessKind::Stop, Some("stop"));
-        script.runs(ProcessKind::Reload, Some("reload"));
-        script.runs(ProcessKind::Status, Some("status"));
+        for (kind, verb) in VERBS {
+            script.runs(kind, Some(verb));
+        }
         script.job.ready = Ready::Forked;
         script.job.kill.timeout = STOP_VERB_LIMIT;
         let description = self.header.field(Key::ShortDescription).map(|field| field.value);
@@ -300,6 +329,11 @@ impl Reader<'_> {
         if is_true || listed {
             script.work.console = Console::Owner;
             script.job.keywords = Name::new("interactive").into_iter().collect();
+            let comes =
+                script.job.provides.iter().any(|own| [OF_BOOT, OF_LEVELS].contains(&own.name.as_str()));
+            let provides = core::mem::take(&mut script.job.provides).into_vec().into_iter();
+            let asks = Provide { name: Name::constant(INTERACTIVE), expected: None };
+            script.job.provides = provides.chain(comes.then_some(asks)).collect();
         }
     }
 }

@@ -249,6 +249,42 @@ fn an_interactive_script_owns_the_console() {
 }
 
 #[test]
+fn a_script_of_openrc_has_its_order_from_depend() {
+    let text = "#!/sbin/openrc-run\ndescription=\"a toy\"\ndepend() {\n\tneed net db\n\tuse logger\n\tbefore web\n\tprovide toy\n}\n";
+    let reading = read_as("x", text, &["/etc/runlevels/default/x"]);
+    assert_eq!(reading.reports, []);
+    let described = reading.described.unwrap();
+    let job = &described.job;
+    let provides = joined(job.provides.iter().map(|provide| &provide.name));
+    assert_eq!((provides.as_str(), joined(&job.before).as_str()), ("x toy $rc", "web"));
+    let required = requires(job);
+    assert!(required.starts_with("$network? networking? ifupdown? net? db $syslog? rsyslog?"), "{required}");
+    assert!(required.ends_with("logger?"), "{required}");
+    assert_eq!(job.start_on.as_ref().unwrap().to_string(), "runlevel [2345]");
+    assert_eq!(described.work.description.as_deref(), Some("a toy"));
+    let (_, start) = &described.work.processes[0];
+    assert_eq!(
+        (&start.argv()[0][..], &start.argv()[3..]),
+        ("/bin/sh", &["/etc/init.d/x".into(), "start".into()][..])
+    );
+    // Nothing that is in no run level starts by itself.
+    assert_eq!(read_as("x", text, &[]).described.unwrap().job.start, StartMode::Manual);
+    assert_eq!(
+        read_as("x", text, &["/etc/runlevels/boot/x"]).described.unwrap().job.start_on.unwrap().to_string(),
+        "startup"
+    );
+}
+
+#[test]
+fn login_prompts_can_wait_for_who_asks_at_boot() {
+    let provides = |levels: &str| {
+        let reading = read_as("x", &block(&format!("# X-Interactive: true\n# Default-Start: {levels}")), &[]);
+        joined(reading.described.unwrap().job.provides.iter().map(|provide| &provide.name))
+    };
+    assert_eq!((provides("2").as_str(), provides("").as_str()), ("x $rc $interactive", "x"));
+}
+
+#[test]
 fn a_script_without_header_has_no_run_level_and_provides_its_name() {
     let reading = read_as("nh", "#!/bin/sh\n", &[]);
     assert_eq!(reading.reports[0].code, "no-lsb-header");
