@@ -11,8 +11,16 @@ use std::{
 const OTHER_WORDS: [&str; 6] =
     ["process.rs", "known.rs", "lsb/header.rs", "asked.rs", "load/inetd.rs", "jobs/src/socket.rs"];
 /// Words with hyphens in other files that are no codes.
-const NO_CODES: [&str; 7] =
-    ["pre-start", "post-start", "pre-stop", "post-stop", "here-document", "unix-datagram", "file-changed"];
+const NO_CODES: [&str; 8] = [
+    "pre-start",
+    "post-start",
+    "pre-stop",
+    "post-stop",
+    "here-document",
+    "unix-datagram",
+    "file-changed",
+    "openrc-run",
+];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -44,7 +44,8 @@ fn a_flood_without_newlines_is_split_and_grows_nobody() {
     machine.until("the pipe is closed", |machine| machine.logs.pipes() == 1);
     // A whole test program is around both.
     assert!(peak(machine.keeper_pid()) < 24 << 10, "{} kB", peak(machine.keeper_pid()));
-    assert!(peak(std::process::id()) - before < 1 << 10);
+    // The kernel counts in parts, which it adds up at times: so the most may seem to shrink.
+    assert!(peak(std::process::id()).saturating_sub(before) < 1 << 10);
     let log = machine.log("flood");
     let lines: Vec<&str> = log.lines().collect();
     assert!(log.len() < 5 << 20 && lines.len() > 100);
