@@ -103,7 +103,8 @@ impl Verb<'_> {
         if says_status(known.format(), &text, !pids.is_empty()) {
             return self.execute(known);
         }
-        let is_up = known.is_up();
+        // What says that it is running has a status that says the same, also while it is coming up.
+        let is_up = known.is_up() || known.format() == "Rcd" && !pids.is_empty();
         let not_running = NOT_RUNNING.iter().find(|(format, _)| *format == known.format());
         let code = if is_up { DONE } else { not_running.map_or(FAILED, |(_, code)| *code) };
         let text = match known.format() {
