@@ -33,12 +33,14 @@ fn who_waits_outside_is_let_in_when_there_is_room_again() {
     for _ in 0..4 {
         filler.pop();
         match UnixStream::connect(&server.socket) {
-            Ok(stream) => waiting.push(Talk::new(stream)),
+            Ok(stream) => {
+                let mut talk = Talk::new(stream);
+                // At once: one that is let in and has asked nothing goes when the next one comes.
+                talk.send(r#"{"method":"org.onset.Manager.GetMode"}"#);
+                waiting.push(talk);
+            }
             Err(error) => panic!("{error}"),
         }
-    }
-    for talk in &mut waiting {
-        talk.send(r#"{"method":"org.onset.Manager.GetMode"}"#);
     }
     // It has seen them, has no room for them, and does not spin: it looks again after a second of its own clock.
     server.pass(10);
