@@ -346,6 +346,11 @@ impl Executor {
         self.ledger.note(Noted { life, pid, what }.word());
     }
 
+    /// Whether the machine is booting, so that scripts are told.
+    pub const fn set_booting(&mut self, boots: bool) {
+        self.base.boots = boots;
+    }
+
     /// Which variables every process gets from now on besides PATH and TERM; those that were set before and are not
     /// among these are given no longer.
     pub fn set_variables(&mut self, set: &Args) {
@@ -417,6 +422,7 @@ fn base() -> std::io::Result<Base> {
         // SIGPIPE in any case: the standard library may have it ignored at any time.
         ignored: ignored_signals() | 1 << 12,
         has_oom_score: !matches!(score.trim(), "" | "0"),
+        boots: false,
     })
 }
 

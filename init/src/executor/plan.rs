@@ -90,6 +90,8 @@ pub struct Base {
     pub ignored: u64,
     /// Whether we have an `oom_score_adj` of our own, which children must not inherit.
     pub has_oom_score: bool,
+    /// Whether the machine is booting.
+    pub boots: bool,
 }
 
 /// All that a child needs.
@@ -171,7 +173,7 @@ impl Plan {
         let Some(program) = first.filter(|program| !program.is_empty()).map(String::from) else {
             return Err(Unmade::Fault("exec: there is no command".into()));
         };
-        let (environment, path) = environment(job, instance, env, &extra, base);
+        let (environment, path) = environment((job, process), instance, env, &extra, base);
         let mut plan = Self {
             words: Words::new(argv.iter().map(String::as_bytes)),
             environment: Words::new(environment.iter().map(String::as_bytes)),
@@ -329,7 +331,13 @@ fn event_values(env: &Args) -> impl Iterator<Item = String> {
 }
 
 /// The environment as `KEY=VALUE`, and where it says that programs are.
-fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Base) -> (Vec<String>, String) {
+fn environment(
+    (job, process): (&Job, ProcessKind),
+    instance: &Text,
+    env: &Args,
+    extra: &Extra,
+    base: &Base,
+) -> (Vec<String>, String) {
     let own = |key: &str| std::env::var(key).ok();
     let common = match job.format {
         Format::Upstart => &base.upstart,
@@ -343,7 +351,7 @@ fn environment(job: &Job, instance: &Text, env: &Args, extra: &Extra, base: &Bas
     if job.format == Format::Rcd {
         // Who wants rc.conf to be read again, or the boot to be stopped, sends this process a signal.
         words.push(format!("RC_PID={}", std::process::id()));
-        if env.get("UPSTART_EVENTS").is_some_and(|events| events.as_str() == "startup") {
+        if base.boots && process == ProcessKind::Main {
             words.push("autoboot=yes".into());
         }
     }

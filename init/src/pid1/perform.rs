@@ -86,6 +86,7 @@ impl Machine {
             }
         };
         self.executor.make_room();
+        self.executor.set_booting(!self.boot.has_settled());
         let output = match piece.work.console {
             Console::None => Output::Null,
             Console::Log => self.logs.output_for(&mut self.core.shell(), life, &job.name, instance),
