@@ -211,7 +211,7 @@ impl Machine {
         }
         let must_wait = !self.boot.has_started() || is_held && self.engine.is_awaited(UDEV);
         if is_held && !must_wait {
-            self.sources.release(&mut self.core.shell());
+            self.sources.release(&mut self.core.shell(), self.boot.settled);
         } else if must_wait || self.sources.knows_devices() {
             let mut shell = self.core.shell();
             with_views!(self, views => self.control.tell_devices(&mut shell, &views, !must_wait));

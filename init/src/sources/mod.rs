@@ -204,9 +204,9 @@ impl Sources {
     }
 
     /// No job that provides `udev` is under way.
-    pub fn release(&mut self, shell: &mut Shell<'_>) {
+    pub fn release(&mut self, shell: &mut Shell<'_>, has_settled: bool) {
         if let Some(devices) = &mut self.devices {
-            devices.release(shell);
+            devices.release(shell, has_settled);
         }
     }
 

@@ -74,6 +74,8 @@ pub struct Devices {
     held_until: Option<Time>,
     /// Whether jobs wait for devices.
     is_wanted: bool,
+    /// Whether those that the look finds are no news: they were there when the boot had settled, and nobody had asked.
+    is_quiet: bool,
     /// Whether everything must be looked at, as soon as all messages are read that have come.
     is_lost: bool,
     look: Option<Look>,
@@ -104,6 +106,7 @@ impl Devices {
             table,
             udevd: Udevd::default(),
             is_held: true,
+            is_quiet: false,
             held_until: None,
             is_wanted,
             is_lost: true,
@@ -150,9 +153,11 @@ impl Devices {
         std::mem::replace(&mut self.has_looked, false)
     }
 
-    /// No job brings udev any more, or it is there: devices are told from now on, first those that are there.
-    pub fn release(&mut self, shell: &mut Shell<'_>) {
+    /// No job brings udev any more, or it is there: devices are told from now on, first those that are there. If that is
+    /// the first look, and the boot `has_settled`, they are facts, and no events.
+    pub fn release(&mut self, shell: &mut Shell<'_>, has_settled: bool) {
         self.is_held = false;
+        self.is_quiet = has_settled && self.counts.looks == 0 && self.table.len() == 0;
         self.is_lost = true;
         self.udevd.has_come(shell);
         for message in self.udevd.take_owed() {
@@ -379,6 +384,7 @@ impl Devices {
                 Step::Nothing => {}
                 Step::End => {
                     self.look = None;
+                    self.is_quiet = false;
                     self.has_looked = true;
                     self.not_before = shell.now.after(REST);
                     self.table.end_look(shell);
@@ -409,6 +415,7 @@ impl Devices {
     /// What was found by looking is told.
     fn see(&mut self, shell: &mut Shell<'_>, found: &Found) {
         match self.table.see(shell, found) {
+            Seen::Added if self.is_quiet => {}
             Seen::Added => tell(shell, device_event(&found.args, "add")),
             Seen::Changed => tell(shell, device_event(&found.args, "change")),
             Seen::Same | Seen::LeftOut => {}

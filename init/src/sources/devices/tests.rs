@@ -382,7 +382,7 @@ fn what_udevd_owes_when_it_goes_is_told() {
         play.act(Devices::tick);
         assert!(play.devices.as_ref().unwrap().is_held());
         assert_eq!(play.devices.as_ref().unwrap().deadline(), None);
-        play.act(Devices::release);
+        play.act(|devices, shell| devices.release(shell, false));
         assert!(play.devices.as_ref().unwrap().is_behind());
         play.look();
         play.told(&["+ifindex-3", "net-device-added"]);
