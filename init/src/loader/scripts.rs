@@ -83,3 +83,63 @@ fn texts(tree: &Tree, kind: FileKind) -> impl Iterator<Item = (&TreeFile, &Sourc
         Content::Masked | Content::Unreadable(_) => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FreeBSD's 168 headers as files of a tree.
+    fn freebsd() -> Tree {
+        const TABLE: &str = include_str!("../../../jobs/tests/data/freebsd-rcd.tsv");
+        let file = |line: &str| {
+            let mut fields = line.split('\t');
+            let mut field = || fields.next().unwrap_or_default();
+            let name = String::from(field());
+            let lines =
+                ["PROVIDE", "REQUIRE", "BEFORE", "KEYWORD"].map(|verb| format!("# {verb}: {}\n", field()));
+            let path = format!("/etc/rc.d/{name}");
+            let text = format!("#!/bin/sh\n{}\n:\n", lines.concat());
+            let source = Source { path: path.clone(), text, executable: true };
+            TreeFile { kind: FileKind::Rcd, layer: 0, rel: name, path, content: Content::Text(source) }
+        };
+        Tree { files: TABLE.lines().skip(1).map(file).collect() }
+    }
+
+    #[test]
+    fn one_by_one_is_rcorders_order() {
+        let tree = freebsd();
+        let skip = ["nostart", "firstboot"].map(Name::constant).to_vec();
+        let mut jobs = jobs::load::load(&tree, &KeywordFilter { keep: Vec::new(), skip }).jobs;
+        assert_eq!(jobs.len(), 168);
+        one_by_one(&tree, &mut jobs);
+        let mut places: Vec<(usize, &Described)> = Vec::new();
+        for described in &jobs {
+            let of =
+                |name: &str| name.strip_prefix("rc.serial.").map(|number| number.parse::<usize>().unwrap());
+            let Some(place) = described.job.provides.iter().find_map(|it| of(it.name.as_str())) else {
+                continue;
+            };
+            let before = described.job.requires.iter().find_map(|it| of(it.name.as_str()));
+            assert_eq!(before, place.checked_sub(1), "{}", described.job.name);
+            places.push((place, described));
+        }
+        places.sort_by_key(|(place, _)| *place);
+        let names: Vec<&str> = places.iter().map(|(_, described)| described.job.name.as_str()).collect();
+        let expected = include_str!("../../../jobs/tests/data/freebsd-boot-order.txt");
+        assert_eq!(names, expected.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn keywords_choose_by_the_machine() {
+        let root = std::env::temp_dir().join(format!("onset-keywords-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        let has = |is_container: bool, word: &str| {
+            filter(&root, is_container).skip.iter().any(|skipped| skipped.as_str() == word)
+        };
+        assert!(has(false, "nostart") && has(false, "firstboot") && !has(false, "nojail"));
+        assert!(has(true, "nojail"));
+        std::fs::write(root.join("firstboot"), "").unwrap();
+        assert!(!has(false, "firstboot"));
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}
