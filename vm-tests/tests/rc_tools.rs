@@ -180,7 +180,7 @@ fn output_goes_where_it_is_asked_for() {
     // What a command leaves behind may go on writing.
     tools.check("mkfifo go; daemon -o left -P left.pid sh -c '(read x <go; echo late) &'; own=$(cat left.pid); echo >go; pwait $own 2>/dev/null; cat left", 0, "late\n", "");
     // A file that was moved is opened anew.
-    let writer = "sh -c 'while :; do read line <go; echo $line; done'";
+    let writer = "sh -c 'while :; do read line <go && echo $line; done'";
     tools.check(&format!("daemon -f -H -P own.pid -o log {writer}; echo one >go; until [ -s log ]; do :; done; mv log old; kill -HUP $(cat own.pid)"), 0, "", "");
     tools.until("test -e log");
     tools.check("echo two >go; until [ -s log ]; do :; done; cat old log", 0, "one\ntwo\n", "");
