@@ -27,8 +27,9 @@ pub enum Interest {
     Both,
     /// That something urgent is there (`POLLPRI`: a cgroup's change).
     Urgent,
-    /// That it has changed since it was told last, of what can always be read: the mount table. What is urgent there is
-    /// put away by whoever asks first, and that is the epoll instance around this one.
+    /// That it has changed since it was told last, of what can always be read: the mount table, a trigger for pressure.
+    /// What is urgent there is put away by whoever asks first, and that is the epoll instance around this one. It is told
+    /// once when it is added, too.
     Anew,
     /// Nothing for now; a hang-up is told all the same.
     Nothing,

@@ -9,6 +9,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io::{self, Write as _},
+    mem,
     os::unix::fs::OpenOptionsExt as _,
 };
 
@@ -33,12 +34,21 @@ const RELIEVED: Name = Name::constant("pressure-relieved");
 /// How long nothing must have come until it is over. The kernel tells it every two seconds while it lasts.
 const CALM: Duration = Duration::from_secs(5);
 
+/// A trigger that is set.
+#[derive(Debug)]
+struct Trigger {
+    file: File,
+    at: Registration,
+    /// Whether nothing was heard of it yet. The first that comes says only that it is set: such a file can always be read.
+    is_fresh: bool,
+}
+
 /// What is heard of the kernel about pressure.
 #[derive(Debug)]
 pub struct Pressure {
     /// What conditions wait for.
     wanted: Vec<Pattern>,
-    open: BTreeMap<Gauge, (File, Registration)>,
+    open: BTreeMap<Gauge, Trigger>,
     known: Known,
     /// When what holds is over.
     over: BTreeMap<Gauge, Time>,
@@ -68,8 +78,8 @@ impl Pressure {
     pub fn unwatch(&mut self, shell: &mut Shell<'_>, pattern: &Pattern) {
         self.wanted.retain(|wanted| wanted != pattern);
         let wanted = &self.wanted;
-        let idle = |gauge: &Gauge, _: &mut (File, Registration)| !wanted.iter().any(|it| gauge.is_meant(it));
-        for (_, (file, at)) in self.open.extract_if(.., idle) {
+        let idle = |gauge: &Gauge, _: &mut Trigger| !wanted.iter().any(|it| gauge.is_meant(it));
+        for (_, Trigger { file, at, .. }) in self.open.extract_if(.., idle) {
             shell.poll.remove(&file, at);
         }
     }
@@ -82,8 +92,8 @@ impl Pressure {
                 continue;
             }
             let set = trigger(gauge).and_then(|file| {
-                let at = shell.poll.add(&file, Interest::Urgent, Token::Source(Part::Pressure(gauge)))?;
-                Ok((file, at))
+                let at = shell.poll.add(&file, Interest::Anew, Token::Source(Part::Pressure(gauge)))?;
+                Ok(Trigger { file, at, is_fresh: true })
             });
             match set {
                 Ok(set) => {
@@ -109,6 +119,9 @@ impl Pressure {
 
     /// Programs stand still.
     pub fn ready(&mut self, shell: &mut Shell<'_>, gauge: Gauge) {
+        if self.open.get_mut(&gauge).is_some_and(|trigger| mem::replace(&mut trigger.is_fresh, false)) {
+            return;
+        }
         if self.over.insert(gauge, shell.now.after(CALM)).is_none() {
             self.known.holds(shell, &gauge.identity(), &gauge.args());
             tell(shell, PRESSURE, gauge);
