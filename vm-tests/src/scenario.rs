@@ -5,6 +5,8 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use events::glob_matches;
@@ -27,6 +29,12 @@ const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
 const STEP: u64 = 180;
+
+/// How long a machine is left alone before it is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What a machine is asked when it did not do what was expected.
+const CONFESS: &str = "onsetctl list; onsetctl log --all --lines 40; dmesg | tail -n 30";
 
 /// What is done in one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -291,7 +299,7 @@ impl Player {
                 for line in ran.output.lines().filter(|line| line.starts_with(MEASURED)) {
                     show(line);
                 }
-                difference(&ran, &step.expected).map_or(Ok(()), |why| Err(told(command, &why, &ran)))
+                difference(&ran, &step.expected).map_or(Ok(()), |why| Err(self.told(command, &why, &ran)))
             }
             Act::Until(command) => self.until(command, &step.expected, limit),
             Act::WaitSerial(text) => self.machine()?.until_console(text, limit),
@@ -403,19 +411,25 @@ impl Player {
             let ran = self.run(command)?;
             let Some(why) = difference(&ran, expected) else { return Ok(()) };
             if limit.left().is_none() {
-                return Err(told(command, &why, &ran));
+                return Err(self.told(command, &why, &ran));
             }
+            thread::sleep(PAUSE);
         }
+    }
+
+    /// What was wrong, and what the machine says of itself.
+    fn told(&mut self, command: &str, why: &str, ran: &Ran) -> Failure {
+        let machine = self.run(CONFESS).map(|ran| ran.output).unwrap_or_else(|failure| failure.to_string());
+        let Ran { status, output } = ran;
+        Failure(format!(
+            "`{command}`: {why}; status {status}, output:\n{output}\nThe machine says:\n{machine}"
+        ))
     }
 }
 
 #[allow(clippy::print_stdout, reason = "a figure is for whoever runs the test")]
 fn show(line: &str) {
     println!("{line}");
-}
-
-fn told(command: &str, why: &str, ran: &Ran) -> Failure {
-    Failure(format!("`{command}`: {why}; status {}, output:\n{}", ran.status, ran.output))
 }
 
 #[cfg(test)]

@@ -118,6 +118,33 @@ pub(super) fn word(text: &str, at: usize) -> Result<Word<'_>, Unclosed> {
     Ok(Word { pieces: reader.pieces, span: at..reader.at })
 }
 
+/// Whether a line is more than one program and its words: `a && b`, `! a`, `A=1 b`. `exec` before it would be wrong.
+pub(super) fn is_compound(line: &str) -> bool {
+    let first = line.trim_start();
+    let head = first.split([' ', '\t']).next().unwrap_or_default();
+    if first.starts_with('(') || RESERVED.contains(&head) || assigned_name(first, 0).is_some() {
+        return true;
+    }
+    let mut at = 0;
+    loop {
+        // What is not closed is for the shell to say.
+        let Ok(word) = word(line, at) else { return false };
+        let rest = line.get(word.span.end..).unwrap_or_default();
+        let behind = match rest.as_bytes() {
+            [] => return false,
+            [b' ' | b'\t', ..] => 1,
+            // `2>&1`, `<&3`, `>|file`.
+            [b'>' | b'<', b'&' | b'|' | b'>' | b'<', ..] => 2,
+            [b'>' | b'<', ..] => 1,
+            _ => return true,
+        };
+        at = word.span.end.saturating_add(behind);
+    }
+}
+
+/// Words that are the shell's own where a command begins.
+const RESERVED: [&str; 10] = ["!", "{", "if", "for", "while", "until", "case", ":", ".", "cd"];
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
@@ -314,6 +341,33 @@ mod tests {
             _ => Setting::Unset,
         };
         assert_eq!(word(text, 0).unwrap().value(known).as_deref(), value, "{text}");
+    }
+
+    #[test]
+    fn one_program_and_its_words_is_no_compound() {
+        for line in [
+            "/bin/food --verbose \"a && b\" 'c; d' $X ${Y:-a;b} $(a; b) `a|b` \\;",
+            "/bin/food >/dev/null 2>&1 </dev/null >|/tmp/x >>y 3<&-",
+            "/bin/food A=1 !",
+            "/bin/food \"",
+            "",
+        ] {
+            assert!(!is_compound(line), "{line}");
+        }
+        for line in [
+            "a && b",
+            "a;b",
+            "a|b",
+            "a &",
+            "! test -e /x",
+            "A=1 food $B",
+            "(a)",
+            "{ a; }",
+            ": >/run/x",
+            "if a; then b; fi",
+        ] {
+            assert!(is_compound(line), "{line}");
+        }
     }
 
     #[test]

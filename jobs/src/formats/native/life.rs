@@ -4,6 +4,7 @@ use alloc::{format, string::String, vec::Vec};
 use core::time::Duration;
 
 use super::{
+    super::shell::is_compound,
     draft::Draft,
     fields::{missing_value, surplus_value},
     raw::{Node, Shape},
@@ -126,7 +127,10 @@ fn command(draft: &mut Draft<'_>, node: &Node<'_>) -> Option<Command> {
                 draft.push(report.help("write `script(\"...\")` around lines for a shell"));
                 return None;
             }
-            not_empty(draft, node, line).then(|| Command::Exec(line.trim().into()))
+            let line = line.trim();
+            not_empty(draft, node, line).then(|| {
+                if is_compound(line) { Command::Script(line.into()) } else { Command::Exec(line.into()) }
+            })
         }
         _ => draft.wrong(node, "a text: a command, or `script(\"lines for a shell\")`"),
     }

@@ -295,6 +295,15 @@ fn nobody_is_shown_more_than_a_hundred_faults() {
 }
 
 #[test]
+fn a_command_that_is_more_than_one_program_is_a_script() {
+    let command = |line: &str| good(&format!("( exec: \"{line}\" )")).work.processes[0].1.argv();
+    assert_eq!(command("a b"), ["a", "b"]);
+    assert_eq!(command("a $B"), ["/bin/sh", "-e", "-c", "exec a $B"]);
+    assert_eq!(command("! test -e /x"), ["/bin/sh", "-e", "-c", "! test -e /x"]);
+    assert_eq!(command("a && b"), ["/bin/sh", "-e", "-c", "a && b"]);
+}
+
+#[test]
 fn comments_and_raw_texts_are_no_hindrance() {
     let text = "// first\n#![enable(implicit_some)]\nJob( /* a */ exec /* b */ : /* c */ r#\"a \"b\"\"# /* ] */, // d\n\
         needs: [ /* x */ \"y\" /* ) */ , ], ready: /* . */ fd /* . */ ( /* . */ 3 /* . */ , ) /* ) */ ,\n // end\n ) // f";
