@@ -406,6 +406,10 @@ impl Player {
     }
 
     /// Asks again and again. In the machine nobody could tell us, or a scenario would say `guest`.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the machine gets on faster when it is not asked all the time"
+    )]
     fn until(&mut self, command: &str, expected: &[Expected], limit: Limit) -> Result<()> {
         loop {
             let ran = self.run(command)?;
