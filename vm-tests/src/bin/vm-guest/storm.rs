@@ -51,7 +51,7 @@ pub fn run(words: &[String]) -> io::Result<()> {
     let is_over = Arc::new(AtomicBool::new(false));
     let asker = {
         let is_over = is_over.clone();
-        thread::spawn(move || ask(&is_over))
+        thread::spawn(move || ask(&is_over, "Status", "{\"job\":\"service\"}"))
     };
     // The first question makes what only the first one needs.
     super::pause(ASKED * 4);
@@ -166,12 +166,12 @@ impl Connection {
     }
 }
 
-/// Asks how PID 1 is until it is over, and gives how long the longest answer took.
-fn ask(is_over: &AtomicBool) -> io::Result<Duration> {
+/// Asks PID 1 until it is over, and gives how long the longest answer took.
+pub fn ask(is_over: &AtomicBool, method: &str, parameters: &str) -> io::Result<Duration> {
     let mut longest = Duration::ZERO;
     while !is_over.load(Ordering::Relaxed) {
         let begun = now()?;
-        call("Status", "{\"job\":\"service\"}")?;
+        call(method, parameters)?;
         longest = longest.max(now()?.saturating_sub(begun));
         super::pause(ASKED);
     }
