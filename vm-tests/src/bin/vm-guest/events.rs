@@ -64,14 +64,14 @@ pub fn storm(count: usize, id: u64) -> io::Result<()> {
 /// The same while somebody asks PID 1 again and again: tells how long the longest answer took.
 pub fn storm_and_ask(count: usize, id: u64) -> io::Result<()> {
     let is_over = AtomicBool::new(false);
-    let longest = thread::scope(|scope| {
+    let answers = thread::scope(|scope| {
         let asker = scope.spawn(|| storm::ask(&is_over, "Version", "{}"));
         let raged = rage(count, id);
         is_over.store(true, Ordering::Relaxed);
         raged?;
         asker.join().map_err(|_| io::Error::other("who asks has failed"))?
     })?;
-    say("storm.answer-us", longest.as_micros());
+    say("storm.answer-us", answers.longest.as_micros());
     Ok(())
 }
 
