@@ -195,3 +195,59 @@ fn what_is_started_by_hand_is_known_to_its_script_and_is_stopped_by_both() {
     assert!(stopped.0 == 0 && stopped.1.starts_with("Stopping one."), "{stopped:?}");
     says(&machine, TOYD, "");
 }
+
+#[test]
+fn lines_of_scripts_that_start_together_do_not_mix() {
+    let writes = |name: &str| {
+        format!(
+            "#!/bin/sh
+# PROVIDE: {name}
+. /etc/rc.subr
+name={name}
+start_cmd={name}_start
+{name}_start()
+{{
+	echo >/tmp/{name}; until [ -e /tmp/one ] && [ -e /tmp/other ]; do sleep 0.01; done
+	for _n in 1 2 3 4 5 6 7 8 9 10; do printf '{name}-'; sleep 0.01; printf 'half\\n'; done
+}}
+run_rc_command \"$1\"
+"
+        )
+    };
+    let (one, other) = (writes("one"), writes("other"));
+    let mut machine = machine(&[("etc/rc.d/one", &one), ("etc/rc.d/other", &other)]);
+    for name in ["one", "other"] {
+        machine.until_sh(&format!("onsetctl log {name} | grep -c half | grep 10")).unwrap();
+        says(&machine, &format!("onsetctl log {name} | grep half | grep -cv '{name}-half$'"), "0\n");
+    }
+    let shown = |machine: &Machine| {
+        let console = machine.console();
+        let lines = console.lines().filter(|line| line.contains("half")).map(str::trim_end);
+        lines.map(String::from).collect::<Vec<_>>()
+    };
+    let lines = machine
+        .until("all lines", |machine| Ok(Some(shown(machine)).filter(|lines| lines.len() >= 20)))
+        .unwrap();
+    assert!(lines.iter().all(|line| line == "one: one-half" || line == "other: other-half"), "{lines:?}");
+}
+
+#[test]
+fn what_rc_conf_does_not_want_costs_no_process() {
+    const SCRIPTS: usize = 200;
+    let script = |number: usize| {
+        let text = script(&format!("s{number}"));
+        (format!("etc/rc.d/s{number}"), text)
+    };
+    let scripts: Vec<(String, String)> = (0..SCRIPTS).map(script).collect();
+    let off: String = (0..SCRIPTS).map(|number| format!("s{number}_enable=NO\n")).collect();
+    let mut files: Vec<(&str, &str)> =
+        scripts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("etc/rc.conf", &off));
+    // A process that starts now has the number of all that were made before.
+    let made = |files: &[(&str, &str)]| -> usize {
+        let machine = machine(files);
+        sh(&machine, "onsetctl settled --wait >/dev/null; exec sh -c 'echo $$'").1.trim().parse().unwrap()
+    };
+    let (without, with) = (made(&[]), made(&files));
+    assert!(with < without + SCRIPTS / 2, "{without} without them, {with} with them");
+}

@@ -341,7 +341,9 @@ impl<'t> Loading<'t> {
                     Some(hook) if hook.job.format == Format::Hook => self.hooks.push(hook),
                     Some(described) => {
                         self.keep_stock(&described, files);
+                        let beside = rcd::at_shutdown::beside(&described);
                         give(described);
+                        beside.into_iter().for_each(give);
                     }
                     None => self.refuse(name, first),
                 }

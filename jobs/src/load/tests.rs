@@ -325,6 +325,24 @@ fn rc_conf_may_skip_a_script_and_put_it_behind_all_others() {
 }
 
 #[test]
+fn a_script_that_never_starts_may_be_called_at_shutdown() {
+    let script = |keywords: &str| {
+        format!(
+            "#!/bin/sh\n# PROVIDE: x\n# KEYWORD: {keywords}\n\n. /etc/rc.subr\nname=x\nrun_rc_command \"$1\"\n"
+        )
+    };
+    let (both, nostart, shutdown) = (script("nostart shutdown"), script("nostart"), script("shutdown"));
+    let files = [("/etc/rc.d/a", &*both), ("/etc/rc.d/b", &*nostart), ("/etc/rc.d/c", &*shutdown)];
+    let filter = KeywordFilter { keep: Vec::new(), skip: vec![Name::constant("nostart")] };
+    let generation = load(&tree(&files), &filter);
+    let names: Vec<&str> = generation.jobs.iter().map(|described| described.job.name.as_str()).collect();
+    assert_eq!(names, ["a", "a.shutdown", "b", "c"]);
+    let beside = &generation.jobs[1];
+    assert_eq!(beside.job.start_on.as_ref().unwrap().single().unwrap().name, "shutdown");
+    assert_eq!(beside.work.processes[1].1.argv().join(" "), "/etc/rc.d/a faststop");
+}
+
+#[test]
 fn old_scripts_of_packages_run_one_after_the_other() {
     const OLD: &str = "#!/bin/sh\ncase $1 in start) ;; stop) ;; esac\n";
     const LOCALPKG: &str =

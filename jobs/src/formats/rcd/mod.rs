@@ -4,6 +4,7 @@
 //! machine is one for it. The script itself is never run to find these out. Its verbs are its processes:
 //! `start` is main, and what it leaves behind is the daemon.
 
+pub mod at_shutdown;
 mod header;
 mod lint;
 pub mod old;
