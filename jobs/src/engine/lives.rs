@@ -1,6 +1,6 @@
 //! What entering a phase does: events, processes, limits. Every phase is entered here and nowhere else.
 
-use alloc::sync::Arc;
+use alloc::{string::ToString as _, sync::Arc};
 use core::time::Duration;
 
 use events::Args;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Job, Life, Main, Next, Outcome, Phase,
-    ProcessKind, State, Verb,
+    ProcessKind, Shutdown, State, Verb,
 };
 
 impl Engine {
@@ -158,7 +158,7 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return };
         let env = match process {
             ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop => {
-                stop_environment(instance, process, self.saved.shutdown.is_some())
+                stop_environment(instance, process, self.going_down())
             }
             ProcessKind::Check
             | ProcessKind::Configure
@@ -382,15 +382,14 @@ impl Engine {
 }
 
 /// The variables of a stop hook: those of the start, those of the stop, and, after the end, how it ended. At shutdown
-/// rc.d scripts get a verb that says so, and what rc.shutdown(8) tells them.
-fn stop_environment(instance: &Instance, process: ProcessKind, at_shutdown: bool) -> Arc<Args> {
+/// rc.d scripts get a verb that says so, and what rc.shutdown(8) tells them; those of init.d the run level.
+fn stop_environment(instance: &Instance, process: ProcessKind, down: Option<Shutdown>) -> Arc<Args> {
     let mut env = Args::clone(&instance.env);
     for (key, value) in instance.stop_env.iter() {
         env.push(key.clone(), value.clone());
     }
-    if at_shutdown && instance.job.format == Format::Rcd {
-        set(&mut env, "RC_VERB", "faststop");
-        set(&mut env, "rc_shutdown", "reboot");
+    if let Some(down) = down {
+        tell_of_shutdown(&mut env, instance.job.format, down);
     }
     if process == ProcessKind::PostStop {
         let mut result = Args::new();
@@ -400,4 +399,21 @@ fn stop_environment(instance: &Instance, process: ProcessKind, at_shutdown: bool
         }
     }
     Arc::new(env)
+}
+
+fn tell_of_shutdown(env: &mut Args, format: Format, down: Shutdown) {
+    match format {
+        Format::Rcd => {
+            set(env, "RC_VERB", "faststop");
+            set(env, "rc_shutdown", "reboot");
+        }
+        Format::Lsb => {
+            let levels = env.iter().filter(|(key, _)| key.as_str() == "RUNLEVEL");
+            // The level that it was started in.
+            let before = levels.last().map_or_else(|| "N".into(), |(_, level)| level.to_string());
+            set(env, "RUNLEVEL", down.level());
+            set(env, "PREVLEVEL", &before);
+        }
+        Format::Native | Format::Upstart | Format::Hook | Format::Inetd => {}
+    }
 }
