@@ -448,7 +448,11 @@ fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
     let mut add = |words: &str| arguments.extend(words.split(' ').map(String::from));
     let accelerator = match plan.clock {
         Clock::Counted => "tcg,thread=single",
-        Clock::Host | Clock::Patient if env::var("ONSET_ACCEL").is_ok_and(|accelerator| accelerator == "kvm") => "kvm",
+        Clock::Host | Clock::Patient
+            if env::var("ONSET_ACCEL").is_ok_and(|accelerator| accelerator == "kvm") =>
+        {
+            "kvm"
+        }
         Clock::Patient => "tcg,thread=single,tb-size=128",
         Clock::Host => "tcg,tb-size=128",
     };

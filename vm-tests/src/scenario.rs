@@ -128,7 +128,15 @@ pub fn play_on(folder: &Path, image: Option<&Path>) -> Result<()> {
     guest::add_files(&mut tree, folder)?;
     let image = image.map(Path::to_owned);
     let folder_of_machine = Folder::new("scenario")?;
-    let mut player = Player { image, folder: folder_of_machine, kernel, tree, machine: None, session: None, clock: Clock::Host };
+    let mut player = Player {
+        image,
+        folder: folder_of_machine,
+        kernel,
+        tree,
+        machine: None,
+        session: None,
+        clock: Clock::Host,
+    };
     for step in steps {
         player
             .step(&step)

@@ -69,17 +69,23 @@ impl Engine {
     pub(super) fn stay(&mut self, place: u32, state: State) {
         let Some(instance) = self.instance_mut(place) else { return };
         let before = core::mem::replace(&mut instance.state, state);
+        let job = instance.job.clone();
+        if let (State::Killed(_, Ending::Verb(_)), State::Killed(Main::Alive(_), Ending::Signal)) =
+            (before, state)
+        {
+            // Its verb has not ended it.
+            return self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
+        }
         let State::Killed(Main::Ended { left: true, .. }, Ending::Signal) = state else { return };
         if before == state {
             return;
         }
-        if instance.job.kill.leave {
+        if job.kill.leave {
             self.act(place, |life| Action::Leave { life });
             self.enter(place, Phase::PostStop, Main::None);
         } else {
             // Main took what it could with it; the rest gets the signal too.
-            let signal = instance.job.kill.signal;
-            self.act(place, |life| Action::Signal { life, signal });
+            self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
         }
     }
 
@@ -408,9 +414,13 @@ fn tell_of_shutdown(env: &mut Args, format: Format, down: Shutdown) {
             set(env, "rc_shutdown", "reboot");
         }
         Format::Lsb => {
-            let levels = env.iter().filter(|(key, _)| key.as_str() == "RUNLEVEL");
+            let last = |wanted: &str| env.iter().filter(|(key, _)| key.as_str() == wanted).last();
+            let is_of_boot = || last(&UPSTART_EVENTS).is_some_and(|(_, events)| events.as_str() == "startup");
             // The level that it was started in.
-            let before = levels.last().map_or_else(|| "N".into(), |(_, level)| level.to_string());
+            let before = match last("RUNLEVEL") {
+                Some((_, level)) => level.to_string(),
+                None => if is_of_boot() { "S" } else { "N" }.into(),
+            };
             set(env, "RUNLEVEL", down.level());
             set(env, "PREVLEVEL", &before);
         }
