@@ -9,6 +9,7 @@
 //! replies are told, up to the next order.
 //! `status` and `why JOB` show how things are; `restore` writes the engine down and reads it back.
 //!
+//! `== NAME.override.ron` is laid over the job `NAME`, whatever its format.
 //! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
 #![allow(
     clippy::unwrap_used,
