@@ -203,6 +203,15 @@ impl Shutdown {
             Self::Kexec => "kexec",
         }
     }
+
+    /// Its run level.
+    #[must_use]
+    pub const fn level(self) -> &'static str {
+        match self {
+            Self::Poweroff | Self::Halt => "0",
+            Self::Reboot | Self::Kexec => "6",
+        }
+    }
 }
 
 impl Fold for Input {

@@ -10,6 +10,7 @@
 //! `status` and `why JOB` show how things are; `restore` writes the engine down and reads it back.
 //!
 //! `== etc/rc.conf` is what scripts of rc.d read.
+//! `== NAME.override.ron` is laid over the job `NAME`, whatever its format.
 //! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
 #![allow(
     clippy::unwrap_used,
@@ -72,6 +73,9 @@ fn read_story(text: &str) -> Story {
     story
 }
 
+/// What is laid over the job of this name.
+const OVERRIDE: &str = ".override.ron";
+
 /// The jobs as of a version, and those whose files are refused.
 fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
     let mut latest: BTreeMap<&str, &str> = BTreeMap::new();
@@ -84,25 +88,31 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
     let conf = Source { path: "/etc/rc.conf".into(), text: conf.into(), executable: false };
     let (conf, _) = RcConf::from_files(&[conf]);
     let (mut jobs, mut refused, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
-    for (file, text) in latest {
-        if text.trim() == "-" {
+    for (file, text) in &latest {
+        if text.trim() == "-" || file.ends_with(OVERRIDE) {
             continue;
         }
         let (name, kind) = file.rsplit_once('.').unwrap_or((file, ""));
         let name = Name::new(name).unwrap();
-        let source = Source { path: file.into(), text: text.into(), executable: true };
-        let reading: Reading = match kind {
+        let source = Source { path: (*file).into(), text: (*text).into(), executable: true };
+        let over = format!("{name}{OVERRIDE}");
+        let over = latest.get(over.as_str()).map(|text| Source { text: (*text).into(), ..source.clone() });
+        let over: Vec<Source> = over.into_iter().collect();
+        let mut reading: Reading = match kind {
             "conf" => upstart::read(&name, &source, &[]),
             // `EVENT/NN-name.hook`.
             "hook" => {
                 let (event, file) = name.split_once('/').expect("an event's folder");
                 hook::read(&Name::new(event).unwrap(), file, &source)
             }
-            "ron" => native::read(&name, &source, &[], 0),
+            "ron" => native::read(&name, &source, &over, 0),
             "rcd" => rcd::read(&name, &source, &conf, &rcd::KeywordFilter::default()),
             "lsb" => lsb::read(&name, &source, None, &lsb::Facilities::default(), &lsb::Links::default()),
             _ => panic!("{file}: what format is that?"),
         };
+        if let Some(script) = reading.described.as_mut().filter(|_| kind != "ron") {
+            over.iter().for_each(|over| assert_eq!(native::apply_override(script, over), [], "{file}"));
+        }
         match reading.described {
             Some(hook) if kind == "hook" => hooks.push(hook),
             Some(described) => jobs.push(Arc::new(described.job)),

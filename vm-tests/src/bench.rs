@@ -13,7 +13,7 @@ use crate::{
     kernel::Kernel,
     limit::Limit,
     programs,
-    qemu::{Machine, Plan},
+    qemu::{Clock, Machine, Plan},
 };
 
 /// Seconds that one machine may take here, where it runs much slower than its own clock.
@@ -378,7 +378,7 @@ impl Workload {
             append: format!("quiet printk.time=1 rdinit=/bench/begin {append}"),
             memory: 1024,
             processors: 1,
-            counted: true,
+            clock: Clock::Counted,
         })?;
         machine.until_end(Limit::seconds(PATIENCE))?;
         let mut readings = readings(machine.console());

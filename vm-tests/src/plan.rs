@@ -13,7 +13,7 @@ use crate::{
     guest,
     image::{self, Tree},
     kernel::Kernel,
-    qemu::Plan,
+    qemu::{Clock, Plan},
 };
 
 /// Where the command stands in a machine that runs one, so that no shell, kernel or command line spoils it.
@@ -91,7 +91,7 @@ impl Wanted {
             append: format!("{append} {}", self.append),
             memory: self.memory,
             processors: self.processors,
-            counted: false,
+            clock: Clock::Host,
         })
     }
 }

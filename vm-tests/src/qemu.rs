@@ -61,8 +61,20 @@ pub struct Plan {
     pub memory: u32,
     /// Processors.
     pub processors: u32,
-    /// Time in the guest is instructions executed, whatever else this machine is doing.
-    pub counted: bool,
+    /// What time is in the guest.
+    pub clock: Clock,
+}
+
+/// What time is in a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The host's.
+    Host,
+    /// Instructions executed, whatever else the host is doing. Where there is nothing to do, none passes.
+    Counted,
+    /// Instructions executed, and the host's where there is nothing to do: nobody in the machine gives up because the
+    /// host has much else to do.
+    Patient,
 }
 
 /// A running machine; killed when it is dropped.
@@ -434,16 +446,21 @@ fn value(path: &Path) -> String {
 fn arguments(plan: &Plan, folder: &Folder) -> Vec<String> {
     let mut arguments: Vec<String> = Vec::new();
     let mut add = |words: &str| arguments.extend(words.split(' ').map(String::from));
-    let accelerator = if plan.counted {
-        "tcg,thread=single"
-    } else if env::var("ONSET_ACCEL").is_ok_and(|accelerator| accelerator == "kvm") {
-        "kvm"
-    } else {
-        "tcg,tb-size=128"
+    let accelerator = match plan.clock {
+        Clock::Counted => "tcg,thread=single",
+        Clock::Host | Clock::Patient
+            if env::var("ONSET_ACCEL").is_ok_and(|accelerator| accelerator == "kvm") =>
+        {
+            "kvm"
+        }
+        Clock::Patient => "tcg,thread=single,tb-size=128",
+        Clock::Host => "tcg,tb-size=128",
     };
     add(&format!("-accel {accelerator} -M q35 -cpu max -m {} -smp {}", plan.memory, plan.processors));
-    if plan.counted {
-        add("-icount shift=1,sleep=off");
+    match plan.clock {
+        Clock::Counted => add("-icount shift=1,sleep=off"),
+        Clock::Patient if accelerator != "kvm" => add("-icount shift=1,sleep=on"),
+        Clock::Host | Clock::Patient => {}
     }
     add("-nodefaults -no-user-config -display none -no-reboot");
     add("-chardev stdio,id=serial,signal=off -serial chardev:serial");

@@ -20,7 +20,7 @@ use crate::{
     kernel::Kernel,
     limit::Limit,
     packages, programs,
-    qemu::{Machine, Plan},
+    qemu::{Clock, Machine, Plan},
     session::{Ran, Session},
 };
 
@@ -29,6 +29,9 @@ const BOOT: u64 = 180;
 
 /// Seconds that any other step may take.
 const STEP: u64 = 180;
+
+/// The same where the machine's clock is patient.
+const PATIENT: u64 = 1800;
 
 /// How long a machine is left alone before it is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -125,7 +128,15 @@ pub fn play_on(folder: &Path, image: Option<&Path>) -> Result<()> {
     guest::add_files(&mut tree, folder)?;
     let image = image.map(Path::to_owned);
     let folder_of_machine = Folder::new("scenario")?;
-    let mut player = Player { image, folder: folder_of_machine, kernel, tree, machine: None, session: None };
+    let mut player = Player {
+        image,
+        folder: folder_of_machine,
+        kernel,
+        tree,
+        machine: None,
+        session: None,
+        clock: Clock::Host,
+    };
     for step in steps {
         player
             .step(&step)
@@ -267,11 +278,12 @@ struct Player {
     tree: Tree,
     machine: Option<Machine>,
     session: Option<Session>,
+    clock: Clock,
 }
 
 impl Player {
     fn step(&mut self, step: &Step) -> Result<()> {
-        let limit = Limit::seconds(STEP);
+        let limit = self.limit(STEP);
         match &step.act {
             Act::Remove(path) => self.tree.remove(path).then_some(()).doing(format!("there is no {path}")),
             Act::Program(name) => {
@@ -341,8 +353,8 @@ impl Player {
         }
     }
 
-    /// Boots. `vm.root=disk`, `vm.memory=MIB`, `vm.processors=N` and `vm.clock=counted` are for the machine, the
-    /// rest is for the kernel. With `vm.root=kept` it gets the disk of the boot before, and what it writes stays.
+    /// Boots. `vm.root=disk`, `vm.memory=MIB`, `vm.processors=N` and `vm.clock=counted` or `patient` are for the
+    /// machine, the rest is for the kernel. With `vm.root=kept` it gets the disk of the boot before, and what it writes stays.
     fn boot(&mut self, words: &str) -> Result<()> {
         // One machine at a time: the last one is gone before the next one is there.
         self.machine = None;
@@ -351,6 +363,12 @@ impl Player {
         let number = |name: &str, default: u32| match word(name) {
             Some(value) => value.parse().map_err(|_| Failure(format!("{name}={value} is no number"))),
             None => Ok(default),
+        };
+        self.clock = match word("vm.clock") {
+            None => Clock::Host,
+            Some("counted") => Clock::Counted,
+            Some("patient") => Clock::Patient,
+            Some(other) => return Err(Failure(format!("vm.clock={other}: it is `counted` or `patient`"))),
         };
         let initrd = self.folder.join("initrd");
         let disk = self.folder.join("disk");
@@ -387,9 +405,17 @@ impl Player {
             port: true,
             memory: number("vm.memory", 256)?,
             processors: number("vm.processors", 1)?,
-            counted: word("vm.clock") == Some("counted"),
+            clock: self.clock,
         })?);
         Ok(())
+    }
+
+    /// How long a step may take that has so many seconds where the machine's time is the host's.
+    fn limit(&self, seconds: u64) -> Limit {
+        match self.clock {
+            Clock::Host | Clock::Counted => Limit::seconds(seconds),
+            Clock::Patient => Limit::seconds(PATIENT),
+        }
     }
 
     fn machine(&mut self) -> Result<&mut Machine> {
@@ -397,12 +423,13 @@ impl Player {
     }
 
     fn run(&mut self, command: &str) -> Result<Ran> {
+        let (boot, step) = (self.limit(BOOT), self.limit(STEP));
         let machine = self.machine.as_mut().doing("nothing has been booted")?;
         let session = match &mut self.session {
             Some(session) => session,
-            none => none.insert(Session::open(machine, Limit::seconds(BOOT))?),
+            none => none.insert(Session::open(machine, boot)?),
         };
-        session.run(machine, command, Limit::seconds(STEP))
+        session.run(machine, command, step)
     }
 
     /// Asks again and again. In the machine nobody could tell us, or a scenario would say `guest`.

@@ -252,7 +252,7 @@ fn booted(jobs: &[(&str, String)], append: &str) -> qemu::Machine {
         append: format!("rdinit=/sbin/init {append}"),
         memory: 256,
         processors: 1,
-        counted: true,
+        clock: qemu::Clock::Counted,
     })
     .unwrap();
     // Its files are read by now.

@@ -6,7 +6,7 @@ use vm_tests::{
     guest,
     kernel::Kernel,
     limit::Limit,
-    qemu::{Machine, Plan},
+    qemu::{Clock, Machine, Plan},
     session::Session,
 };
 
@@ -22,7 +22,7 @@ fn plan(append: &str) -> Plan {
         append: format!("rdinit=/sbin/no-init quiet {append}"),
         memory: 256,
         processors: 1,
-        counted: false,
+        clock: Clock::Host,
     }
 }
 

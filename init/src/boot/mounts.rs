@@ -4,8 +4,10 @@ use std::path::Path;
 
 use nix::{
     errno::Errno,
+    fcntl::AT_FDCWD,
     mount::{MsFlags, mount},
     sys::stat::{Mode, umask},
+    unistd::symlinkat,
 };
 
 /// A file system of the kernel's own.
@@ -56,6 +58,14 @@ const MOUNTS: [Mount; 7] = [
     },
 ];
 
+/// What scripts take for granted in `/dev`, and no kernel makes: its own descriptors, as files.
+const LINKS: [(&str, &str); 4] = [
+    ("/dev/fd", "/proc/self/fd"),
+    ("/dev/stdin", "/proc/self/fd/0"),
+    ("/dev/stdout", "/proc/self/fd/1"),
+    ("/dev/stderr", "/proc/self/fd/2"),
+];
+
 /// Mounts those that are not there; gives what could not be done, in words. A missing one is no reason to stop:
 /// jobs that need it will say so.
 pub fn mount_what_is_missing() -> Vec<String> {
@@ -67,6 +77,13 @@ pub fn mount_what_is_missing() -> Vec<String> {
             && !can_do_without
         {
             remarks.push(format!("cannot mount {} at {}: {}", wanted.kind, wanted.at, error.desc()));
+        }
+    }
+    for (link, to) in LINKS {
+        match symlinkat(to, AT_FDCWD, link) {
+            // A root without devtmpfs may be for reading only.
+            Ok(()) | Err(Errno::EEXIST | Errno::EROFS) => {}
+            Err(error) => remarks.push(format!("cannot make {link}: {}", error.desc())),
         }
     }
     // Processes inherit nothing of the kernel's: what we make from here on is for all to read.

@@ -1,6 +1,6 @@
 //! What entering a phase does: events, processes, limits. Every phase is entered here and nowhere else.
 
-use alloc::sync::Arc;
+use alloc::{string::ToString as _, sync::Arc};
 use core::time::Duration;
 
 use events::Args;
@@ -13,8 +13,8 @@ use super::{
     told::{STARTED, STARTING, STOPPED, STOPPING, add_result},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Life, Main, Next, Outcome, Phase,
-    ProcessKind, State, Verb,
+    Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Job, Life, Main, Next, Outcome, Phase,
+    ProcessKind, Shutdown, State, Verb,
 };
 
 impl Engine {
@@ -69,17 +69,23 @@ impl Engine {
     pub(super) fn stay(&mut self, place: u32, state: State) {
         let Some(instance) = self.instance_mut(place) else { return };
         let before = core::mem::replace(&mut instance.state, state);
+        let job = instance.job.clone();
+        if let (State::Killed(_, Ending::Verb(_)), State::Killed(Main::Alive(_), Ending::Signal)) =
+            (before, state)
+        {
+            // Its verb has not ended it.
+            return self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
+        }
         let State::Killed(Main::Ended { left: true, .. }, Ending::Signal) = state else { return };
         if before == state {
             return;
         }
-        if instance.job.kill.leave {
+        if job.kill.leave {
             self.act(place, |life| Action::Leave { life });
             self.enter(place, Phase::PostStop, Main::None);
         } else {
             // Main took what it could with it; the rest gets the signal too.
-            let signal = instance.job.kill.signal;
-            self.act(place, |life| Action::Signal { life, signal });
+            self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
         }
     }
 
@@ -158,7 +164,7 @@ impl Engine {
         let Some(instance) = self.instance(place) else { return };
         let env = match process {
             ProcessKind::PreStop | ProcessKind::Stop | ProcessKind::PostStop => {
-                stop_environment(instance, process, self.saved.shutdown.is_some())
+                stop_environment(instance, process, self.going_down())
             }
             ProcessKind::Check
             | ProcessKind::Configure
@@ -379,17 +385,14 @@ impl Engine {
 }
 
 /// The variables of a stop hook: those of the start, those of the stop, and, after the end, how it ended. At shutdown
-/// rc.d scripts get a verb that says so, and what rc.shutdown(8) tells them.
-fn stop_environment(instance: &Instance, process: ProcessKind, at_shutdown: bool) -> Arc<Args> {
+/// rc.d scripts get a verb that says so, and what rc.shutdown(8) tells them; those of init.d the run level.
+fn stop_environment(instance: &Instance, process: ProcessKind, down: Option<Shutdown>) -> Arc<Args> {
     let mut env = Args::clone(&instance.env);
     for (key, value) in instance.stop_env.iter() {
         env.push(key.clone(), value.clone());
     }
-    if at_shutdown && instance.job.format == Format::Rcd {
-        if !instance.job.is_old_script() {
-            set(&mut env, "RC_VERB", "faststop");
-        }
-        set(&mut env, "rc_shutdown", "reboot");
+    if let Some(down) = down {
+        tell_of_shutdown(&mut env, &instance.job, down);
     }
     if process == ProcessKind::PostStop {
         let mut result = Args::new();
@@ -399,4 +402,27 @@ fn stop_environment(instance: &Instance, process: ProcessKind, at_shutdown: bool
         }
     }
     Arc::new(env)
+}
+
+fn tell_of_shutdown(env: &mut Args, job: &Job, down: Shutdown) {
+    match job.format {
+        Format::Rcd => {
+            if !job.is_old_script() {
+                set(env, "RC_VERB", "faststop");
+            }
+            set(env, "rc_shutdown", "reboot");
+        }
+        Format::Lsb => {
+            let last = |wanted: &str| env.iter().filter(|(key, _)| key.as_str() == wanted).last();
+            let is_of_boot = || last(&UPSTART_EVENTS).is_some_and(|(_, events)| events.as_str() == "startup");
+            // The level that it was started in.
+            let before = match last("RUNLEVEL") {
+                Some((_, level)) => level.to_string(),
+                None => if is_of_boot() { "S" } else { "N" }.into(),
+            };
+            set(env, "RUNLEVEL", down.level());
+            set(env, "PREVLEVEL", &before);
+        }
+        Format::Native | Format::Upstart | Format::Hook | Format::Inetd => {}
+    }
 }

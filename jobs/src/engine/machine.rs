@@ -139,16 +139,16 @@ impl Engine {
         let limit = self.arm(SHUTDOWN_LIMIT, Timer::Shutdown);
         self.saved.shutdown =
             Some(GoingDown { kind, stage: Stage::Telling(2), cause, limit, stopping_since: None });
-        let (level, halt) = match kind {
-            Shutdown::Reboot | Shutdown::Kexec => ("6", None),
-            Shutdown::Poweroff => ("0", Some("POWEROFF")),
-            Shutdown::Halt => ("0", Some("HALT")),
+        let halt = match kind {
+            Shutdown::Reboot | Shutdown::Kexec => None,
+            Shutdown::Poweroff => Some("POWEROFF"),
+            Shutdown::Halt => Some("HALT"),
         };
         let mut args = Args::new();
         set(&mut args, "KIND", kind.name());
         self.tell_shutdown("shutdown", args, cause);
         let mut args = Args::new();
-        set(&mut args, "RUNLEVEL", level);
+        set(&mut args, "RUNLEVEL", kind.level());
         if let Some(halt) = halt {
             set(&mut args, "INIT_HALT", halt);
         }

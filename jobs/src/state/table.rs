@@ -148,9 +148,8 @@ impl State {
                 Ending::Verb(_) => Stay(S::Killed(main.emptied(), ending)),
                 Ending::Signal | Ending::Kill => Go(Phase::PostStop, M::None),
             },
-            (S::Killed(main, Ending::Verb(_)), C::Exited(P::Stop, ..) | C::Unspawned(P::Stop)) => {
-                verb_ended(main)
-            }
+            (S::Killed(main, Ending::Verb(_)), C::Exited(P::Stop, ..)) => verb_ended(main, job.kill.leave),
+            (S::Killed(main, Ending::Verb(_)), C::Unspawned(P::Stop)) => verb_ended(main, false),
             // A verb that runs is killed with the rest, and its end still waited for.
             (S::Killed(_, Ending::Verb(Alive(_))), C::KillTimeout) => KillAll(self),
             (S::Killed(main, Ending::Verb(Asked) | Ending::Signal | Ending::Kill), C::KillTimeout) => {
@@ -255,10 +254,13 @@ fn ended_before_ready(job: &Job, exit: Exit, left: bool) -> Next {
     }
 }
 
-/// The stop verb has ended: what is left is killed.
-fn verb_ended(main: Main) -> Next {
+/// The stop verb has ended: what is left is killed, unless it shall be left alone. Then only main must go, if it is known
+/// and still there.
+fn verb_ended(main: Main, leave: bool) -> Next {
     match main {
         M::None | M::Ended { left: false, .. } => Go(Phase::PostStop, M::None),
+        M::Group if leave => Stay(S::Killed(M::Ended { exit: None, left: true }, Ending::Signal)),
+        M::Alive(_) | M::Ended { left: true, .. } if leave => Stay(S::Killed(main, Ending::Signal)),
         M::Asked | M::Alive(_) | M::Group | M::Ended { left: true, .. } => {
             KillAll(S::Killed(main, Ending::Kill))
         }

@@ -12,7 +12,7 @@ use vm_tests::{
     kernel::Kernel,
     limit::{Limit, timed},
     programs,
-    qemu::{Machine, Plan},
+    qemu::{Clock, Machine, Plan},
     session::{Ran, Session},
     terminal,
 };
@@ -98,7 +98,7 @@ fn plan(folder: &Folder) -> Result<Plan> {
         append: "rdinit=/sbin/init quiet".into(),
         memory: 512,
         processors: 2,
-        counted: false,
+        clock: Clock::Host,
     })
 }
 
