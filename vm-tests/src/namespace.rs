@@ -233,7 +233,8 @@ impl Machine {
 
     /// Sends PID 1 a signal, named as kill(1) names them (`PWR`, `RTMIN+4`).
     pub fn signal_init(&self, signal: &str) -> Result<()> {
-        let status = Command::new("kill").args([&format!("-{signal}"), &self.pid.to_string()]).status();
+        // The shell's own: kill(1) is not everywhere.
+        let status = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.pid)]).status();
         if status.doing("kill")?.success() { Ok(()) } else { Err(Failure(format!("kill -{signal} failed"))) }
     }
 
