@@ -75,7 +75,8 @@ impl Machine {
     /// Starts a log keeper: this very program, which then does nothing else.
     pub fn start_keeper(&mut self, stdout: Stdio) {
         let (ours, theirs) = Logs::channel().unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
+        // As it was called: in a mount namespace of one's own the kernel may not know the path any more.
+        let child = Command::new(std::env::args_os().next().unwrap())
             .args(["--exact", "this_program_can_be_the_keeper", "--nocapture"])
             .env("ONSET_TEST_KEEPER", "1")
             .stdin(Stdio::from(theirs))
