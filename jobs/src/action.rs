@@ -170,6 +170,8 @@ pub enum Notice {
     ComesBack(Duration),
     /// Those who wait for it go on without it.
     StartTimedOut,
+    /// It did not stop in its time, and what is left of it is killed.
+    StopTimedOut,
     /// Its start was refused.
     Refused(Refusal),
     /// Waits formed a ring, and this one was let go.

@@ -254,11 +254,13 @@ pub struct Kill {
     pub timeout: Duration,
     /// Whether only main is ended and what it started is left alone (ssh, cron, getty).
     pub leave: bool,
+    /// How long all jobs that say so may take together when the machine goes down: rc.d's scripts.
+    pub together: Option<Duration>,
 }
 
 impl Default for Kill {
     fn default() -> Self {
-        Self { signal: Signal::TERM, timeout: KILL_TIMEOUT, leave: false }
+        Self { signal: Signal::TERM, timeout: KILL_TIMEOUT, leave: false, together: None }
     }
 }
 
@@ -322,6 +324,14 @@ impl Job {
                 Match { key: MatchKey::Named(FILE), negated: false, want: Want::Literal(path.clone()) };
             Pattern::new(FILE_CHANGED, Vec::from([file]))
         })
+    }
+
+    /// Whether it is a script that is older than rc.d's verbs, and knows `start` and `stop` alone.
+    #[must_use]
+    pub fn is_old_script(&self) -> bool {
+        use crate::formats::rcd::old;
+        let stands_for_it = || self.provides.iter().any(|provide| provide.name == old::LOCALPKG);
+        self.format == Format::Rcd && old::is_old_name(&self.name) && stands_for_it()
     }
 
     /// All names under which others may require it: what it says it provides, and, unless it is a script

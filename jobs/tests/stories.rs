@@ -9,6 +9,7 @@
 //! replies are told, up to the next order.
 //! `status` and `why JOB` show how things are; `restore` writes the engine down and reads it back.
 //!
+//! `== etc/rc.conf` is what scripts of rc.d read.
 //! A job file `== NAME #2` takes the place of `NAME` from `< reload 2` on; with the one line `-` it is gone.
 #![allow(
     clippy::unwrap_used,
@@ -79,6 +80,9 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
             latest.insert(name, text);
         }
     }
+    let conf = latest.remove("etc/rc.conf").unwrap_or_default();
+    let conf = Source { path: "/etc/rc.conf".into(), text: conf.into(), executable: false };
+    let (conf, _) = RcConf::from_files(&[conf]);
     let (mut jobs, mut refused, mut hooks) = (Vec::new(), Vec::new(), Vec::new());
     for (file, text) in latest {
         if text.trim() == "-" {
@@ -95,7 +99,7 @@ fn jobs_of(story: &Story, version: u32) -> (Vec<Arc<Job>>, Vec<Name>) {
                 hook::read(&Name::new(event).unwrap(), file, &source)
             }
             "ron" => native::read(&name, &source, &[], 0),
-            "rcd" => rcd::read(&name, &source, &RcConf::default(), &rcd::KeywordFilter::default()),
+            "rcd" => rcd::read(&name, &source, &conf, &rcd::KeywordFilter::default()),
             "lsb" => lsb::read(&name, &source, None, &lsb::Facilities::default(), &lsb::Links::default()),
             _ => panic!("{file}: what format is that?"),
         };

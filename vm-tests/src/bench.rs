@@ -320,7 +320,11 @@ pub fn events() -> [Workload; 2] {
     let start = format!(
         "(task: true, start_on: \"net-device-added INTERFACE=plug*\", exec: \"/bench/mark {PING}\")\n"
     );
-    let mut onset = Workload::of_onset("onset", load(0), steps(&[&format!("emits {EMITS}")]));
+    let mut onset = Workload::of_onset(
+        "onset",
+        load(0),
+        steps(&[&format!("storm-and-ask {STORM} {PING}"), &format!("emits {EMITS}")]),
+    );
     onset.jobs.push(("plugged".into(), start));
     let mut floor = Workload::of_onset("floor", Vec::new(), steps(&[]));
     floor.init = format!("/bench/floor\n/bench/mark\n{PING}\n");

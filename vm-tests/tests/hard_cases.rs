@@ -182,6 +182,36 @@ fn a_file_that_cannot_be_read_keeps_no_other_from_working() {
 }
 
 #[test]
+fn no_variable_of_an_event_decides_how_a_program_is_loaded() {
+    let job = "(start_on: \"go\", task: true, exec: \"/usr/bin/env >/run/said\")";
+    let machine = machine(&[("etc/onset/jobs/shows.ron", job)]);
+    let hostile = "IFACE='$(reboot)' LD_PRELOAD=/tmp/x.so PATH=/tmp IFS=x ENV=/tmp/x BASH_ENV=/tmp/x NOTIFY_SOCKET=/tmp/x";
+    assert_eq!(machine.sh(&format!("onsetctl emit go {hostile}")).unwrap().status, 0);
+    let said = machine.sh("cat /run/said").unwrap().out;
+    assert!(said.lines().any(|line| line == "IFACE=$(reboot)"), "{said}");
+    for name in ["LD_PRELOAD", "IFS", "ENV", "BASH_ENV"] {
+        assert!(!said.lines().any(|line| line.starts_with(&format!("{name}="))), "{name}: {said}");
+    }
+    assert!(!said.contains("/tmp"), "{said}");
+}
+
+#[test]
+fn a_folder_that_is_swapped_while_it_is_read_ends_as_it_is() {
+    let make = "cd /etc/onset; mkdir new; for n in 1 2 3 4 5 6 7 8 9; do echo '(manual: true, exec: \"true\")' \
+        >jobs/old$n.ron; echo '(manual: true, exec: \"true\")' >new/new$n.ron; done";
+    // An odd number of times, so that the other one is there in the end. Nobody waits for a load to end.
+    let swap = "cd /etc/onset; for n in $(seq 11); do onsetctl reload-configuration >/dev/null 2>&1 & mv jobs other; \
+        mv new jobs; mv other new; done; wait";
+    let mut machine = machine(&[]);
+    assert_eq!(machine.sh(make).unwrap().status, 0);
+    machine.until_sh("onsetctl list | grep -c '^old' | grep -x 9").unwrap();
+    assert_eq!(machine.sh(swap).unwrap().status, 0);
+    // By what is watched alone.
+    machine.until_sh("onsetctl list | grep -c '^new' | grep -x 9").unwrap();
+    machine.until_sh("! onsetctl list | grep '^old'").unwrap();
+}
+
+#[test]
 fn a_process_without_rights_can_open_its_own_output() {
     let job = "setuid nobody\ntask\nexec sh -c 'echo out >/proc/self/fd/1; echo err >/proc/self/fd/2'\n";
     let mut machine = machine(&[("etc/init/quiet.conf", job)]);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::pid1::works::{Piece, Works};
 
 /// The first bytes; the number at the end is that of the format.
-const MAGIC: [u8; 8] = *b"onsetg03";
+const MAGIC: [u8; 8] = *b"onsetg04";
 const HEAD: usize = 32;
 /// The longest generation that is taken.
 const MAX: u64 = 256 << 20;

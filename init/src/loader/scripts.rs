@@ -8,7 +8,7 @@ use jobs::{
     formats::{
         Described, Source,
         rc_conf::{RcConf, Setting},
-        rcd::{KeywordFilter, header},
+        rcd::{KeywordFilter, header, old},
     },
     load::{Content, FileKind, Tree, TreeFile},
 };
@@ -46,7 +46,7 @@ fn may_change_the_network() -> bool {
 /// Whether rc.conf wants one script after the other.
 pub(super) fn are_serial(tree: &Tree) -> bool {
     let sources: Vec<Source> = texts(tree, FileKind::RcConf).map(|(_, source)| source.clone()).collect();
-    match RcConf::from_files(&sources).0.get(SERIAL) {
+    match RcConf::of_machine(&sources).0.get(SERIAL) {
         Setting::Plain(value) => ["yes", "true", "on", "1"].contains(&value.to_lowercase().as_str()),
         Setting::Unset | Setting::Unknown => false,
     }
@@ -54,8 +54,10 @@ pub(super) fn are_serial(tree: &Tree) -> bool {
 
 /// Has each script of these wait for the one before it, in the order in which rc(8) would run them.
 pub(super) fn one_by_one(tree: &Tree, jobs: &mut [Described]) {
-    let mut scripts: Vec<(&str, &Source)> =
-        texts(tree, FileKind::Rcd).map(|(file, source)| (file.path.as_str(), source)).collect();
+    let mut scripts: Vec<(&str, &Source)> = texts(tree, FileKind::Rcd)
+        .filter(|(_, source)| !old::is_without_provide(source))
+        .map(|(file, source)| (file.path.as_str(), source))
+        .collect();
     // As a shell has them for `/etc/rc.d/*`.
     scripts.sort_unstable_by_key(|(path, _)| *path);
     let headers = scripts.iter().map(|(path, source)| (OsStr::new(*path), header(&source.text)));

@@ -60,6 +60,18 @@ struct Begun {
     grown: u64,
 }
 
+impl Begun {
+    /// When nothing new has come for long enough.
+    const fn stale(self) -> u64 {
+        self.grown.saturating_add(STALE)
+    }
+
+    /// When it has been there for long enough, whatever comes.
+    const fn long(self) -> u64 {
+        self.since.saturating_add(LONG)
+    }
+}
+
 /// One pipe.
 #[derive(Debug)]
 pub struct Tap {
@@ -137,7 +149,7 @@ impl Tap {
     /// When the beginning of a line has waited for long enough.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        self.begun.map(|begun| begun.grown.saturating_add(STALE).min(begun.since.saturating_add(LONG)))
+        self.begun.map(|begun| begun.stale().min(begun.long()))
     }
 
     /// Keeps what is in the pipe, as far as one turn goes.
@@ -149,7 +161,10 @@ impl Tap {
             Err(error) => return Err(error.into()),
         };
         let sees_all = waiting(&self.pipe) <= count;
-        let due = self.deadline().is_some_and(|due| due <= work.now);
+        // What is new shows that the rest is on its way, however late we look.
+        let due = self.begun.is_some_and(|begun| {
+            begun.long() <= work.now || (count <= begun.length && begun.stale() <= work.now)
+        });
         let output = std::mem::take(&mut bench.output);
         let result = self.keep(output.get(..count).unwrap_or_default(), sees_all, due, bench, work);
         bench.output = output;

@@ -14,6 +14,7 @@ pub fn text(note: &Note) -> (Level, String) {
             (Level::Warning, format!("has ended and comes back in {} ms", delay.as_millis()))
         }
         Notice::StartTimedOut => (Level::Warning, "start timed out: what waited for it goes on".into()),
+        Notice::StopTimedOut => (Level::Warning, "did not stop in time: what is left of it is killed".into()),
         Notice::Refused(refusal) => (Level::Warning, format!("does not start: {}", refusal_text(refusal))),
         Notice::RingCut(ring) => (Level::Warning, format!("a ring of waits was cut: {ring}")),
         Notice::LetGo(event) => (Level::Warning, format!("event `{event}` waited too long and was let go")),

@@ -6,6 +6,7 @@ use std::{
     io::{self, Write as _},
 };
 
+use super::options::{Found, Options};
 use crate::cli::exit::clean;
 
 /// A call of a command.
@@ -33,6 +34,24 @@ impl Call {
     pub fn fail(&self, code: u8, what: &impl Display) -> u8 {
         self.warn(what);
         code
+    }
+
+    /// The options that its words begin with, and the other words. If they are wrong, that is said, and this is the status.
+    pub fn options(
+        &self,
+        letters: &'static str,
+        code: u8,
+        usage: &str,
+    ) -> Result<(Vec<Found<'_>>, &[OsString]), u8> {
+        let mut options = Options::new(letters, &self.words);
+        let mut found = Vec::new();
+        while let Some(option) = options.next() {
+            found.push(option.map_err(|wrong| {
+                self.warn(&wrong.0);
+                self.misuse(code, usage)
+            })?);
+        }
+        Ok((found, options.rest()))
     }
 
     /// Says how the command is called, because its words are wrong.

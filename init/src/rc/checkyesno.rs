@@ -4,7 +4,6 @@ use jobs::formats::rcd::yes_or_no;
 
 use super::{
     call::Call,
-    options::Options,
     rc_conf::{Files, Values},
 };
 
@@ -16,17 +15,14 @@ pub fn run(call: &Call) -> u8 {
         return 0;
     }
     let mut files = Files::of_machine();
-    let mut options = Options::new("s:", &call.words);
-    while let Some(option) = options.next() {
-        match option {
-            Ok(option) => files.own.extend(Files::of_service(&option.value.to_string_lossy())),
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(64, USAGE);
-            }
-        }
+    let (options, rest) = match call.options("s:", 64, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
+        files.own.extend(Files::of_service(&option.value.to_string_lossy()));
     }
-    let [name] = options.rest() else { return call.misuse(64, USAGE) };
+    let [name] = rest else { return call.misuse(64, USAGE) };
     let name = name.to_string_lossy();
     if !super::sysrc::is_name(&name) {
         return call.fail(64, &format!("{name}: name contains characters not allowed in shell"));

@@ -7,7 +7,7 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{call::Call, launch::become_command, options::Options};
+use super::{call::Call, launch::become_command};
 
 const USAGE: &str = "\
 usage: cpuset [-l cpu-list] command ...
@@ -21,15 +21,11 @@ pub fn run(call: &Call) -> u8 {
         return 0;
     }
     let (mut list, mut pid, mut asks) = (None, None, false);
-    let mut options = Options::new("Ccd:gij:l:n:p:rs:t:x:", &call.words);
-    while let Some(option) = options.next() {
-        let option = match option {
-            Ok(option) => option,
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(1, USAGE);
-            }
-        };
+    let (options, rest) = match call.options("Ccd:gij:l:n:p:rs:t:x:", 1, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
         match option.letter {
             'g' => asks = true,
             'l' => match parse(&option.value.to_string_lossy()) {
@@ -50,7 +46,6 @@ pub fn run(call: &Call) -> u8 {
             other => return call.fail(1, &format!("-{other}: not on Linux")),
         }
     }
-    let rest = options.rest();
     let target = Pid::from_raw(pid.unwrap_or(0));
     if asks {
         return if rest.is_empty() && list.is_none() {

@@ -3,7 +3,7 @@
 
 use std::{fs, os::unix::ffi::OsStrExt as _};
 
-use super::{call::Call, options::Options};
+use super::call::Call;
 use crate::pid1::options::words;
 
 const USAGE: &str = "\
@@ -40,27 +40,24 @@ pub fn run(call: &Call) -> u8 {
         return 0;
     }
     let (mut is_quiet, mut only_names, mut unset, mut verbose) = (false, false, false, false);
-    let mut options = Options::new("hNquvls", &call.words);
-    while let Some(option) = options.next() {
-        match option {
-            Ok(option) => match option.letter {
-                'N' => only_names = true,
-                'q' => is_quiet = true,
-                'u' => unset = true,
-                'v' => verbose = true,
-                // `h` leaves hints out; there are none. `l` and `s` choose between the loader's and the running ones.
-                _ => {}
-            },
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(1, USAGE);
-            }
+    let (options, rest) = match call.options("hNquvls", 1, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
+        match option.letter {
+            'N' => only_names = true,
+            'q' => is_quiet = true,
+            'u' => unset = true,
+            'v' => verbose = true,
+            // `h` leaves hints out; there are none. `l` and `s` choose between the loader's and the running ones.
+            _ => {}
         }
     }
     let fail = |what: String| if is_quiet { 1 } else { call.fail(1, &what) };
     let line = fs::read("/proc/cmdline").unwrap_or_default();
     let line = String::from_utf8_lossy(&line);
-    match options.rest() {
+    match rest {
         [] if !unset => {
             let mut lines: Vec<String> = variables(&line)
                 .map(

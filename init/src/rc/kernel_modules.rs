@@ -6,10 +6,7 @@
 
 use std::{fs, process::Command};
 
-use super::{
-    call::{Call, reason},
-    options::{Options, Wrong},
-};
+use super::call::{Call, reason};
 use crate::stock::program;
 
 /// What Linux has for a module.
@@ -141,17 +138,11 @@ fn read<'c>(
     if call.helps(usage) {
         return Err(0);
     }
-    let mut options = Options::new(letters, &call.words);
-    while let Some(option) = options.next() {
-        match option {
-            Ok(option) => take(option.letter, option.value),
-            Err(Wrong(why)) => {
-                call.warn(&why);
-                return Err(call.misuse(1, usage));
-            }
-        }
+    let (options, rest) = call.options(letters, 1, usage)?;
+    for option in options {
+        take(option.letter, option.value);
     }
-    Ok(options.rest().iter().map(|word| word.to_string_lossy().into_owned()).collect())
+    Ok(rest.iter().map(|word| word.to_string_lossy().into_owned()).collect())
 }
 
 /// `kldload` with these words.

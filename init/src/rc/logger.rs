@@ -7,7 +7,6 @@ use std::{
 
 use super::{
     call::{Call, reason},
-    options::Options,
     syslog::{Log, facility, level},
 };
 
@@ -21,15 +20,11 @@ pub fn run(call: &Call) -> u8 {
     let user = std::env::var("LOGNAME").or_else(|_| std::env::var("USER"));
     let mut log = Log { tag: user.unwrap_or_else(|_| "root".into()), facility: 1, level: 5 };
     let (mut with_pid, mut says, mut file) = (false, false, None);
-    let mut options = Options::new("46Af:h:iP:p:S:st:", &call.words);
-    while let Some(option) = options.next() {
-        let option = match option {
-            Ok(option) => option,
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(1, USAGE);
-            }
-        };
+    let (options, rest) = match call.options("46Af:h:iP:p:S:st:", 1, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
         match option.letter {
             'f' => file = Some(option.value),
             'i' => with_pid = true,
@@ -55,7 +50,7 @@ pub fn run(call: &Call) -> u8 {
         }
         log.write(line)
     };
-    let words: Vec<String> = options.rest().iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = rest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let result = match (words.is_empty(), file) {
         (false, _) => write(words.join(" ").as_bytes()),
         (true, Some(file)) => match File::open(file) {

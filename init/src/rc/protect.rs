@@ -6,7 +6,6 @@ use std::{fs, io, path::PathBuf};
 use super::{
     call::{Call, reason},
     launch::become_command,
-    options::Options,
 };
 
 const USAGE: &str = "usage: protect [-i] command\n       protect [-cdi] -g pgrp | -p pid\n";
@@ -20,15 +19,11 @@ pub fn run(call: &Call) -> u8 {
     }
     let (mut clear, mut descend) = (false, false);
     let (mut process, mut group): (Option<i32>, Option<i32>) = (None, None);
-    let mut options = Options::new("cdig:p:", &call.words);
-    while let Some(option) = options.next() {
-        let option = match option {
-            Ok(option) => option,
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(1, USAGE);
-            }
-        };
+    let (options, rest) = match call.options("cdig:p:", 1, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
         let number = || option.value.to_str().and_then(|text| text.parse().ok()).filter(|pid| *pid > 0);
         match option.letter {
             'c' => clear = true,
@@ -44,7 +39,6 @@ pub fn run(call: &Call) -> u8 {
             _ => {}
         }
     }
-    let rest = options.rest();
     let pids = match (process, group) {
         (Some(_), Some(_)) => return call.misuse(1, USAGE),
         (None, None) if rest.is_empty() || clear || descend => return call.misuse(1, USAGE),

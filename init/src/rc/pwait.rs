@@ -8,7 +8,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
 };
 
-use super::{call::Call, options::Options};
+use super::call::Call;
 use crate::{cli::connection::now, sys::pidfd};
 
 const USAGE: &str = "usage: pwait [-t timeout] [-opv] pid ...\n";
@@ -21,29 +21,26 @@ pub fn run(call: &Call) -> u8 {
         return 0;
     }
     let (mut any, mut limit, mut prints, mut verbose) = (false, None, false, false);
-    let mut options = Options::new("opt:v", &call.words);
-    while let Some(option) = options.next() {
-        match option {
-            Ok(option) => match option.letter {
-                'o' => any = true,
-                'p' => prints = true,
-                'v' => verbose = true,
-                _ => match duration(&option.value.to_string_lossy()) {
-                    Some(duration) => limit = Some(duration),
-                    None => return call.fail(65, &"timeout value"),
-                },
+    let (options, rest) = match call.options("opt:v", 64, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
+        match option.letter {
+            'o' => any = true,
+            'p' => prints = true,
+            'v' => verbose = true,
+            _ => match duration(&option.value.to_string_lossy()) {
+                Some(duration) => limit = Some(duration),
+                None => return call.fail(65, &"timeout value"),
             },
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(64, USAGE);
-            }
         }
     }
-    if options.rest().is_empty() {
+    if rest.is_empty() {
         return call.misuse(64, USAGE);
     }
     let mut waited: Vec<(i32, OwnedFd)> = Vec::new();
-    for word in options.rest() {
+    for word in rest {
         let word = word.to_string_lossy();
         let Some(pid) = word.parse::<i32>().ok().filter(|pid| *pid > 0) else {
             call.warn(&format!("{word}: bad process id"));
@@ -57,7 +54,7 @@ pub fn run(call: &Call) -> u8 {
         }
     }
     let begun = now();
-    let mut stops = any && waited.len() < options.rest().len();
+    let mut stops = any && waited.len() < rest.len();
     while !waited.is_empty() && !stops {
         let timeout = match limit.map(|limit| limit.saturating_sub(now().saturating_sub(begun))) {
             Some(left) if left.is_zero() => {

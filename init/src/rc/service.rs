@@ -23,7 +23,6 @@ use jobs::{
 
 use super::{
     call::{Call, reason},
-    options::Options,
     rc_conf::{Files, LOCAL_STARTUP, Values, text_of},
     rcorder,
 };
@@ -69,15 +68,11 @@ pub fn run(call: &Call) -> u8 {
     }
     let (mut what, mut verbose) = (None, false);
     let mut variables: Vec<(OsString, OsString)> = Vec::new();
-    let mut options = Options::new("E:ej:hlrRv", &call.words);
-    while let Some(option) = options.next() {
-        let option = match option {
-            Ok(option) => option,
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(1, USAGE);
-            }
-        };
+    let (options, rest) = match call.options("E:ej:hlrRv", 1, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
         match option.letter {
             'e' => what = Some(What::Enabled),
             'l' => what = Some(What::Scripts),
@@ -92,7 +87,7 @@ pub fn run(call: &Call) -> u8 {
             _ => return call.misuse(1, USAGE),
         }
     }
-    match (what, options.rest()) {
+    match (what, rest) {
         (Some(what), []) => show(call, what, verbose),
         (None, [name, verb, rest @ ..]) => act(call, name, verb, rest, &variables),
         (Some(_), _) | (None, _) => call.misuse(1, USAGE),

@@ -2,10 +2,7 @@
 
 use std::{ffi::OsStr, fs, io};
 
-use super::{
-    call::{Call, reason},
-    options::Options,
-};
+use super::call::{Call, reason};
 
 const USAGE: &str = "\
 usage: sysctl [-bdeihnNoqTtWx] [-f filename] name[=value] ...
@@ -104,15 +101,11 @@ pub fn run(call: &Call) -> u8 {
     }
     let mut wish = Wish::default();
     let mut names: Vec<String> = Vec::new();
-    let mut options = Options::new("AabB:def:hiNnop?qTtWwXx", &call.words);
-    while let Some(option) = options.next() {
-        let option = match option {
-            Ok(option) => option,
-            Err(wrong) => {
-                call.warn(&wrong.0);
-                return call.misuse(1, USAGE);
-            }
-        };
+    let (options, rest) = match call.options("AabB:def:hiNnop?qTtWwXx", 1, USAGE) {
+        Ok(read) => read,
+        Err(status) => return status,
+    };
+    for option in options {
         match option.letter {
             'a' | 'A' | 'X' => wish.all = true,
             'b' => (wish.only_values, wish.no_newline) = (true, true),
@@ -139,7 +132,7 @@ pub fn run(call: &Call) -> u8 {
             _ => {}
         }
     }
-    names.extend(options.rest().iter().map(|word| word.to_string_lossy().into_owned()));
+    names.extend(rest.iter().map(|word| word.to_string_lossy().into_owned()));
     if wish.all {
         names = MEANINGS.iter().map(|(name, _)| (*name).to_string()).collect();
         wish.ignores_unknown = true;

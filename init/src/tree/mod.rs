@@ -20,6 +20,7 @@ use std::{
 
 use jobs::{
     Report,
+    formats::rc_conf::RcConf,
     load::{Content, FileKind, Tree, TreeFile},
 };
 
@@ -310,8 +311,33 @@ impl Walk {
                 Err(rel) => found.unread.push(rel),
             }
         }
+        read_listed(&self.root, watch, &mut found.tree);
         self.reports.sort_by(|one, other| one.message.cmp(&other.message));
         Found { reports: self.reports, ..found }
+    }
+}
+
+/// Reads what `rc_conf_files` names beside the usual files, and what is named there.
+fn read_listed(root: &Path, watch: &dyn Watch, tree: &mut Tree) {
+    let mut tried: HashSet<String> = HashSet::new();
+    for _ in 0..MAX_DEPTH {
+        let files = tree.files.iter().filter(|file| file.kind == FileKind::RcConf);
+        let sources: Vec<_> = files.filter_map(TreeFile::text).cloned().collect();
+        let mut missing = RcConf::missing(&sources);
+        missing.retain(|path| tried.insert(path.clone()));
+        if missing.is_empty() {
+            return;
+        }
+        for listed in missing {
+            let path = root.join(listed.trim_start_matches('/'));
+            if !path.exists() || !watch.admits(&path) {
+                continue;
+            }
+            let wanted = Wanted { is_regular: false, reach: Reach::Whole, mode: false, is_script: false };
+            let shown = path.to_string_lossy().into_owned();
+            let content = Reader::default().read(root, &path, shown.clone(), wanted);
+            tree.files.push(TreeFile { kind: FileKind::RcConf, layer: 0, rel: listed, path: shown, content });
+        }
     }
 }
 

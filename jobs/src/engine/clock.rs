@@ -7,7 +7,7 @@ use events::{Identity, Name, Text, Time};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Todo, model::EventId};
-use crate::{Action, Cue, JobId, Life};
+use crate::{Action, Cue, Ending, JobId, Life, Notice, State};
 
 /// How long a half-true condition of an Upstart file keeps its emitters.
 pub const UPSTART_HOLD: Duration = Duration::from_secs(30);
@@ -163,9 +163,21 @@ impl Engine {
             Limit::Coalesce => return self.coalesced(place),
             Limit::Start => Cue::StartTimeout,
             Limit::Hook => Cue::HookTimeout,
-            Limit::Kill => Cue::KillTimeout,
+            Limit::Kill => {
+                self.stop_timed_out(place);
+                Cue::KillTimeout
+            }
         };
         self.cue(place, number, cue);
+    }
+
+    /// Says once that a life has not ended in its time.
+    fn stop_timed_out(&mut self, place: u32) {
+        let Some(instance) = self.instance(place) else { return };
+        if !matches!(instance.state, State::Killed(_, Ending::Kill)) {
+            let (slot, key) = (instance.slot, instance.key.clone());
+            self.note(slot, key, Notice::StopTimedOut);
+        }
     }
 
     /// Says when to call again, if that has changed.

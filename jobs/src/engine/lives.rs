@@ -13,7 +13,7 @@ use super::{
     told::{STARTED, STARTING, STOPPED, STOPPING, add_result},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Job, Life, Main, Next, Outcome, Phase,
+    Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Life, Main, Next, Outcome, Phase,
     ProcessKind, State, Verb,
 };
 
@@ -358,11 +358,14 @@ impl Engine {
         let job = instance.job.clone();
         let left = matches!(main, Main::Ended { left: true, .. });
         let stops_itself = job.processes.has(ProcessKind::Stop) && (instance.reached || main.is_alive());
-        if stops_itself && self.calls_stop_verb(&job) {
+        if let Some(time) = self.time_for_verb(&job).filter(|_| stops_itself) {
             let instance = self.instance_mut(place)?;
             instance.state = State::Killed(main, Ending::Verb(Hook::Asked));
             self.spawn(place, ProcessKind::Stop);
-        } else if !main.is_alive() {
+            self.limit(place, Limit::Kill, time);
+            return None;
+        }
+        if !main.is_alive() {
             return Some((Phase::PostStop, Main::None));
         } else if left && job.kill.leave {
             self.act(place, |life| Action::Leave { life });
@@ -370,14 +373,8 @@ impl Engine {
         } else {
             self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
         }
-        self.limit(place, Limit::Kill, job.kill.timeout);
+        self.limit(place, Limit::Kill, self.time_to_end(&job));
         None
-    }
-
-    /// At shutdown, rc(8) calls those scripts only that have the keyword for it; the others' processes are ended.
-    pub(super) fn calls_stop_verb(&self, job: &Job) -> bool {
-        let has_keyword = || job.keywords.iter().any(|keyword| *keyword == "shutdown");
-        job.format != Format::Rcd || self.saved.shutdown.is_none() || has_keyword()
     }
 }
 
@@ -389,7 +386,9 @@ fn stop_environment(instance: &Instance, process: ProcessKind, at_shutdown: bool
         env.push(key.clone(), value.clone());
     }
     if at_shutdown && instance.job.format == Format::Rcd {
-        set(&mut env, "RC_VERB", "faststop");
+        if !instance.job.is_old_script() {
+            set(&mut env, "RC_VERB", "faststop");
+        }
         set(&mut env, "rc_shutdown", "reboot");
     }
     if process == ProcessKind::PostStop {

@@ -1,6 +1,7 @@
 //! The machine as a whole: modes and shutdown.
 
 use alloc::{collections::BTreeSet, sync::Arc, vec::Vec};
+use core::time::Duration;
 
 use events::{Args, Event, Fact, Identity, Name, Time, Want};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::{
     goals::StopWish,
     model::{Emitter, Instance, set},
 };
-use crate::{Action, CauseId, Goal, Happening, Origin, Phase, Shutdown};
+use crate::{Action, CauseId, Format, Goal, Happening, Job, KILL_TIMEOUT, Origin, Phase, Shutdown};
 
 /// The event and the fact.
 const MODE: Name = Name::constant("mode");
@@ -25,6 +26,8 @@ pub struct GoingDown {
     /// Owned.
     pub cause: CauseId,
     pub limit: TimerId,
+    /// Since when all jobs are told to stop.
+    pub stopping_since: Option<Time>,
 }
 
 /// How far a shutdown is.
@@ -134,7 +137,8 @@ impl Engine {
         }
         let cause = self.saved.causes.add(self.saved.now, Happening::Shutdown(origin), CauseId::NONE);
         let limit = self.arm(SHUTDOWN_LIMIT, Timer::Shutdown);
-        self.saved.shutdown = Some(GoingDown { kind, stage: Stage::Telling(2), cause, limit });
+        self.saved.shutdown =
+            Some(GoingDown { kind, stage: Stage::Telling(2), cause, limit, stopping_since: None });
         let (level, halt) = match kind {
             Shutdown::Reboot | Shutdown::Kexec => ("6", None),
             Shutdown::Poweroff => ("0", Some("POWEROFF")),
@@ -169,6 +173,7 @@ impl Engine {
         if down.stage != Stage::Stopping {
             return;
         }
+        down.stopping_since.get_or_insert(self.saved.now);
         for place in self.places_by_name() {
             self.stop_for_shutdown(place);
         }
@@ -183,6 +188,29 @@ impl Engine {
         let cause = self.saved.causes.keep(cause);
         let wish = StopWish::because(cause, false);
         self.stop(place, wish);
+    }
+
+    /// How long a job has for its stop verb, or, if that is not called, for its end. `None` says that it is not called:
+    /// when the machine goes down, rc(8) calls those scripts only that have the keyword for it, and none any more when
+    /// all together have had their time.
+    pub(super) fn time_for_verb(&self, job: &Job) -> Option<Duration> {
+        let Some(down) = self.saved.shutdown.as_ref().filter(|_| job.format == Format::Rcd) else {
+            return Some(job.kill.timeout);
+        };
+        let has_keyword = job.keywords.iter().any(|keyword| *keyword == "shutdown");
+        let since = down.stopping_since.unwrap_or(self.saved.now);
+        let left = job.kill.together.map(|all| since.after(all).since(self.saved.now));
+        let time = left.map_or(job.kill.timeout, |left| left.min(job.kill.timeout));
+        (has_keyword && time > Duration::ZERO).then_some(time)
+    }
+
+    /// How long the processes of a job have between the signal and KILL, where no verb ends them.
+    pub(super) fn time_to_end(&self, job: &Job) -> Duration {
+        match self.saved.shutdown {
+            // The time of a script is for its verb.
+            Some(_) if job.format == Format::Rcd => job.kill.timeout.min(KILL_TIMEOUT),
+            Some(_) | None => job.kill.timeout,
+        }
     }
 
     /// Stops the services that the stops themselves have started, once they are up; `false` if there are none.

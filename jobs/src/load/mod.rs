@@ -9,6 +9,7 @@
 mod headers;
 mod hooks;
 mod inetd;
+mod old_scripts;
 mod overrides;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,7 +24,7 @@ use core::cmp::Reverse;
 
 use events::Name;
 
-use self::{inetd::Inetd, overrides::overrides};
+use self::{inetd::Inetd, old_scripts::OldScripts, overrides::overrides};
 use crate::{
     Format, Report, StartMode,
     formats::{
@@ -231,6 +232,7 @@ struct Loading<'t> {
     upstart_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
     lsb_overrides: BTreeMap<&'t str, &'t Source>,
     rc_conf: RcConf,
+    old_scripts: OldScripts,
     facilities: Facilities,
     links: Links,
     /// What the lines of inetd.conf give.
@@ -246,7 +248,7 @@ impl<'t> Loading<'t> {
             let texts = files.iter().filter(|file| file.kind == kind);
             texts.filter_map(|file| file.text()).cloned().collect()
         };
-        let (rc_conf, reports) = RcConf::from_files(&sources(FileKind::RcConf));
+        let (rc_conf, reports) = RcConf::of_machine(&sources(FileKind::RcConf));
         let mut facilities = Facilities::default();
         // The lowest layer first, so that a higher one has the last word.
         sources(FileKind::Insserv).iter().rev().for_each(|source| facilities.extend(&source.text));
@@ -270,6 +272,7 @@ impl<'t> Loading<'t> {
             upstart_overrides: overrides(of_kind(FileKind::UpstartOverride), upstart::override_name),
             lsb_overrides,
             rc_conf,
+            old_scripts: OldScripts::find(files),
             facilities,
             links,
         }
@@ -338,7 +341,9 @@ impl<'t> Loading<'t> {
                     Some(hook) if hook.job.format == Format::Hook => self.hooks.push(hook),
                     Some(described) => {
                         self.keep_stock(&described, files);
+                        let beside = rcd::at_shutdown::beside(&described);
                         give(described);
+                        beside.into_iter().for_each(give);
                     }
                     None => self.refuse(name, first),
                 }
@@ -396,7 +401,10 @@ impl<'t> Loading<'t> {
                 upstart::read(name, source, &texts)
             }
             FileKind::Rcd if self.depth == Depth::Header => headers::read(name, source),
-            FileKind::Rcd => rcd::read(name, source, &self.rc_conf, self.filter),
+            FileKind::Rcd => match self.old_scripts.read(name, source, &self.rc_conf) {
+                Some(reading) => reading,
+                None => rcd::read(name, source, &self.rc_conf, self.filter),
+            },
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
                 let mut reading = lsb::read(name, source, header, &self.facilities, &self.links);
@@ -464,7 +472,9 @@ fn odd_upstart(name: &Name, file: &TreeFile) -> Option<Report> {
 }
 
 impl TreeFile {
-    fn text(&self) -> Option<&Source> {
+    /// What stands in it, if it is text that may be read.
+    #[must_use]
+    pub fn text(&self) -> Option<&Source> {
         match &self.content {
             Content::Text(source) => Some(source),
             Content::Masked | Content::Unreadable(_) => None,

@@ -325,6 +325,69 @@ fn rc_conf_may_skip_a_script_and_put_it_behind_all_others() {
 }
 
 #[test]
+fn a_script_that_never_starts_may_be_called_at_shutdown() {
+    let script = |keywords: &str| {
+        format!(
+            "#!/bin/sh\n# PROVIDE: x\n# KEYWORD: {keywords}\n\n. /etc/rc.subr\nname=x\nrun_rc_command \"$1\"\n"
+        )
+    };
+    let (both, nostart, shutdown) = (script("nostart shutdown"), script("nostart"), script("shutdown"));
+    let files = [("/etc/rc.d/a", &*both), ("/etc/rc.d/b", &*nostart), ("/etc/rc.d/c", &*shutdown)];
+    let filter = KeywordFilter { keep: Vec::new(), skip: vec![Name::constant("nostart")] };
+    let generation = load(&tree(&files), &filter);
+    let names: Vec<&str> = generation.jobs.iter().map(|described| described.job.name.as_str()).collect();
+    assert_eq!(names, ["a", "a.shutdown", "b", "c"]);
+    let beside = &generation.jobs[1];
+    assert_eq!(beside.job.start_on.as_ref().unwrap().single().unwrap().name, "shutdown");
+    assert_eq!(beside.work.processes[1].1.argv().join(" "), "/etc/rc.d/a faststop");
+}
+
+#[test]
+fn old_scripts_of_packages_run_one_after_the_other() {
+    const OLD: &str = "#!/bin/sh\ncase $1 in start) ;; stop) ;; esac\n";
+    const LOCALPKG: &str =
+        "#!/bin/sh\n# PROVIDE: localpkg\n\n. /etc/rc.subr\nname=localpkg\nrun_rc_command \"$1\"\n";
+    let abi = LOCALPKG.replace("localpkg", "abi");
+    let mut files = vec![
+        ("/usr/local/etc/rc.d/b.sh", OLD),
+        ("/usr/local/etc/rc.d/a.sh", OLD),
+        ("/usr/local/etc/rc.d/010.c.sh", OLD),
+        ("/usr/local/etc/rc.d/readme", "read me\n"),
+        ("/usr/local/etc/rc.d/a.sh.sample", OLD),
+        ("/etc/rc.d/abi", &*abi),
+    ];
+    let generation = loaded(&files);
+    assert_eq!(generation.reports, []);
+    let jobs: Vec<&crate::Job> = generation.jobs.iter().map(|described| &described.job).collect();
+    let order: Vec<&str> =
+        order_of(&generation).order.iter().map(|&place| jobs[place].name.as_str()).collect();
+    assert_eq!(
+        order.iter().filter(|name| **name != "readme").collect::<Vec<_>>(),
+        [&"abi", &"010.c.sh", &"a.sh", &"b.sh"]
+    );
+    let job = |name: &str| *jobs.iter().find(|job| job.name == name).unwrap();
+    assert!(job("a.sh").is_old_script() && !job("abi").is_old_script());
+    assert_eq!(job("a.sh").start, StartMode::Automatic);
+    assert_eq!(job("readme").start, StartMode::Disabled("it has no line `# PROVIDE:`".into()));
+    let words: Vec<String> = generation
+        .jobs
+        .iter()
+        .find(|described| described.job.name == "a.sh")
+        .unwrap()
+        .work
+        .processes
+        .iter()
+        .map(|(_, command)| command.argv().join(" "))
+        .collect();
+    assert_eq!(words, ["start", "stop"].map(|verb| format!("/usr/local/etc/rc.d/a.sh {verb}")));
+    // Where the machine has who runs them, nobody else does.
+    files.push(("/etc/rc.d/localpkg", LOCALPKG));
+    let generation = loaded(&files);
+    let old = generation.jobs.iter().find(|described| described.job.name == "a.sh").unwrap();
+    assert_eq!(old.job.start, StartMode::Disabled("`localpkg` runs it".into()));
+}
+
+#[test]
 fn what_an_editor_leaves_behind_is_no_job() {
     check(&[("/etc/rc.d/x~", RCD), ("/etc/init.d/x.dpkg-old", LSB)], &[], &[]);
 }

@@ -73,10 +73,12 @@ impl Pidfile {
         }
     }
 
-    /// Writes a pid.
+    /// Writes a pid. Whoever reads meanwhile finds the old one or the new one on the first line, never nothing: a script
+    /// would take that for a service that is down.
     pub fn write(&self, pid: i32) -> io::Result<()> {
-        self.lock.set_len(0)?;
-        self.lock.write_all_at(pid.to_string().as_bytes(), 0)
+        let pid = pid.to_string();
+        self.lock.write_all_at(format!("{pid}\n").as_bytes(), 0)?;
+        self.lock.set_len(pid.len() as u64)
     }
 
     /// Takes it away, unless another file has its name by now.

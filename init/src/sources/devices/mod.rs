@@ -32,8 +32,8 @@ use crate::{
     sys::poll::Interest,
 };
 
-/// How many messages are read in one turn.
-const TURN: usize = 256;
+/// How many messages are read in one turn: who asks meanwhile waits for so many.
+const TURN: usize = 64;
 /// How many steps of a look are made in one turn.
 const PIECE: usize = 32;
 /// How long after a look the next one begins at the earliest, and after udevd's end the one without it.

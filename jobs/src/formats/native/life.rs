@@ -293,5 +293,6 @@ pub(super) fn kill(draft: &mut Draft<'_>, node: &Node<'_>) {
         signal: signal.unwrap_or(Signal::TERM),
         timeout: timeout.unwrap_or(KILL_TIMEOUT),
         leave: leave.unwrap_or(false),
+        together: None,
     };
 }

@@ -48,9 +48,19 @@ enum Rank {
     Defaults,
     Main,
     Local,
-    /// `rc.conf.d/NAME`, or a file in a folder of that name.
-    Own(String),
+    /// `rc.conf.d/NAME`, or a file in a folder of that name; and whether it is of the folder for packages, which comes
+    /// after the system's.
+    Own(String, bool),
+    /// It lies too deep below `rc.conf.d` to be read by anybody.
+    Nobody,
 }
+
+/// The files that are read unless `rc_conf_files` says otherwise.
+const USUAL: &str = "/etc/rc.conf /etc/rc.conf.local";
+/// The variable that says which are read.
+const LIST: &str = "rc_conf_files";
+/// No more are read.
+const MOST_FILES: usize = 64;
 
 impl RcConf {
     /// What `files` set. They may come in any order: `defaults/rc.conf` is read first, then `rc.conf` and
@@ -62,15 +72,78 @@ impl RcConf {
         let (mut conf, mut reports) = (Self::default(), Vec::new());
         for (rank, file) in ranked {
             let said = match &rank {
-                Rank::Own(name) => {
+                Rank::Own(name, _) => {
                     let own = conf.own.entry(name.clone()).or_default();
                     statement::run(file, own, Some(&conf.shared))
                 }
+                Rank::Nobody => continue,
                 Rank::Defaults | Rank::Main | Rank::Local => statement::run(file, &mut conf.shared, None),
             };
             // The system's own defaults end in functions. Who uses them has not written them.
             if rank != Rank::Defaults {
                 reports.extend(said);
+            }
+        }
+        (conf, reports)
+    }
+
+    /// What the files of a machine set, where `rc_conf_files` says which of them are read in the place of `rc.conf` and
+    /// `rc.conf.local`, and in which order.
+    #[must_use]
+    pub fn of_machine(files: &[Source]) -> (Self, Vec<Report>) {
+        let (conf, reports) = Self::from_files(files);
+        match conf.shared.get(LIST) {
+            Setting::Plain(list) if !list.split_whitespace().eq(USUAL.split(' ')) => Self::of_list(files),
+            Setting::Plain(_) | Setting::Unknown | Setting::Unset => (conf, reports),
+        }
+    }
+
+    /// The files that `rc_conf_files` names and that are not among these.
+    #[must_use]
+    pub fn missing(files: &[Source]) -> Vec<String> {
+        let (conf, _) = Self::of_machine(files);
+        let Setting::Plain(list) = conf.shared.get(LIST) else { return Vec::new() };
+        let list = list.split_whitespace().take(MOST_FILES).filter(|path| is_absolute(path));
+        list.filter(|path| found(files, path).is_none()).map(String::from).collect()
+    }
+
+    /// Those that the list names, each once, and then those that they add to it.
+    fn of_list(files: &[Source]) -> (Self, Vec<Report>) {
+        let of_rank = |is_own: bool| {
+            let files = files.iter().filter(move |file| match rank(&file.path) {
+                Rank::Defaults => !is_own,
+                Rank::Own(..) => is_own,
+                Rank::Main | Rank::Local | Rank::Nobody => false,
+            });
+            files.cloned().collect::<Vec<_>>()
+        };
+        let (mut conf, mut reports) = Self::from_files(&of_rank(false));
+        let mut seen: Vec<String> = Vec::new();
+        loop {
+            let list = match conf.shared.get(LIST) {
+                Setting::Plain(list) if !list.trim().is_empty() => list,
+                Setting::Plain(_) | Setting::Unknown | Setting::Unset => USUAL,
+            };
+            let is_new = |path: &&str| !seen.iter().any(|known| known == path);
+            let new: Vec<String> =
+                list.split_whitespace().take(MOST_FILES).filter(is_new).map(String::from).collect();
+            if new.is_empty() || seen.len() > MOST_FILES {
+                break;
+            }
+            for path in new {
+                if let Some(file) = found(files, &path) {
+                    reports.extend(statement::run(file, &mut conf.shared, None));
+                }
+                seen.push(path);
+            }
+        }
+        let mut own: Vec<(Rank, Source)> =
+            of_rank(true).into_iter().map(|file| (rank(&file.path), file)).collect();
+        own.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (rank, file) in own {
+            if let Rank::Own(name, _) = rank {
+                let own = conf.own.entry(name).or_default();
+                reports.extend(statement::run(&file, own, Some(&conf.shared)));
             }
         }
         (conf, reports)
@@ -123,12 +196,37 @@ impl Variables {
     }
 }
 
+/// The file that a machine has at `path`. Roots of machines may lie anywhere.
+fn found<'f>(files: &'f [Source], path: &str) -> Option<&'f Source> {
+    files.iter().filter(|file| file.path.ends_with(path)).min_by_key(|file| file.path.len())
+}
+
+/// Whether a path can be a file's of the machine.
+fn is_absolute(path: &str) -> bool {
+    path.starts_with('/') && !path.split('/').any(|part| part == "..")
+}
+
+/// The name of a shell's variable for a name that may have other characters: `my-svc_enable` is `my_svc_enable`, as
+/// rc.subr has it.
+#[must_use]
+pub fn variable_of(name: &str) -> String {
+    let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    let begins_with_a_digit = name.starts_with(|c: char| c.is_ascii_digit());
+    begins_with_a_digit.then_some('_').into_iter().chain(plain).collect()
+}
+
 fn rank(path: &str) -> Rank {
+    if let Some((before, below)) = path.rsplit_once("/rc.conf.d/") {
+        let is_local = before.ends_with("/usr/local/etc");
+        return match below.split_once('/') {
+            Some((_, deeper)) if deeper.contains('/') => Rank::Nobody,
+            Some((name, _)) => Rank::Own(name.to_string(), is_local),
+            None => Rank::Own(below.to_string(), is_local),
+        };
+    }
     let mut parts = path.rsplit('/');
     let (last, folder) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     match (folder, last) {
-        ("rc.conf.d", name) => Rank::Own(name.to_string()),
-        (name, _) if parts.next() == Some("rc.conf.d") => Rank::Own(name.to_string()),
         ("defaults", _) => Rank::Defaults,
         (_, "rc.conf.local") => Rank::Local,
         _ => Rank::Main,
@@ -286,6 +384,68 @@ mod tests {
         }
         assert_eq!(conf.get("a"), Setting::Plain("main"));
         assert_eq!(conf.place_for("sshd", "a"), Some(("/etc/rc.conf.d/sshd", 0..5)));
+    }
+
+    #[test]
+    fn a_service_reads_its_own_file_or_folder_the_systems_first() {
+        let files = [
+            source("/usr/local/etc/rc.conf.d/toy", "a=local b=local"),
+            source("/etc/rc.conf.d/toy/z", "a=z b=z c=z"),
+            source("/etc/rc.conf.d/toy/b", "a=b c=b d=b"),
+            source("/etc/rc.conf.d/toy/deeper/a", "a=deeper e=deeper"),
+            source("/etc/rc.conf", "a=main f=main"),
+        ];
+        let (conf, reports) = RcConf::of_machine(&files);
+        assert_eq!(reports, []);
+        for (variable, value) in [("a", "local"), ("b", "local"), ("c", "b"), ("d", "b"), ("f", "main")] {
+            assert_eq!(conf.get_for("toy", variable), Setting::Plain(value), "{variable}");
+        }
+        assert_eq!(conf.get_for("toy", "e"), Setting::Unset);
+        assert_eq!(conf.get("a"), Setting::Plain("main"));
+        assert_eq!(conf.get("e"), Setting::Unset);
+    }
+
+    #[test]
+    fn rc_conf_files_says_which_files_are_read() {
+        let all = |list: &str, main: &str| {
+            let files = [
+                source("/etc/rc.conf", main),
+                source("/etc/rc.conf.local", "x=local"),
+                source("/etc/rc.conf.site", "x=site rc_conf_files=\"$rc_conf_files /etc/rc.more\""),
+                source("/etc/rc.more", "x=more"),
+                source("/etc/rc.conf.d/toy", "y=own"),
+                source("/etc/defaults/rc.conf", list),
+            ];
+            let (conf, reports) = RcConf::of_machine(&files);
+            assert_eq!(reports, []);
+            assert_eq!(conf.get_for("toy", "y"), Setting::Plain("own"));
+            match conf.get("x") {
+                Setting::Plain(value) => String::from(value),
+                Setting::Unknown | Setting::Unset => "-".into(),
+            }
+        };
+        assert_eq!(all("", ""), "local");
+        assert_eq!(all("rc_conf_files=\"/etc/rc.conf  /etc/rc.conf.local\"", "x=main"), "local");
+        assert_eq!(all("rc_conf_files=/etc/rc.conf", "x=main"), "main");
+        assert_eq!(all("rc_conf_files=\"/etc/rc.conf.local /etc/rc.conf\"", "x=main"), "main");
+        assert_eq!(all("rc_conf_files=/etc/nothing", "x=main"), "-");
+        // A file may add others, also rc.conf itself; what was in line is read first.
+        assert_eq!(all("rc_conf_files=/etc/rc.conf.site", ""), "more");
+        assert_eq!(all("", "rc_conf_files=/etc/rc.more"), "more");
+        let files = |list: &str| [source("/m/etc/rc.conf", list)];
+        let missing = |list: &str| RcConf::missing(&files(&format!("rc_conf_files=\"{list}\"")));
+        assert_eq!(missing("/etc/rc.conf /etc/a /b"), ["/etc/a", "/b"]);
+        assert_eq!(missing("/etc/../a b $(c)"), Vec::<String>::new());
+        assert_eq!(RcConf::missing(&files("x=1")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_name_becomes_a_variables() {
+        for (name, variable) in
+            [("toy", "toy"), ("my-svc_enable", "my_svc_enable"), ("a.b", "a_b"), ("9p", "_9p")]
+        {
+            assert_eq!(variable_of(name), variable);
+        }
     }
 
     #[test]

@@ -4,11 +4,14 @@
 //! machine is one for it. The script itself is never run to find these out. Its verbs are its processes:
 //! `start` is main, and what it leaves behind is the daemon.
 
+pub mod at_shutdown;
 mod header;
 mod lint;
+pub mod old;
 mod rcvar;
 
 use alloc::{format, vec::Vec};
+use core::time::Duration;
 
 use events::{Name, Text};
 
@@ -24,7 +27,7 @@ pub use self::{
 use super::{
     Reading, Role, Source,
     lsb::ALL,
-    rc_conf::{RcConf, Setting},
+    rc_conf::{RcConf, Setting, variable_of},
     script::{Script, on_event},
 };
 use crate::{Console, Format, Job, ProcessKind, Provide, Ready, Require, STOP_VERB_LIMIT};
@@ -100,6 +103,7 @@ pub fn read(name: &Name, source: &Source, conf: &RcConf, filter: &KeywordFilter)
     script.take_verbs(conf);
     script.job.start_on = Name::new("startup").ok().map(on_event);
     script.job.kill.timeout = STOP_VERB_LIMIT;
+    script.job.kill.together = shutdown_limit(conf);
     if script.job.keywords.iter().any(|word| word == "interactive") {
         script.work.console = Console::Owner;
     }
@@ -176,9 +180,24 @@ impl Script<'_> {
     }
 }
 
+/// How long all scripts may take together when the machine goes down: `rcshutdown_timeout` of rc.conf, in seconds. An
+/// empty one sets no limit.
+fn shutdown_limit(conf: &RcConf) -> Option<Duration> {
+    match conf.get("rcshutdown_timeout") {
+        Setting::Plain("") => None,
+        Setting::Plain(seconds) => Some(
+            seconds
+                .trim()
+                .parse()
+                .map_or(STOP_VERB_LIMIT, |seconds: u32| Duration::from_secs(seconds.into())),
+        ),
+        Setting::Unknown | Setting::Unset => Some(STOP_VERB_LIMIT),
+    }
+}
+
 /// Whether rc.conf says YES to a variable of the script with this `$name`, as a plain text.
 fn says_yes(conf: &RcConf, name: &str, variable: &str) -> bool {
-    match conf.get_for(name, &format!("{name}_{variable}")) {
+    match conf.get_for(name, &variable_of(&format!("{name}_{variable}"))) {
         Setting::Plain(value) => yes_or_no(value) == Some(true),
         Setting::Unknown | Setting::Unset => false,
     }

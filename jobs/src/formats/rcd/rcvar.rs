@@ -18,7 +18,7 @@ use crate::{
     Report,
     formats::{
         Source,
-        rc_conf::{RcConf, Setting},
+        rc_conf::{RcConf, Setting, variable_of},
         shell::{Fallback, Piece, assigned_name, word},
     },
 };
@@ -150,6 +150,8 @@ impl Facts {
             Assigned::To(rcvar, _) if rcvar.is_empty() => return Gate::Open,
             Assigned::To(rcvar, span) => (rcvar.as_str(), span.clone()),
         };
+        let Some(rcvar) = plain(rcvar, &source.text) else { return Gate::Ask };
+        let rcvar = rcvar.as_str();
         // The file in rc.conf.d goes by `$name`: without it, one that says nothing cannot be told from none.
         let Some(name) = self.name() else { return Gate::Ask };
         let Some(default) = default_of(&source.text, rcvar, self.loads_at) else { return Gate::Ask };
@@ -203,6 +205,14 @@ fn assigned(text: &str, at: usize, name: Option<&str>) -> Assigned {
     };
     let found = set_rcvar(cited, name).or_else(|| value.value(of_variable));
     found.map_or(Assigned::Unclear, |found| Assigned::To(found, value.span))
+}
+
+/// The variable that a script means by an rcvar such as `my-svc_enable`; `None` if it also declares that one by the name
+/// that no variable can have.
+fn plain(rcvar: &str, text: &str) -> Option<String> {
+    let plain = variable_of(rcvar);
+    let declares = |line: &str| line.trim_start().starts_with("set_rcvar") && line.contains(rcvar);
+    (plain == rcvar || !text.lines().any(declares)).then_some(plain)
 }
 
 /// What the function `set_rcvar` prints: the name of the variable that goes with its argument, or `$name`.

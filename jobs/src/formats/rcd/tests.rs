@@ -339,6 +339,33 @@ fn a_script_reads_its_own_file_by_its_name_and_not_by_its_files() {
 }
 
 #[test]
+fn a_name_with_a_dash_has_variables_with_an_underscore() {
+    const DASHED: &str = "name=my-svc\nrcvar=${name}_enable\nload_rc_config $name\n\
+                          : ${my_svc_enable:=NO}\nrun_rc_command \"$1\"\n";
+    check_start(DASHED, "", "rcvar my_svc_enable is NO");
+    check_start(DASHED, "my_svc_enable=YES", "yes");
+    check_start(DASHED, "my_svc_enable=YES my_svc_skip=YES", "my-svc_skip is YES");
+    check_start("name=my-svc\nrcvar=my-svc_enable\nset_rcvar my-svc_enable YES\n$1", "", "ask");
+    let file = |path: &str, text: &str| Source { path: path.into(), text: text.into(), executable: false };
+    let (conf, _) = RcConf::of_machine(&[file("/usr/local/etc/rc.conf.d/my-svc/on", "my_svc_enable=YES")]);
+    let job = read(&Name::new("x").unwrap(), &source(DASHED), &conf, &KeywordFilter::default()).described;
+    assert_eq!(job.unwrap().job.start, StartMode::Automatic);
+}
+
+#[test]
+fn all_scripts_have_their_time_together_at_a_shutdown() {
+    for (text, limit) in [
+        ("", Some(90)),
+        ("rcshutdown_timeout=\"20\"", Some(20)),
+        ("rcshutdown_timeout=", None),
+        ("rcshutdown_timeout=soon", Some(90)),
+    ] {
+        let job = reading(CODE, text, &KeywordFilter::default()).described.unwrap().job;
+        assert_eq!(job.kill.together.map(|limit| limit.as_secs()), limit, "{text}");
+    }
+}
+
+#[test]
 fn a_script_is_started_at_startup_and_stopped_by_its_verb() {
     let described = reading(CODE, "toy_enable=YES", &KeywordFilter::default()).described.unwrap();
     let job = &described.job;

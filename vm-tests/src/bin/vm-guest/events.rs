@@ -5,12 +5,14 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::Duration,
 };
 
 use crate::{
     observe::{marks, marks_count, now, run, say},
-    pause as sleep,
+    pause as sleep, storm,
 };
 
 /// Makes network cards, and removes them.
@@ -55,6 +57,26 @@ pub fn plugs(count: usize, id: u64) -> io::Result<()> {
 /// Has the kernel tell so many times of devices that something has changed, and then of a card: tells how many of these
 /// events are worked off in a second, the kernel's own work among them.
 pub fn storm(count: usize, id: u64) -> io::Result<()> {
+    say("storm.per-second", per_second(count, rage(count, id)?));
+    Ok(())
+}
+
+/// The same while somebody asks PID 1 again and again: tells how long the longest answer took.
+pub fn storm_and_ask(count: usize, id: u64) -> io::Result<()> {
+    let is_over = AtomicBool::new(false);
+    let answers = thread::scope(|scope| {
+        let asker = scope.spawn(|| storm::ask(&is_over, "Version", "{}"));
+        let raged = rage(count, id);
+        is_over.store(true, Ordering::Relaxed);
+        raged?;
+        asker.join().map_err(|_| io::Error::other("who asks has failed"))?
+    })?;
+    say("storm.answer-us", answers.longest.as_micros());
+    Ok(())
+}
+
+/// A storm: how long it took until it was worked off, in nanoseconds.
+fn rage(count: usize, id: u64) -> io::Result<u64> {
     let devices: Vec<PathBuf> =
         fs::read_dir("/sys/class/mem")?.filter_map(|it| Some(it.ok()?.path().join("uevent"))).collect();
     let before = marks_count();
@@ -66,8 +88,7 @@ pub fn storm(count: usize, id: u64) -> io::Result<()> {
     plug(&["in", CARD, &PLUGGED.to_string()])?;
     let worked_off = wait(before, id, VERY_LATE)?.ok_or_else(|| io::Error::other("the job did not start"))?;
     plug(&["out", CARD])?;
-    say("storm.per-second", per_second(count, worked_off.saturating_sub(begun)));
-    Ok(())
+    Ok(worked_off.saturating_sub(begun))
 }
 
 /// Emits so many events over the control socket, and tells how many of them are worked off in a second.

@@ -85,6 +85,10 @@ pub fn observe() -> io::Result<()> {
             ["storm", count, id] => {
                 events::storm(count.parse().map_err(io::Error::other)?, id.parse().map_err(io::Error::other)?)
             }
+            ["storm-and-ask", count, id] => events::storm_and_ask(
+                count.parse().map_err(io::Error::other)?,
+                id.parse().map_err(io::Error::other)?,
+            ),
             ["emits", count] => events::emits(count.parse().map_err(io::Error::other)?),
             ["end", command @ ..] => end(command),
             _ => Err(io::Error::other("is no step")),

@@ -11,6 +11,9 @@ use crate::say;
 /// For each file those that must come before it.
 type Before = BTreeMap<String, BTreeSet<String>>;
 
+/// The first must settle before the second begins.
+type Edges = Vec<(String, String)>;
+
 /// When a script began, and when it had settled: places in the list of marks.
 type Marks = BTreeMap<String, (usize, Option<usize>)>;
 
@@ -56,8 +59,8 @@ pub fn check(words: &[String]) -> io::Result<()> {
     say(&format!("{pairs} pairs have an order, {broken} did not keep it"))
 }
 
-/// The files of a folder, and its edges: the first of each must settle before the second begins.
-fn headers(folder: &str) -> io::Result<(Vec<String>, Vec<(String, String)>)> {
+/// The files of a folder, and its edges.
+fn headers(folder: &str) -> io::Result<(Vec<String>, Edges)> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
