@@ -211,6 +211,12 @@ bench-events: setup-vm ## Measure how long events take, and how many there may b
 	@cargo build --quiet --locked -p vm-tests --bin bench-events
 	@$(call result,bench-events,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-events)
 
+.PHONY: bench-rc
+bench-rc: setup-vm ## Measure what rc.d scripts cost at boot, off and on (writes docs/results)
+	@$(call static,release,-p init -p vm-tests --bin onset --bin onsetctl --bin onset-emit --bin onset-rc --bin vm-guest)
+	@cargo build --quiet --locked -p vm-tests --bin bench-rc
+	@$(call result,bench-rc,ONSET_PROGRAMS=$(OUT)/$(STATIC)/release $(OUT)/debug/bench-rc)
+
 # Where `make install` puts things; docs/install.md tells what for.
 DESTDIR :=
 # A folder of programs that are built already, in the place of building them. Root by sudo(8) has no Rust: it installs

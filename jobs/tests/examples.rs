@@ -16,7 +16,7 @@ use std::{
 use events::Name;
 use jobs::{
     Format, Job, Work,
-    formats::{Described, Reading, Source, native},
+    formats::{Described, Reading, Source, native, rc_conf::RcConf, rcd},
 };
 
 fn root() -> PathBuf {
@@ -98,6 +98,40 @@ fn the_firewall_loads_without_a_word() {
                 assert_eq!(mode & 0o111, 0o111, "{}", path.display());
             }
         }
+    }
+}
+
+/// Reads the scripts of a folder of the examples, of which nothing is to be said.
+fn good_scripts(folder: &str, read: impl Fn(&Name, &Source) -> Reading) -> usize {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join(folder)).unwrap().map(Result::unwrap) {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&entry.metadata().unwrap().permissions());
+        let path = entry.path().display().to_string();
+        let source = Source { path, text, executable: mode & 0o111 == 0o111 };
+        let reading = read(&Name::new(entry.file_name().to_str().unwrap()).unwrap(), &source);
+        assert_eq!(reading.reports, []);
+        assert!(reading.described.is_some());
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn the_scripts_of_the_examples_load_without_a_word() {
+    let rcd = |conf: &str, folder: &str| {
+        let conf = Source { path: "rc.conf".into(), text: conf.into(), executable: false };
+        let (conf, reports) = RcConf::from_files(&[conf]);
+        assert_eq!(reports, []);
+        good_scripts(folder, |name, source| rcd::read(name, source, &conf, &rcd::KeywordFilter::default()))
+    };
+    let conf = text_of("examples/bsd/root/etc/rc.conf");
+    assert_eq!(rcd(&conf, "examples/bsd/root/etc/rc.d"), 8);
+    assert_eq!(rcd(&conf, "examples/bsd/root/usr/local/etc/rc.d"), 2);
+    assert_eq!(rcd("", "examples/mixed/rc.d"), 1);
+    for entry in fs::read_dir(root().join("examples/mixed/jobs")).unwrap().map(Result::unwrap) {
+        let file = entry.file_name().into_string().unwrap();
+        good(&native::job_name(&file).unwrap(), &fs::read_to_string(entry.path()).unwrap());
     }
 }
 

@@ -3,6 +3,8 @@
 //! Time in these machines is instructions executed (two nanoseconds each), so what is read is the same on
 //! every host and under every load, within about one in a hundred.
 
+pub mod rc;
+
 use std::collections::BTreeMap;
 
 use crate::{
@@ -47,6 +49,8 @@ pub struct Workload {
     /// Programs of `vm-tests/guest`, and drivers of the kernel, that it needs.
     programs: &'static [&'static str],
     drivers: &'static [&'static str],
+    /// What else is in it.
+    more: Tree,
 }
 
 /// A figure that is to be reached.
@@ -362,7 +366,7 @@ fn load(count: u32) -> Vec<(String, String)> {
 
 impl Workload {
     fn of_onset(name: &'static str, jobs: Vec<(String, String)>, steps: Vec<String>) -> Self {
-        Self { name, jobs, steps, init: ONSET.into(), programs: &[], drivers: &[] }
+        Self { name, jobs, steps, init: ONSET.into(), programs: &[], drivers: &[], more: Tree::default() }
     }
 
     /// Boots it, and gives what was read. `append` goes to the kernel, and so to Onset.
@@ -397,6 +401,8 @@ impl Workload {
         tree.text("etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n");
         tree.device("dev/console", 0o600, 5, 1);
         tree.device("dev/null", 0o666, 1, 3);
+        // Of busybox's names some are Onset's.
+        tree.add_tree("", &self.more);
         guest::onset(&mut tree)?;
         tree.copy("bench/vm-guest", &programs::program("vm-guest")?)?;
         tree.link("bench/begin", "vm-guest");

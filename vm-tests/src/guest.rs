@@ -233,7 +233,7 @@ pub fn starter(kernel: &Kernel) -> Result<Tree> {
 }
 
 /// Busybox, under all names that it has and that Onset does not take.
-fn busybox(tree: &mut Tree) -> Result<()> {
+pub fn busybox(tree: &mut Tree) -> Result<()> {
     let busybox =
         ["/usr/bin/busybox", "/bin/busybox"].map(PathBuf::from).into_iter().find(|path| path.is_file());
     let busybox = busybox.doing("there is no busybox (package busybox-static)")?;

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod programs;
 pub mod qemu;
 pub mod qmp;
+pub mod rc_tree;
 pub mod scenario;
 pub mod session;
 pub mod stream;

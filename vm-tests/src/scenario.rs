@@ -21,6 +21,7 @@ use crate::{
     limit::Limit,
     packages, programs,
     qemu::{Clock, Machine, Plan},
+    rc_tree,
     session::{Ran, Session},
 };
 
@@ -50,6 +51,8 @@ enum Act {
     Examples(String),
     /// Puts packages of Debian's into the machine, unpacked.
     Packages(String),
+    /// Puts FreeBSD's tree of rc.d scripts into the machine, with faults in it.
+    RcTree,
     /// Gives the machine more drivers, with all that they depend on.
     Drivers(String),
     /// Boots, with these words for the kernel.
@@ -190,6 +193,7 @@ fn act(line: &str) -> std::result::Result<Act, String> {
         "program" => Act::Program(text()?),
         "examples" => Act::Examples(text()?),
         "packages" => Act::Packages(text()?),
+        "rc-tree" => Act::RcTree,
         "drivers" => Act::Drivers(text()?),
         "boot" => Act::Boot(rest.to_owned()),
         "guest" => Act::Guest(text()?),
@@ -300,6 +304,10 @@ impl Player {
             Act::Packages(names) => {
                 let names: Vec<&str> = names.split(' ').collect();
                 packages::add(&mut self.tree, &names)
+            }
+            Act::RcTree => {
+                rc_tree::add_with_faults(&mut self.tree);
+                Ok(())
             }
             Act::Drivers(names) => {
                 let names: Vec<&str> = names.split(' ').collect();

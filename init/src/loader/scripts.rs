@@ -1,6 +1,6 @@
 //! How rc(8) boots: which rc.d scripts run on this machine, and, if that is wanted, one after the other.
 
-use std::{ffi::OsStr, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, path::Path};
 
 use events::Name;
 use jobs::{
@@ -62,18 +62,51 @@ pub(super) fn one_by_one(tree: &Tree, jobs: &mut [Described]) {
     scripts.sort_unstable_by_key(|(path, _)| *path);
     let headers = scripts.iter().map(|(path, source)| (OsStr::new(*path), header(&source.text)));
     let order = rcorder::order_by_headers(headers, &[b"nostart", b"firstboot"]);
+    let are: BTreeMap<&OsStr, usize> = jobs
+        .iter()
+        .enumerate()
+        .filter(|(_, described)| described.job.format == Format::Rcd)
+        .map(|(at, described)| (OsStr::new(&described.path), at))
+        .collect();
+    let line: Vec<usize> = order.iter().filter_map(|path| are.get(path.as_os_str()).copied()).collect();
+    leave_out_what_goes_back(&line, jobs);
     let mut before: Option<Name> = None;
-    for (number, path) in order.iter().enumerate() {
-        let is_it = |job: &&mut Described| job.job.format == Format::Rcd && Path::new(&job.path) == *path;
-        let Some(described) = jobs.iter_mut().find(is_it) else { continue };
+    for (number, at) in line.iter().enumerate() {
         let Ok(place) = Name::new(&format!("rc.serial.{number}")) else { continue };
-        let job = &mut described.job;
+        let Some(Described { job, .. }) = jobs.get_mut(*at) else { continue };
+        // That runs from the boot on, and in a line each has its turn behind all of those before it.
+        let turns = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+        job.settle = job.settle.saturating_mul(turns);
         let mut provides = job.provides.to_vec();
         provides.push(Provide { name: place.clone(), expected: None });
         job.provides = provides.into();
         let mut requires = job.requires.to_vec();
         requires.extend(before.replace(place).map(|name| Require { name, expected: None, optional: false }));
         job.requires = requires.into();
+    }
+}
+
+/// Takes away what a header asks for and rcorder did not do, as among scripts that require each other: with it the line would
+/// be a loop.
+fn leave_out_what_goes_back(line: &[usize], jobs: &mut [Described]) {
+    // The first and the last place at which a name is provided.
+    let mut places: BTreeMap<Name, (usize, usize)> = BTreeMap::new();
+    for (number, described) in line.iter().filter_map(|at| jobs.get(*at)).enumerate() {
+        for provided in &described.job.provides {
+            places.entry(provided.name.clone()).or_insert((number, number)).1 = number;
+        }
+    }
+    for (number, at) in line.iter().enumerate() {
+        let Some(Described { job, .. }) = jobs.get_mut(*at) else { continue };
+        let comes_later = |name: &Name| places.get(name).is_some_and(|(_, last)| *last > number);
+        let comes_sooner = |name: &Name| places.get(name).is_some_and(|(first, _)| *first < number);
+        if job.requires.iter().any(|require| comes_later(&require.name)) {
+            job.requires =
+                job.requires.iter().filter(|require| !comes_later(&require.name)).cloned().collect();
+        }
+        if job.before.iter().any(comes_sooner) {
+            job.before = job.before.iter().filter(|name| !comes_sooner(name)).cloned().collect();
+        }
     }
 }
 
@@ -121,6 +154,8 @@ mod tests {
             let Some(place) = described.job.provides.iter().find_map(|it| of(it.name.as_str())) else {
                 continue;
             };
+            let turns = u32::try_from(place).unwrap() + 1;
+            assert_eq!(described.job.settle, std::time::Duration::from_secs(90) * turns);
             let before = described.job.requires.iter().find_map(|it| of(it.name.as_str()));
             assert_eq!(before, place.checked_sub(1), "{}", described.job.name);
             places.push((place, described));
@@ -129,6 +164,29 @@ mod tests {
         let names: Vec<&str> = places.iter().map(|(_, described)| described.job.name.as_str()).collect();
         let expected = include_str!("../../../jobs/tests/data/freebsd-boot-order.txt");
         assert_eq!(names, expected.lines().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_by_one_has_rcorders_way_through_a_loop() {
+        let mut tree = freebsd();
+        for (name, header) in [
+            ("ring1", "# PROVIDE: ring1\n# REQUIRE: NETWORKING ring2\n# BEFORE: DAEMON\n"),
+            ("ring2", "# PROVIDE: ring2\n# REQUIRE: ring1\n"),
+        ] {
+            let path = format!("/etc/rc.d/{name}");
+            let source =
+                Source { path: path.clone(), text: format!("#!/bin/sh\n{header}\n:\n"), executable: true };
+            let content = Content::Text(source);
+            tree.files.push(TreeFile { kind: FileKind::Rcd, layer: 0, rel: name.into(), path, content });
+        }
+        let mut jobs = jobs::load::load(&tree, &KeywordFilter::default()).jobs;
+        one_by_one(&tree, &mut jobs);
+        let all: Vec<&jobs::Job> = jobs.iter().map(|described| &described.job).collect();
+        let order = jobs::order(&all);
+        assert_eq!(order.loops, []);
+        let place = |name: &str| order.position(all.iter().position(|job| job.name == name).unwrap());
+        let places = ["NETWORKING", "ring2", "ring1", "DAEMON"].map(place);
+        assert!(places.is_sorted(), "{places:?}");
     }
 
     #[test]

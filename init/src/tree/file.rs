@@ -300,16 +300,15 @@ impl From<io::Error> for Fault {
 /// Where the header of an rc.d script has ended for certain: at the first blank line behind its first line.
 /// `None` if that cannot be seen, or if there is an LSB header before it.
 fn header_end(start: &[u8]) -> Option<usize> {
-    let find = |needle: &[u8], from: usize| {
-        let rest = start.get(from..)?;
-        rest.windows(needle.len()).position(|part| part == needle).and_then(|at| at.checked_add(from))
-    };
+    let within = |text: &[u8], needle: &[u8]| text.windows(needle.len()).position(|part| part == needle);
+    let find = |needle: &[u8], from: usize| within(start.get(from..)?, needle)?.checked_add(from);
     let mut first = find(b"\n# ", 0)?;
     let starts: [&[u8]; 4] = [b"\n# PROVIDE", b"\n# REQUIRE", b"\n# BEFORE:", b"\n# KEYWORD"];
     while !starts.iter().any(|verb| start.get(first..).is_some_and(|rest| rest.starts_with(verb))) {
         first = find(b"\n# ", first.saturating_add(1))?;
     }
-    if find(b"\n### BEGIN", 0).is_some_and(|lsb| lsb < first) {
+    // Looked for no further than here: the rest of a script is long.
+    if within(start.get(..first)?, b"\n### BEGIN").is_some() {
         return None;
     }
     // A line that only looks like one (`# PROVIDER:`) does not begin the header.
@@ -391,6 +390,8 @@ mod tests {
             ("#!/bin/sh\n# PROVIDER: a\n\n# PROVIDE: b", None),
             ("#!/bin/sh\n# PROVIDE: a\n", None),
             ("#!/bin/sh\n\necho\n", None),
+            ("#!/bin/sh\n### BEGIN INIT INFO\n# PROVIDE: a\n\nx", None),
+            ("#!/bin/sh\n# PROVIDE: a\n\nx\n### BEGIN INIT INFO\n", Some("a\n\n")),
         ] {
             let found = header_end(text.as_bytes());
             assert_eq!(found.is_some(), end.is_some(), "{text:?}");

@@ -115,23 +115,27 @@ impl<'w> Graph<'w> {
         buffer: &mut Vec<u8>,
         filter: &Filter,
     ) -> io::Result<()> {
+        // What the last file left in it stays: clearing it would be a quarter of all work.
         buffer.resize(FIRST, 0);
-        let count = file.read(buffer)?;
-        buffer.truncate(count);
+        let mut count = file.read(buffer)?;
         let is_whole = u64::try_from(count).is_ok_and(|count| count >= size);
         if !is_whole {
             // The last line may be cut, and is left for later.
-            let end = buffer.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at.saturating_add(1));
-            let start = text_of(buffer.get(..end).unwrap_or_default());
+            let start = buffer.get(..count).unwrap_or_default();
+            let end = start.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at.saturating_add(1));
+            let start = text_of(start.get(..end).unwrap_or_default());
             let found = header(&start);
             // Behind the block stands a line that ends it.
             if found.block.as_ref().is_some_and(|block| block.end < start.len()) {
                 self.add(path, &found, filter);
                 return Ok(());
             }
+            drop(start);
+            buffer.truncate(count);
             file.take(MOST).read_to_end(buffer)?;
+            count = buffer.len();
         }
-        let text = text_of(buffer);
+        let text = text_of(buffer.get(..count).unwrap_or_default());
         self.add(path, &header(&text), filter);
         Ok(())
     }

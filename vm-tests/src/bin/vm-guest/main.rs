@@ -8,6 +8,7 @@ mod events;
 mod forge;
 mod link;
 mod observe;
+mod order;
 mod peer;
 mod proc;
 mod storm;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Some("storm") => storm::run(&words.collect::<Vec<_>>()),
         Some("zombies") => zombies::count(&words.collect::<Vec<_>>()),
         Some("devices") => devices::compare(),
+        Some("order") => order::check(&words.collect::<Vec<_>>()),
         Some("forge") => forge::run(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
         Some("observe") => observe::observe(),
@@ -49,7 +51,7 @@ fn main() -> ExitCode {
         _ => Err(io::Error::other(
             "it is `vm-guest notify TEXT`, `vm-guest echo`, `vm-guest talk ADDRESS LINE`, `vm-guest send ADDRESS LINE`, \
              `vm-guest flood ADDRESS COUNT`, `vm-guest answer`, `vm-guest link ...`, `vm-guest idle PATH COUNT`, `vm-guest zombies MOST COMMAND`, \
-             `vm-guest storm EVENTS CONNECTIONS EVENT`, `vm-guest apart GROUP COMMAND`, `vm-guest devices` or `vm-guest forge HOW MESSAGE`",
+             `vm-guest storm EVENTS CONNECTIONS EVENT`, `vm-guest apart GROUP COMMAND`, `vm-guest devices`, `vm-guest order MARKS FOLDER` or `vm-guest forge HOW MESSAGE`",
         )),
     };
     match done {

@@ -70,6 +70,10 @@ pub fn observe() -> io::Result<()> {
                 Ok(())
             }
             ["memory"] => memory(),
+            ["processes"] => {
+                say("processes", proc::made());
+                Ok(())
+            }
             ["idle", ms] => idle(ms.parse().map_err(io::Error::other)?),
             ["ping", count, gap, id, command @ ..] => ping(
                 count.parse().map_err(io::Error::other)?,

@@ -28,6 +28,12 @@ pub fn used() -> Used {
     used
 }
 
+/// How many processes and threads the kernel has made.
+pub fn made() -> u64 {
+    let stat = read(Path::new("/proc/stat"));
+    number(stat.lines().find_map(|line| line.strip_prefix("processes ")))
+}
+
 /// What a process's memory is made of, in kB by its name in `smaps_rollup`.
 pub fn memory(process: &str) -> Vec<(String, u64)> {
     let text = read(&Path::new("/proc").join(process).join("smaps_rollup"));

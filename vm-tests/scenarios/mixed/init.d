@@ -1,0 +1,1 @@
+../../../examples/mixed/init.d
