@@ -93,25 +93,23 @@ impl Files {
 impl Values {
     /// What `files` say. One that is not there says nothing.
     pub fn read(files: &Files) -> Self {
-        let sources: Vec<Source> = files
-            .all()
-            .enumerate()
-            .filter_map(|(place, path)| {
-                let text = match fs::read(path) {
-                    Ok(bytes) => text_of(&bytes),
-                    // Nothing is set there, and whoever writes to it is told.
-                    Err(_) => return None,
-                };
-                let is_defaults = place == 0 && files.defaults.is_some();
-                Some(Source { path: named(path, is_defaults), text, executable: false })
-            })
-            .collect();
-        Self::from_sources(&sources, files.clone())
+        Self::read_but(files, None)
     }
 
-    fn from_sources(sources: &[Source], files: Files) -> Self {
-        let (conf, reports) = RcConf::from_files(sources);
-        Self { conf, reports, files }
+    /// The same with another text in the place of one file's.
+    fn read_but(files: &Files, other: Option<(&Path, &str)>) -> Self {
+        let source = |path: &PathBuf| {
+            let text = match other {
+                Some((replaced, text)) if replaced == path => text.into(),
+                // Nothing is set in one that is not there, and whoever writes to it is told.
+                Some(_) | None => text_of(&fs::read(path).ok()?),
+            };
+            Some(Source { path: path.display().to_string(), text, executable: false })
+        };
+        let defaults: Vec<Source> = files.defaults.iter().filter_map(source).collect();
+        let own: Vec<Source> = files.own.iter().filter_map(source).collect();
+        let (conf, reports) = RcConf::in_order(&defaults, &own);
+        Self { conf, reports, files: files.clone() }
     }
 
     /// The names of all variables that are set, by name.
@@ -130,53 +128,24 @@ impl Values {
 
     /// The file and the bytes that decide what it holds.
     pub fn place(&self, variable: &str) -> Option<(PathBuf, core::ops::Range<usize>)> {
-        self.conf.place_for("", variable).map(|(path, span)| (real(path), span))
+        self.conf.place_for("", variable).map(|(path, span)| (path.into(), span))
     }
 
     /// The values with another text in the place of one file's.
     pub fn with(&self, path: &Path, text: &str) -> Self {
-        let mut sources: Vec<Source> = Vec::new();
-        for (place, file) in self.files.all().enumerate() {
-            let text = if file == path {
-                text.into()
-            } else {
-                match fs::read(file) {
-                    Ok(bytes) => text_of(&bytes),
-                    Err(_) => continue,
-                }
-            };
-            let is_defaults = place == 0 && self.files.defaults.is_some();
-            sources.push(Source { path: named(file, is_defaults), text, executable: false });
-        }
-        Self::from_sources(&sources, self.files.clone())
+        Self::read_but(&self.files, Some((path, text)))
     }
 
     /// What a text alone says, as the only file.
     pub fn of_text(path: &Path, text: &str) -> Self {
         let files = Files { defaults: None, own: vec![path.into()] };
-        Self::default().of_files(files).with(path, text)
-    }
-
-    fn of_files(self, files: Files) -> Self {
-        Self { files, ..self }
+        Self::read_but(&files, Some((path, text)))
     }
 
     /// Whether the value of a variable can be told without a shell, and is this one.
     pub fn is_plainly(&self, variable: &str, value: &str) -> bool {
         self.conf.get(variable) == Setting::Plain(value)
     }
-}
-
-/// The order of files is that in which they are given here, not what their names mean elsewhere; but the defaults come
-/// first, and nobody is told what is odd in them.
-fn named(path: &Path, is_defaults: bool) -> String {
-    let path = path.display();
-    if is_defaults { format!("{path}\u{0}/defaults/rc.conf") } else { format!("{path}\u{0}/a/b/rc.conf") }
-}
-
-/// The path without what [`named`] has added.
-pub fn real(named: &str) -> PathBuf {
-    named.split('\u{0}').next().unwrap_or_default().into()
 }
 
 /// The text of a file. Bytes that are no UTF-8 become one character each.

@@ -82,7 +82,7 @@ impl Session<'_> {
     fn run(mut self) -> u8 {
         if let Some(report) = self.values.reports.iter().find(|report| report.code == "rc-conf-quote") {
             let place = report.places.first();
-            let path = place.map(|place| super::rc_conf::real(&place.path)).unwrap_or_default();
+            let path = place.map(|place| PathBuf::from(&place.path)).unwrap_or_default();
             let what = format!(
                 "{}: {}\nsysrc: Exiting due to previous syntax errors",
                 path.display(),

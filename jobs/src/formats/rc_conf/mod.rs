@@ -87,6 +87,20 @@ impl RcConf {
         (conf, reports)
     }
 
+    /// What `files` set, read one after the other behind the system's `defaults`, whatever their names mean elsewhere.
+    #[must_use]
+    pub fn in_order(defaults: &[Source], files: &[Source]) -> (Self, Vec<Report>) {
+        let (mut conf, mut reports) = (Self::default(), Vec::new());
+        for file in defaults {
+            // As in `from_files`: nobody is told what is odd in them.
+            let _ = statement::run(file, &mut conf.shared, None);
+        }
+        for file in files {
+            reports.extend(statement::run(file, &mut conf.shared, None));
+        }
+        (conf, reports)
+    }
+
     /// What the files of a machine set, where `rc_conf_files` says which of them are read in the place of `rc.conf` and
     /// `rc.conf.local`, and in which order.
     #[must_use]

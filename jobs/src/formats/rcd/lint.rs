@@ -1,7 +1,7 @@
 //! What rcorder takes without a word and its writer did not mean.
 
 use alloc::{format, string::String, vec::Vec};
-use core::ops::Range;
+use core::{mem, ops::Range};
 
 use events::Name;
 
@@ -116,18 +116,29 @@ fn odd_lines(path: &str, text: &str, header: &Header<'_>, reports: &mut Vec<Repo
     let ended_label = if is_blank { "the blank line here ended it" } else { "this line ended it" };
     // A script may have a header for LSB besides, whose `# Provides:` is none of rcorder's business.
     let mut in_lsb = false;
+    let mut is_looked_for = false;
     for line in LogicalLines::starting_at(text, block.end) {
         if header.block.is_some() && verb_of(&line.text).is_some() {
             reports.push(lost_line(path, &line, ended.clone(), ended_label));
             continue;
         }
         among_comments &= is_comment(&line.text);
+        // From here on only a header line would be odd, and most files have none.
+        if !among_comments && !mem::replace(&mut is_looked_for, true) && !has_header_line(text, line.span.end)
+        {
+            return;
+        }
         in_lsb = (in_lsb || line.text.starts_with("### BEGIN INIT INFO"))
             && !line.text.starts_with("### END INIT INFO");
         if among_comments && !(in_lsb && header.block.is_some()) {
             reports.extend(near_miss(path, &line));
         }
     }
+}
+
+/// Whether there may be a line of a header from byte `at` on.
+fn has_header_line(text: &str, at: usize) -> bool {
+    text.get(at..).unwrap_or_default().split('\n').any(|line| verb_of(line).is_some())
 }
 
 fn is_comment(line: &str) -> bool {

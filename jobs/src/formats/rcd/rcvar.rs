@@ -77,7 +77,7 @@ impl Facts {
         let mut facts = Self::default();
         let mut at = 0_usize;
         for line in text.split_inclusive('\n') {
-            let bare = line.trim_start_matches([' ', '\t']);
+            let bare = without_indent(line);
             // Nearly all lines are done with after one byte.
             let first = bare.as_bytes().first();
             facts.has_code |= !matches!(first, None | Some(b'#' | b'\n' | b'\r'));
@@ -117,20 +117,20 @@ impl Facts {
 
     /// Notes that a line sets `name` or `rcvar` behind something else, so that it may or may not.
     fn hidden(&mut self, bare: &str) {
-        let sets = |variable: &str, behind: &[char]| {
-            bare.match_indices(variable).any(|(at, _)| {
-                let end = at.saturating_add(variable.len());
-                let is_set =
-                    bare.get(end..).is_some_and(|rest| rest.starts_with('=') || rest.starts_with(":="));
-                is_set && bare.get(..at).is_some_and(|before| before.ends_with(behind))
-            })
-        };
-        if sets("rcvar", &[' ', '\t', ';', '"', '\'', '{', '(']) {
-            self.rcvar = Assigned::Unclear;
-        }
-        // A variable of a function is another one.
-        if !bare.starts_with("local ") && sets("name", &[' ', '\t', ';']) {
-            self.name = Assigned::Unclear;
+        for (at, _) in bare.bytes().enumerate().filter(|(_, byte)| *byte == b'=') {
+            let before = bare.get(..at).unwrap_or_default();
+            let before = before.strip_suffix(':').unwrap_or(before);
+            if let Some(before) = before.strip_suffix("rcvar") {
+                if before.ends_with([' ', '\t', ';', '"', '\'', '{', '(']) {
+                    self.rcvar = Assigned::Unclear;
+                }
+            } else if let Some(before) = before.strip_suffix("name")
+                && before.ends_with([' ', '\t', ';'])
+                // A variable of a function is another one.
+                && !bare.starts_with("local ")
+            {
+                self.name = Assigned::Unclear;
+            }
         }
     }
 
@@ -171,6 +171,12 @@ impl Facts {
         }
         Gate::Closed(format!("rcvar {rcvar} is {}", value.escape_debug()).into())
     }
+}
+
+/// A line from its first character on: what `trim_start_matches` does, for a tenth of its time.
+fn without_indent(line: &str) -> &str {
+    let blanks = line.bytes().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    line.get(blanks..).unwrap_or_default()
 }
 
 impl Assigned {
@@ -239,10 +245,11 @@ fn default_of(text: &str, rcvar: &str, loads_at: Option<usize>) -> Option<Option
     for line in text.split_inclusive('\n') {
         let line_at = at;
         at = at.saturating_add(line.len());
-        let bare = line.trim_start_matches([' ', '\t']);
+        let bare = without_indent(line);
         // Nearly all lines are done with here.
-        let may_set = line.as_bytes().contains(&b'=') || bare.starts_with("set_rcvar");
-        if !may_set || bare.starts_with('#') || bare.starts_with("rcvar=") {
+        let is_comment = bare.starts_with('#');
+        let may_set = !is_comment && (line.as_bytes().contains(&b'=') || bare.starts_with("set_rcvar"));
+        if !may_set || bare.starts_with("rcvar=") {
             continue;
         }
         if line.contains("eval") && (line.contains("rcvar") || line.contains("_enable")) {
