@@ -72,6 +72,17 @@ impl Begun {
     }
 }
 
+/// What a look has shown.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// There is no more in the pipe.
+    all: bool,
+    /// More was there before the look than it has shown.
+    hides: bool,
+    /// The beginning of a line has waited for long enough.
+    due: bool,
+}
+
 /// One pipe.
 #[derive(Debug)]
 pub struct Tap {
@@ -154,6 +165,7 @@ impl Tap {
 
     /// Keeps what is in the pipe, as far as one turn goes.
     pub fn turn(&mut self, bench: &mut Bench, work: &mut Work<'_>) -> io::Result<Turn> {
+        let before = self.begun.map_or(0, |_| waiting(&self.pipe));
         let count = match bench.look(self.pipe.as_fd()) {
             Ok(0) => return Ok(Turn::Over),
             Ok(count) => count,
@@ -166,7 +178,8 @@ impl Tap {
             begun.long() <= work.now || (count <= begun.length && begun.stale() <= work.now)
         });
         let output = std::mem::take(&mut bench.output);
-        let result = self.keep(output.get(..count).unwrap_or_default(), sees_all, due, bench, work);
+        let seen = Seen { all: sees_all, hides: before > count, due };
+        let result = self.keep(output.get(..count).unwrap_or_default(), seen, bench, work);
         bench.output = output;
         let left = result?;
         self.wait_for_end(left, work.now);
@@ -182,8 +195,7 @@ impl Tap {
     fn keep(
         &self,
         output: &[u8],
-        sees_all: bool,
-        due: bool,
+        seen: Seen,
         bench: &mut Bench,
         work: &mut Work<'_>,
     ) -> Result<usize, Errno> {
@@ -201,12 +213,12 @@ impl Tap {
             }
         }
         // A line's beginning is written if it is its end, if the rest has not come for long, or if so much of the
-        // pipe's room is taken up by it that the rest cannot be seen: there is more, and a second look has shown no
-        // more of it. What has come after a first look is seen at the second.
-        let over = sees_all && self.hung_up;
+        // pipe's room is taken up by it that the rest cannot be seen: a second look has shown no more of it, although
+        // more was there before.
+        let over = seen.all && self.hung_up;
         let stuck = self.begun.is_some_and(|begun| begun.length == output.len());
-        let cut = !sees_all && stuck && rest.len() == output.len();
-        if !rest.is_empty() && (over || cut || due) {
+        let cut = seen.hides && stuck && rest.len() == output.len();
+        if !rest.is_empty() && (over || cut || seen.due) {
             record::append(&mut bench.records, &time, !over, rest);
             work.copies.line(&self.stem, rest);
             rest = &[];
