@@ -5,7 +5,11 @@
 
 pub mod rc;
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use crate::{
     failure::{Failure, Result},
@@ -333,6 +337,21 @@ pub fn events() -> [Workload; 2] {
     let mut floor = Workload::of_onset("floor", Vec::new(), steps(&[]));
     floor.init = format!("/bench/floor\n/bench/mark\n{PING}\n");
     [onset, floor].map(|machine| Workload { programs: &["floor", "plug"], drivers: &["dummy"], ..machine })
+}
+
+/// Prints the page of a bench, or why there is none.
+pub fn print(bench: &str, page: Result<String>) -> ExitCode {
+    // Where nobody listens, the status tells it.
+    match page {
+        Ok(page) => {
+            let _ = io::stdout().write_all(page.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(Failure(why)) => {
+            let _ = writeln!(io::stderr(), "{bench}: {why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Jobs that all start at once.

@@ -269,7 +269,7 @@ impl Control {
         let mut orders = Vec::new();
         if token == Token::Listener {
             // Most have said what they want by now: so it need not wait for another turn.
-            let ready = Ready { read: true, write: false, hung_up: false, urgent: false };
+            let ready = Ready { read: true, write: false, hung_up: false };
             for number in self.listener.accept(shell, &mut self.clients) {
                 self.client_ready(shell, views, number, ready, &mut orders);
             }

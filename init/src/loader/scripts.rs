@@ -8,7 +8,7 @@ use jobs::{
     formats::{
         Described, Source,
         rc_conf::{RcConf, Setting},
-        rcd::{KeywordFilter, header, old},
+        rcd::{KeywordFilter, header, old, yes_or_no},
     },
     load::{Content, FileKind, Tree, TreeFile},
 };
@@ -47,7 +47,7 @@ fn may_change_the_network() -> bool {
 pub(super) fn are_serial(tree: &Tree) -> bool {
     let sources: Vec<Source> = texts(tree, FileKind::RcConf).map(|(_, source)| source.clone()).collect();
     match RcConf::of_machine(&sources).0.get(SERIAL) {
-        Setting::Plain(value) => ["yes", "true", "on", "1"].contains(&value.to_lowercase().as_str()),
+        Setting::Plain(value) => yes_or_no(value) == Some(true),
         Setting::Unset | Setting::Unknown => false,
     }
 }

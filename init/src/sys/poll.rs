@@ -25,10 +25,8 @@ pub enum Interest {
     Write,
     /// Either.
     Both,
-    /// That something urgent is there (`POLLPRI`: a cgroup's change).
-    Urgent,
     /// That it has changed since it was told last, of what can always be read: the mount table, a trigger for pressure.
-    /// What is urgent there is put away by whoever asks first, and that is the epoll instance around this one. It is told
+    /// That it is urgent (`POLLPRI`) is put away by whoever asks first, and that is the epoll instance around this one. It is told
     /// once when it is added, too.
     Anew,
     /// Nothing for now; a hang-up is told all the same.
@@ -44,8 +42,6 @@ pub struct Ready {
     pub write: bool,
     /// The other side is gone.
     pub hung_up: bool,
-    /// Something urgent.
-    pub urgent: bool,
 }
 
 /// An epoll instance, as tokio wants it.
@@ -172,7 +168,6 @@ fn flags(interest: Interest) -> EpollFlags {
         Interest::Read => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP,
         Interest::Write => EpollFlags::EPOLLOUT,
         Interest::Both => EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLOUT,
-        Interest::Urgent => EpollFlags::EPOLLPRI,
         Interest::Anew => EpollFlags::EPOLLIN | EpollFlags::EPOLLET,
         Interest::Nothing => EpollFlags::empty(),
     }
@@ -184,6 +179,5 @@ fn readiness(flags: EpollFlags) -> Ready {
         read: flags.intersects(EpollFlags::EPOLLIN | ended),
         write: flags.intersects(EpollFlags::EPOLLOUT | EpollFlags::EPOLLERR),
         hung_up: flags.intersects(ended),
-        urgent: flags.contains(EpollFlags::EPOLLPRI),
     }
 }

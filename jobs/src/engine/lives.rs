@@ -69,23 +69,19 @@ impl Engine {
     pub(super) fn stay(&mut self, place: u32, state: State) {
         let Some(instance) = self.instance_mut(place) else { return };
         let before = core::mem::replace(&mut instance.state, state);
-        let job = instance.job.clone();
-        if let (State::Killed(_, Ending::Verb(_)), State::Killed(Main::Alive(_), Ending::Signal)) =
-            (before, state)
-        {
-            // Its verb has not ended it.
-            return self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
-        }
-        let State::Killed(Main::Ended { left: true, .. }, Ending::Signal) = state else { return };
-        if before == state {
-            return;
-        }
-        if job.kill.leave {
+        let (leave, signal) = (instance.job.kill.leave, instance.job.kill.signal);
+        let outlives_verb = matches!(
+            (before, state),
+            (State::Killed(_, Ending::Verb(_)), State::Killed(Main::Alive(_), Ending::Signal))
+        );
+        // Main took what it could with it; the rest gets the signal too, unless it is to be left alone.
+        let outlives_main =
+            matches!(state, State::Killed(Main::Ended { left: true, .. }, Ending::Signal)) && before != state;
+        if outlives_main && leave {
             self.act(place, |life| Action::Leave { life });
             self.enter(place, Phase::PostStop, Main::None);
-        } else {
-            // Main took what it could with it; the rest gets the signal too.
-            self.act(place, |life| Action::Signal { life, signal: job.kill.signal });
+        } else if outlives_main || outlives_verb {
+            self.act(place, |life| Action::Signal { life, signal });
         }
     }
 

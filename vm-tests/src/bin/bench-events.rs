@@ -30,17 +30,7 @@ answer; the last one waits until all are worked off.
 ";
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(Failure(why)) => {
-            // Where nobody listens, the status tells it.
-            let _ = writeln!(io::stderr(), "bench-events: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::print("bench-events", measure())
 }
 
 fn measure() -> Result<String> {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use vm_tests::{
-    bench::{Readings, rc},
+    bench::{self, Readings, rc},
     failure::{Doing as _, Failure, Result},
     kernel::Kernel,
     rc_tree,
@@ -29,17 +29,7 @@ once than one after the other; what is saved are the sleeps.
 ";
 
 fn main() -> ExitCode {
-    match measure() {
-        Ok(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(Failure(why)) => {
-            // Where nobody listens, the status tells it.
-            let _ = writeln!(io::stderr(), "bench-rc: {why}");
-            ExitCode::FAILURE
-        }
-    }
+    bench::print("bench-rc", measure())
 }
 
 fn measure() -> Result<String> {

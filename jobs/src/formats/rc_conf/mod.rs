@@ -71,18 +71,7 @@ impl RcConf {
         ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
         let (mut conf, mut reports) = (Self::default(), Vec::new());
         for (rank, file) in ranked {
-            let said = match &rank {
-                Rank::Own(name, _) => {
-                    let own = conf.own.entry(name.clone()).or_default();
-                    statement::run(file, own, Some(&conf.shared))
-                }
-                Rank::Nobody => continue,
-                Rank::Defaults | Rank::Main | Rank::Local => statement::run(file, &mut conf.shared, None),
-            };
-            // The system's own defaults end in functions. Who uses them has not written them.
-            if rank != Rank::Defaults {
-                reports.extend(said);
-            }
+            reports.extend(conf.take(&rank, file));
         }
         (conf, reports)
     }
@@ -91,14 +80,27 @@ impl RcConf {
     #[must_use]
     pub fn in_order(defaults: &[Source], files: &[Source]) -> (Self, Vec<Report>) {
         let (mut conf, mut reports) = (Self::default(), Vec::new());
-        for file in defaults {
-            // As in `from_files`: nobody is told what is odd in them.
-            let _ = statement::run(file, &mut conf.shared, None);
-        }
-        for file in files {
-            reports.extend(statement::run(file, &mut conf.shared, None));
+        for (rank, files) in [(Rank::Defaults, defaults), (Rank::Main, files)] {
+            files.iter().for_each(|file| reports.extend(conf.take(&rank, file)));
         }
         (conf, reports)
+    }
+
+    /// What a file sets is set behind what is; and what is odd in it.
+    fn take(&mut self, rank: &Rank, file: &Source) -> Vec<Report> {
+        match rank {
+            Rank::Own(name, _) => {
+                let own = self.own.entry(name.clone()).or_default();
+                statement::run(file, own, Some(&self.shared))
+            }
+            Rank::Nobody => Vec::new(),
+            Rank::Defaults => {
+                // The system's own defaults end in functions. Who uses them has not written them.
+                let _ = statement::run(file, &mut self.shared, None);
+                Vec::new()
+            }
+            Rank::Main | Rank::Local => statement::run(file, &mut self.shared, None),
+        }
     }
 
     /// What the files of a machine set, where `rc_conf_files` says which of them are read in the place of `rc.conf` and
@@ -146,7 +148,7 @@ impl RcConf {
             }
             for path in new {
                 if let Some(file) = found(files, &path) {
-                    reports.extend(statement::run(file, &mut conf.shared, None));
+                    reports.extend(conf.take(&Rank::Main, file));
                 }
                 seen.push(path);
             }
@@ -155,10 +157,7 @@ impl RcConf {
             of_rank(true).into_iter().map(|file| (rank(&file.path), file)).collect();
         own.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (rank, file) in own {
-            if let Rank::Own(name, _) = rank {
-                let own = conf.own.entry(name).or_default();
-                reports.extend(statement::run(&file, own, Some(&conf.shared)));
-            }
+            reports.extend(conf.take(&rank, &file));
         }
         (conf, reports)
     }
