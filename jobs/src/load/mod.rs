@@ -81,6 +81,8 @@ pub enum FileKind {
     LsbOverride,
     /// insserv.conf: which scripts are which facility.
     Insserv,
+    /// `/etc/default/rcS`: what scripts of init.d are told besides.
+    LsbDefaults,
     /// A link of an rcN.d folder.
     RcLink,
     /// A program that an event starts: its folder's name is the event.
@@ -235,6 +237,7 @@ struct Loading<'t> {
     old_scripts: OldScripts,
     facilities: Facilities,
     links: Links,
+    lsb_defaults: Vec<Source>,
     /// What the lines of inetd.conf give.
     inetd: BTreeMap<Name, Reading>,
     /// What native jobs that a package has brought provide, and which.
@@ -275,6 +278,7 @@ impl<'t> Loading<'t> {
             old_scripts: OldScripts::find(files),
             facilities,
             links,
+            lsb_defaults: sources(FileKind::LsbDefaults),
         }
     }
 
@@ -294,6 +298,7 @@ impl<'t> Loading<'t> {
             FileKind::RcConf
             | FileKind::LsbOverride
             | FileKind::Insserv
+            | FileKind::LsbDefaults
             | FileKind::RcLink
             | FileKind::Services => {
                 self.show_unreadable(file);
@@ -408,6 +413,7 @@ impl<'t> Loading<'t> {
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
                 let mut reading = lsb::read(name, source, header, &self.facilities, &self.links);
+                lsb::tell_defaults(&mut reading, &self.lsb_defaults);
                 self.leave_to_stock(&mut reading);
                 reading
             }
@@ -418,6 +424,7 @@ impl<'t> Loading<'t> {
             | FileKind::RcConf
             | FileKind::LsbOverride
             | FileKind::Insserv
+            | FileKind::LsbDefaults
             | FileKind::RcLink
             | FileKind::Services => Reading::default(),
         };

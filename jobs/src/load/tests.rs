@@ -19,6 +19,7 @@ pub(crate) fn file(path: &str, text: &str) -> TreeFile {
         ("/usr/local/etc/rc.d/", FileKind::Rcd, 0),
         ("/etc/init.d/", FileKind::Lsb, 1),
         ("/etc/insserv/overrides/", FileKind::LsbOverride, 1),
+        ("/etc/default/", FileKind::LsbDefaults, 0),
         ("/etc/rc", FileKind::RcConf, 0),
     ];
     let (folder, kind, layer) = folders.into_iter().find(|(folder, ..)| path.starts_with(folder)).unwrap();
@@ -149,6 +150,23 @@ fn what_packages_bring_may_speak_of_what_is_not_there() {
         &["/usr/lib/onset/jobs/x.ron"],
         &["shadowed-job"],
     );
+}
+
+#[test]
+fn scripts_of_init_d_are_told_whether_to_tell_much() {
+    let script = ("/etc/init.d/x", "### BEGIN INIT INFO\n### END INIT INFO\n");
+    for (defaults, expected) in [
+        ("# Nothing yet.\n#VERBOSE=yes\nUTC=yes\n", vec![]),
+        ("UTC=yes\nVERBOSE='yes' # for now\n", vec!["VERBOSE=yes"]),
+        ("VERBOSE=$(tell)\n", vec![]),
+    ] {
+        let generation = loaded(&[("/etc/default/rcS", defaults), script]);
+        let env = generation.jobs[0].job.env.iter();
+        let env: Vec<String> =
+            env.map(|(key, value)| format!("{key}={}", value.as_ref().map_or("", events::Value::as_str))).collect();
+        assert_eq!(env, expected, "{defaults}");
+        assert_eq!(codes(&generation), Vec::<&str>::new());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod openrc;
 use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 use core::ops::Range;
 
-use events::Name;
+use events::{Key as Variable, Name, Value};
 
 pub use self::{
     facilities::Facilities,
@@ -21,6 +21,7 @@ pub use self::{
 };
 use super::{
     Reading, Role, Source,
+    rc_conf::{RcConf, Setting},
     script::{Script, first_line, lint_text},
 };
 use crate::{
@@ -110,6 +111,22 @@ pub fn read(
         never(&mut reader.script.job);
     }
     reader.script.finish()
+}
+
+/// What the variable is called that says whether scripts shall tell much.
+const VERBOSE: Variable = Variable::constant("VERBOSE");
+
+/// Has the script told what `/etc/default/rcS` (one of `files`) says for all of them, as rc(8) of SysV does.
+pub fn tell_defaults(reading: &mut Reading, files: &[Source]) {
+    let Some(described) = reading.described.as_mut().filter(|_| !files.is_empty()) else { return };
+    // What else stands there is for other scripts.
+    let (defaults, _) = RcConf::from_files(files);
+    if let Setting::Plain(value) = defaults.get(&VERBOSE)
+        && let Ok(value) = Value::new(value)
+    {
+        let env = core::mem::take(&mut described.job.env).into_vec().into_iter();
+        described.job.env = env.chain([(VERBOSE, Some(value))]).collect();
+    }
 }
 
 /// Takes from a disabled job what would start it: at every boot it would be said that it does not start.
