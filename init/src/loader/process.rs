@@ -84,7 +84,7 @@ fn load(words: &[String]) -> io::Result<()> {
     let mut writer = Writer::new(found.tree.files().len());
     let reads = |path: &str| watch.show(Path::new(path));
     // Those that say whom they come before or after wait until all are known.
-    let mut ordered = Vec::new();
+    let mut ordered = Vec::with_capacity(found.tree.files().len());
     let are_serial = scripts::are_serial(&found.tree);
     let mut give = |described: Described| match says_order(&described.job)
         || are_serial && described.job.format == Format::Rcd
