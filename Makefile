@@ -169,12 +169,14 @@ fuzz: setup ## Give every fuzz target hostile input (FUZZ_SECONDS=60, FUZZ_TARGE
 	@$(call need,c++,g++)
 	@CARGO_TARGET_DIR=$(OUT) vm-tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# $(call result,TARGET,COMMAND,PAGE): writes what a command prints to docs/results, under how it came about.
-result = mkdir -p docs/results; { \
+# $(call result,TARGET,COMMAND,PAGE): writes what a command prints to docs/results, under how it came about. One that fails
+# leaves the page as it was.
+result = mkdir -p docs/results $(OUT); rm -f $(OUT)/result.whole; { \
 	echo "\# $(1)"; echo; \
 	echo "\`make $(1)\`, $$(date -u +%F), $$(nproc) CPUs of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
 		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
-	echo; $(2); } | tee docs/results/$(or $(3),$(1)).md
+	echo; $(2) && touch $(OUT)/result.whole; } | tee $(OUT)/result.md; \
+	rm $(OUT)/result.whole && mv $(OUT)/result.md docs/results/$(or $(3),$(1)).md
 
 FAULT :=
 SCENARIO :=

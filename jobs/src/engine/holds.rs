@@ -182,9 +182,10 @@ impl Engine {
     pub(super) fn expectation_ends(&self, place: u32) -> Option<events::Time> {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
-        let others =
-            self.predecessors(instance.slot, &instance.job).into_iter().chain(self.all_needed(place));
-        let others = others.flat_map(|id| self.hook_chain(id));
+        let others = self.has_expected.then(|| {
+            self.predecessors(instance.slot, &instance.job).into_iter().chain(self.all_needed(place))
+        });
+        let others = others.into_iter().flatten().flat_map(|id| self.hook_chain(id));
         let theirs = others.filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)

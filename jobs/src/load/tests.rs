@@ -44,7 +44,7 @@ pub(crate) fn file(path: &str, text: &str) -> TreeFile {
 }
 
 pub(crate) fn tree(files: &[(&str, &str)]) -> Tree {
-    Tree { files: files.iter().map(|(path, text)| file(path, text)).collect() }
+    Tree::new(files.iter().map(|(path, text)| file(path, text)).collect())
 }
 
 fn loaded(files: &[(&str, &str)]) -> Generation {

@@ -116,16 +116,20 @@ pub fn read(
 /// What the variable is called that says whether scripts shall tell much.
 const VERBOSE: Variable = Variable::constant("VERBOSE");
 
-/// Has the script told what `/etc/default/rcS` (one of `files`) says for all of them, as rc(8) of SysV does.
-pub fn tell_defaults(reading: &mut Reading, files: &[Source]) {
-    let Some(described) = reading.described.as_mut().filter(|_| !files.is_empty()) else { return };
-    // What else stands there is for other scripts.
-    let (defaults, _) = RcConf::from_files(files);
-    if let Setting::Plain(value) = defaults.get(&VERBOSE)
-        && let Ok(value) = Value::new(value)
-    {
+/// What `/etc/default/rcS` says of it, as plain text. What else stands there is for other scripts.
+#[must_use]
+pub fn verbosity(defaults: &Source) -> Option<Value> {
+    match RcConf::in_order(&[], core::slice::from_ref(defaults)).0.get(&VERBOSE) {
+        Setting::Plain(value) => Value::new(value).ok(),
+        Setting::Unknown | Setting::Unset => None,
+    }
+}
+
+/// Has the script told that, as rc(8) of SysV does.
+pub fn tell_verbosity(reading: &mut Reading, verbose: Option<&Value>) {
+    if let (Some(described), Some(value)) = (&mut reading.described, verbose) {
         let env = core::mem::take(&mut described.job.env).into_vec().into_iter();
-        described.job.env = env.chain([(VERBOSE, Some(value))]).collect();
+        described.job.env = env.chain([(VERBOSE, Some(value.clone()))]).collect();
     }
 }
 
