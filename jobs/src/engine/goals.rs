@@ -401,7 +401,11 @@ impl Engine {
         if let Some(old) = old {
             self.saved.causes.release(old.cause);
         }
-        self.note(id, Text::default(), Notice::Refused(refusal));
+        // What was switched off by somebody is as it should be, and may be hundreds of jobs at each boot.
+        let is_as_wanted = matches!(refusal, Refusal::Disabled(_) | Refusal::Mode(_));
+        if request.by != By::Event || !is_as_wanted {
+            self.note(id, Text::default(), Notice::Refused(refusal));
+        }
     }
 
     /// Forgets a request that comes to nothing.
