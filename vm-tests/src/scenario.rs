@@ -45,16 +45,24 @@ const CONFESS: &str = "onsetctl list; onsetctl log --all --lines 40; dmesg | tai
 
 /// Plays the scenario in a folder, and says which step went wrong and how.
 pub fn play(folder: &Path) -> Result<()> {
-    play_on(folder, None)
+    play_with(folder, Kernel::find()?, None)
+}
+
+/// The same with the kernel for real machines.
+pub fn play_with_full_kernel(folder: &Path) -> Result<()> {
+    play_with(folder, Kernel::full()?, None)
 }
 
 /// The same on the image of a whole root that has Onset in it: `vm.root=kept` boots a copy of it.
-pub fn play_on(folder: &Path, image: Option<&Path>) -> Result<()> {
+pub fn play_on(folder: &Path, image: &Path) -> Result<()> {
+    play_with(folder, Kernel::find()?, Some(image))
+}
+
+fn play_with(folder: &Path, kernel: Kernel, image: Option<&Path>) -> Result<()> {
     let path = folder.join("scenario");
     let text = fs::read_to_string(&path).doing(path.display())?;
     let steps =
         step::read(&text).map_err(|(line, why)| Failure(format!("{}:{line}: {why}", path.display())))?;
-    let kernel = Kernel::find()?;
     let mut tree = if image.is_some() { guest::agent() } else { guest::machine(&kernel)? };
     guest::add_files(&mut tree, folder)?;
     let image = image.map(Path::to_owned);
@@ -114,6 +122,10 @@ impl Player {
                 let names: Vec<&str> = names.split(' ').collect();
                 guest::drivers(&mut self.tree, &self.kernel, &names)
             }
+            Act::Modules(names) => {
+                let names: Vec<&str> = names.split(' ').collect();
+                guest::modules(&mut self.tree, &self.kernel, &names)
+            }
             Act::Boot(words) => self.boot(words),
             Act::Guest(command) => {
                 let ran = self.run(command)?;
@@ -133,6 +145,12 @@ impl Player {
                 let path = self.folder.join(label);
                 image::labelled(&path, label)?;
                 self.machine()?.plug_disk(id, Some(&path))
+            }
+            Act::PlugUsb(id) => self.machine()?.plug_usb(id),
+            Act::PlugStick(id, bus, label) => {
+                let path = self.folder.join(label);
+                image::labelled(&path, label)?;
+                self.machine()?.plug_stick(id, bus, &path)
             }
             Act::PlugKeyboard(id) => self.machine()?.plug_keyboard(id),
             Act::Press(keys) => self.machine()?.press(keys),

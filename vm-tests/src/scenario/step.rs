@@ -17,6 +17,8 @@ pub enum Act {
     RcTree,
     /// Gives the machine more drivers, with all that they depend on.
     Drivers(String),
+    /// The same where something in the machine may find them; nothing loads them at boot.
+    Modules(String),
     /// Boots, with these words for the kernel.
     Boot(String),
     /// Runs a command in the machine.
@@ -35,6 +37,10 @@ pub enum Act {
     SetLink(String, bool),
     /// Plugs a disk in: an empty one, or one with a file system of this label.
     PlugDisk(String, Option<String>),
+    /// Plugs a controller in that things of the USB can be plugged into.
+    PlugUsb(String),
+    /// Plugs a stick into such a controller: its name, and the label of its file system.
+    PlugStick(String, String, String),
     /// Plugs a keyboard in.
     PlugKeyboard(String),
     /// Presses keys together.
@@ -115,6 +121,7 @@ fn act(line: &str) -> Result<Act, String> {
         "packages" => Act::Packages(text()?),
         "rc-tree" => Act::RcTree,
         "drivers" => Act::Drivers(text()?),
+        "modules" => Act::Modules(text()?),
         "boot" => Act::Boot(rest.to_owned()),
         "guest" => Act::Guest(text()?),
         "until" => Act::Until(text()?),
@@ -124,12 +131,20 @@ fn act(line: &str) -> Result<Act, String> {
             Some(("nic", id)) => Act::PlugCard(id.trim().to_owned()),
             Some(("uplink", id)) => Act::PlugUplink(id.trim().to_owned()),
             Some(("keyboard", id)) => Act::PlugKeyboard(id.trim().to_owned()),
+            Some(("usb", id)) => Act::PlugUsb(id.trim().to_owned()),
+            Some(("stick", rest)) => match rest.split_whitespace().collect::<Vec<&str>>().as_slice() {
+                [id, bus, label] => Act::PlugStick((*id).to_owned(), (*bus).to_owned(), (*label).to_owned()),
+                _ => return Err("it is `plug stick NAME USB LABEL`".into()),
+            },
             Some(("disk", rest)) => match rest.trim().split_once(' ') {
                 Some((id, label)) => Act::PlugDisk(id.to_owned(), Some(label.trim().to_owned())),
                 None => Act::PlugDisk(rest.trim().to_owned(), None),
             },
             _ => {
-                return Err("it is `plug nic NAME`, `plug uplink NAME`, `plug disk NAME LABEL` or `plug keyboard NAME`".into());
+                return Err(
+                    "it is `plug nic`, `plug uplink`, `plug disk`, `plug usb`, `plug stick` or `plug keyboard`, and a name"
+                        .into(),
+                );
             }
         },
         "cable" => match rest.split_once(' ') {
@@ -191,8 +206,9 @@ mod tests {
             (
                 "plug lamp",
                 1,
-                "it is `plug nic NAME`, `plug uplink NAME`, `plug disk NAME LABEL` or `plug keyboard NAME`",
+                "it is `plug nic`, `plug uplink`, `plug disk`, `plug usb`, `plug stick` or `plug keyboard`, and a name",
             ),
+            ("plug stick s1 x0", 1, "it is `plug stick NAME USB LABEL`"),
             ("cable eth0", 1, "it is `cable NAME in` or `cable NAME out`"),
             ("guest", 1, "`guest` wants more"),
         ] {
