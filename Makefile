@@ -107,8 +107,12 @@ TEST_TABLE := awk 'BEGIN { print "| tests | passed | failed | seconds |\n| --- |
 	/^test result:/ && $$4 + $$6 > 0 { sub(/s$$/, "", $$NF); printf "| %s | %s | %s | %s |\n", name, $$4, $$6, $$NF }'
 
 .PHONY: test-all
-test-all: test ## The same, then the random cases again, optimised, 100 times as many (takes long; writes docs/results)
+test-all: test test-usb ## The same and `test-usb`, then the random cases again, optimised, 100 times as many (takes long; writes docs/results)
 	@$(call result,test-all,{ PROPTEST_CASES=25600 $(RANDOM_CASES) -p events -p jobs && PROPTEST_CASES=2560 $(RANDOM_CASES) -p init --lib; } 2>&1 | $(TEST_TABLE))
+
+.PHONY: test-usb
+test-usb: setup-vm programs ## Plug sticks into a machine with Debian's kernel for real machines (fetches 70 MB)
+	@ONSET_PROGRAMS=$(PROGRAMS) ONSET_FULL_KERNEL=1 cargo test --locked -p vm-tests --test usb
 
 DEBIAN := $(OUT)/debian
 DEBIAN_PACKAGES := udev,util-linux,openssh-server,cron,ifupdown,iproute2,isc-dhcp-client,kexec-tools,login,passwd,procps,kmod,dbus,netbase,e2fsprogs,systemd-,libpam-systemd-

@@ -195,6 +195,11 @@ impl Key {
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(TextError::FirstDigit);
         }
+        if text.len() <= Self::MAX
+            && text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'_'))
+        {
+            return Ok(Self(CompactString::from(text)));
+        }
         checked(text, Self::MAX, |at, c| {
             c.is_ascii_alphabetic()
                 || c == '_'
@@ -252,6 +257,13 @@ impl Value {
     /// is too long is cut. The second part says whether anything had to be changed.
     #[must_use]
     pub fn escaped(bytes: &[u8]) -> (Self, bool) {
+        // Most are plain, and the first to be read of what the kernel says.
+        if bytes.len() <= Self::MAX
+            && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
+            && let Ok(text) = core::str::from_utf8(bytes)
+        {
+            return (Self(CompactString::from(text)), false);
+        }
         let mut text = String::new();
         let mut changed = false;
         for chunk in bytes.utf8_chunks() {

@@ -34,6 +34,8 @@ const PLUGS: usize = 200;
 const STORM: usize = 20_000;
 /// How many events are emitted over the control socket.
 const EMITS: usize = 20_000;
+/// How many of them come over how many connections at once.
+const CROWD: (usize, usize) = (100_000, 100);
 
 /// The mark of the job that is started by hand.
 const PING: u32 = 900_000;
@@ -331,7 +333,11 @@ pub fn events() -> [Workload; 2] {
     let mut onset = Workload::of_onset(
         "onset",
         load(0),
-        steps(&[&format!("storm-and-ask {STORM} {PING}"), &format!("emits {EMITS}")]),
+        steps(&[
+            &format!("storm-and-ask {STORM} {PING}"),
+            &format!("emits {EMITS}"),
+            &format!("emits-and-ask {} {}", CROWD.0, CROWD.1),
+        ]),
     );
     onset.jobs.push(("plugged".into(), start));
     let mut floor = Workload::of_onset("floor", Vec::new(), steps(&[]));

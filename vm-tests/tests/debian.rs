@@ -58,7 +58,7 @@ fn play(folder: &Path, image: &Path) -> (String, bool) {
     let text = fs::read_to_string(folder.join("scenario")).unwrap();
     let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
     let name = folder.file_name().unwrap().to_string_lossy();
-    match scenario::play_on(folder, Some(image)) {
+    match scenario::play_on(folder, image) {
         Ok(()) => (format!("ok      {name}: {title}"), true),
         Err(Failure(why)) => (format!("FAILED  {name}: {title}\n{why}"), false),
     }

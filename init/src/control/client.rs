@@ -30,8 +30,6 @@ pub const UNREAD: Duration = Duration::from_secs(60);
 pub const LOW_WATER: usize = 65_536;
 /// The most bytes of one answer.
 pub const MAX_ANSWER: usize = 1 << 20;
-/// How many calls of one client are worked off in one turn.
-pub const CALLS_PER_TURN: usize = 16;
 /// How many bytes are read at a time.
 const READ: usize = 4_096;
 
@@ -54,6 +52,8 @@ pub struct Client {
     unread: Option<Time>,
     /// When it last asked for something.
     pub asked: Time,
+    /// Which of all calls was its last one; 0 if it has made none yet.
+    pub heard: u64,
     /// Until when it is not listened to: its user has asked too much.
     pub rests: Option<Time>,
     /// It sends no more.
@@ -92,6 +92,7 @@ impl Client {
             half: None,
             unread: None,
             asked: now,
+            heard: 0,
             rests: None,
             ended: false,
             leaving: false,

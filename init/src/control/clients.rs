@@ -61,6 +61,11 @@ impl Clients {
         Some(self.table.get(&number)?.peer.uid)
     }
 
+    /// Which of all calls was the last one of the client of this number; 0 if it has made none.
+    pub fn heard(&self, number: u32) -> u64 {
+        self.table.get(&number).map_or(0, |client| client.heard)
+    }
+
     /// The client of this number.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut Client> {
         self.table.get_mut(&number)

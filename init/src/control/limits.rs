@@ -5,7 +5,7 @@ use jobs::{Input, MAX_CHAIN, MAX_INSTANCES, MAX_QUEUE, STEP_BOUND};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{client, clients, clients::Clients, listener, order::Views};
+use super::{client, clients, clients::Clients, listener, order::Views, turns};
 use crate::pid1::{machine, shell};
 
 /// A bound, and how far it is used.
@@ -39,7 +39,11 @@ pub fn all(clients: &Clients, views: &Views<'_>, bus: &Bus<Input>) -> Value {
         limit("clients-of-one-user", clients::EACH, "connections of one user; more are refused"),
         limit("clients-kept-for-root", clients::KEPT, "connections that others leave to root"),
         limit("accepts-per-turn", listener::ACCEPTS_PER_TURN, "new connections in one turn of the loop"),
-        limit("calls-per-turn", client::CALLS_PER_TURN, "calls of one connection in one turn of the loop"),
+        limit(
+            "calls-per-turn",
+            turns::WORK,
+            "calls in one turn of the loop; one that looks at all jobs counts 40",
+        ),
         limit(
             "message",
             control::MAX_MESSAGE,

@@ -13,6 +13,7 @@
 //! | `listener` | the socket that people connect to |
 //! | `client` | one connection: its buffers, and what it waits for |
 //! | `clients` | how many may connect, and who has to go |
+//! | `turns` | who is heard in a turn of the loop, and how much of him |
 //! | `serve` | what each request does |
 //! | `caller` | who calls, which job is meant, and what is told of it |
 //! | `pages` | answers that come in parts |
@@ -35,11 +36,12 @@ mod safe;
 mod serve;
 mod show;
 mod times;
+mod turns;
 mod watch;
 
 use std::{collections::BTreeMap, mem, path::Path};
 
-use events::{Args, Name, Sender, Text, Time, control::LogLevel};
+use events::{Args, Name, Text, Time, control::LogLevel};
 use jobs::{Outcome, ReplyId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -57,6 +59,7 @@ pub use listener::{LISTENER, Place, abstract_name};
 pub use order::{Fault, Loaded, Order, Views};
 use pages::Listed;
 use peer::Peer;
+use turns::Turns;
 
 /// How many turns a command that nobody waits for may take until it is answered: it is in line behind others.
 const TURNS: u8 = 8;
@@ -66,6 +69,7 @@ const TURNS: u8 = 8;
 pub struct Control {
     listener: Listener,
     clients: Clients,
+    turns: Turns,
     pending: BTreeMap<ReplyId, Pending>,
     records: Records,
     /// In safe mode: why most is refused.
@@ -74,15 +78,6 @@ pub struct Control {
     wants_devices: bool,
     /// Whether the facts of devices are told without waiting.
     knows_devices: bool,
-}
-
-/// How many inputs of people may wait before each of them is heard only once in a turn. A turn works off more than there
-/// can be connections, so that it is them who wait, and what they say is not refused.
-const CROWDED: usize = 64;
-
-/// How many calls of one client are worked off in this turn.
-fn calls_per_turn(shell: &Shell<'_>) -> usize {
-    if shell.bus.count(Sender::People).now > CROWDED { 1 } else { client::CALLS_PER_TURN }
 }
 
 /// How many faults of files are kept to be shown.
@@ -200,6 +195,7 @@ impl Control {
         Self {
             listener: Listener::go_on(shell, path, kept),
             clients,
+            turns: Turns::new(),
             pending: BTreeMap::new(),
             records,
             safe: None,
@@ -257,6 +253,13 @@ impl Control {
         self.clients.bar(uid);
     }
 
+    /// A turn of the loop begins in which these are ready, sorted by their tokens: puts them in the order in which they
+    /// are to be heard.
+    pub fn begin_turn(&mut self, ready: &mut [(Token, Ready)]) {
+        let Self { turns, clients, .. } = self;
+        turns.begin(ready, |number| clients.heard(number));
+    }
+
     /// Something can be read or written.
     #[must_use = "only the loop can carry these out"]
     pub fn ready(
@@ -299,13 +302,14 @@ impl Control {
 
     /// Does what a client has asked for and can be done now, and waits for the rest of it.
     fn go_on(&mut self, shell: &mut Shell<'_>, views: &Views<'_>, number: u32, orders: &mut Vec<Order>) {
-        for _ in 0..calls_per_turn(shell) {
+        for _ in 0..self.turns.calls() {
             let Some(client) = self.clients.get_mut(number) else { return };
-            if !client.has_room() || client.is_leaving() {
+            if self.turns.calls() == 0 || !client.has_room() || client.is_leaving() {
                 break;
             }
             if matches!(client.doing, Doing::Paging(_)) {
                 pages::turn(client, views, shell.now);
+                client.heard = self.turns.spend(1);
                 continue;
             }
             if !self.clients.may_ask(number, shell.now) {

@@ -1,7 +1,7 @@
 //! What each request does.
 
 use events::{
-    Args, Key, Value as Word,
+    Args, Key, Time, Value as Word,
     control::{
         Answers, Call, DESCRIPTION, Fault, Going, INTERFACE, Method, Request, Rights, SERVICE,
         SERVICE_DESCRIPTION, Target, Wish,
@@ -59,7 +59,7 @@ impl Control {
         let (request, more, oneway) = match read {
             Ok(read) => read,
             Err(error) => {
-                self.clients.spend(uid, 1, shell.now);
+                self.charge(number, uid, 1, shell.now);
                 let client = self.clients.get_mut(number)?;
                 client.answer(Err(error.value), shell.now);
                 if error.is_last {
@@ -78,7 +78,7 @@ impl Control {
                 | Request::Limits
                 | Request::Settled { .. }
         );
-        self.clients.spend(uid, if dear { DEAR } else { 1 }, shell.now);
+        self.charge(number, uid, if dear { DEAR } else { 1 }, shell.now);
         let acts = matches!(
             request,
             Request::Act { .. }
@@ -121,6 +121,15 @@ impl Control {
             Step::Watch => watch::begin(client, shell.now),
         }
         None
+    }
+
+    /// A client has asked for something of this cost: it counts for his user, and for this turn of the loop.
+    fn charge(&mut self, number: u32, uid: u32, cost: u32, now: Time) {
+        self.clients.spend(uid, cost, now);
+        let heard = self.turns.spend(cost);
+        if let Some(client) = self.clients.get_mut(number) {
+            client.heard = heard;
+        }
     }
 
     fn serve(&mut self, shell: &mut Shell<'_>, caller: &Caller<'_>, request: Request) -> Step {

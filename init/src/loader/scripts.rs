@@ -71,9 +71,6 @@ pub(super) fn one_by_one(tree: &Tree, jobs: &mut [Described]) {
     for (number, at) in line.iter().enumerate() {
         let Ok(place) = Name::new(&format!("rc.serial.{number}")) else { continue };
         let Some(Described { job, .. }) = jobs.get_mut(*at) else { continue };
-        // That runs from the boot on, and in a line each has its turn behind all of those before it.
-        let turns = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-        job.settle = job.settle.saturating_mul(turns);
         let mut provides = job.provides.to_vec();
         provides.push(Provide { name: place.clone(), expected: None });
         job.provides = provides.into();
@@ -144,8 +141,6 @@ mod tests {
             let Some(place) = described.job.provides.iter().find_map(|it| of(it.name.as_str())) else {
                 continue;
             };
-            let turns = u32::try_from(place).unwrap() + 1;
-            assert_eq!(described.job.settle, std::time::Duration::from_secs(90) * turns);
             let before = described.job.requires.iter().find_map(|it| of(it.name.as_str()));
             assert_eq!(before, place.checked_sub(1), "{}", described.job.name);
             places.push((place, described));

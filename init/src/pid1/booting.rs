@@ -159,11 +159,14 @@ impl Machine {
         }
     }
 
-    /// Whether this is a script of rc.d that the boot should have begun with, and that lay in a file system which was not
-    /// mounted then.
+    /// Whether this is a script of rc.d that the boot should have begun with: it lay in a file system which was not mounted
+    /// then, or a script has enabled it and had rc.conf read again.
     fn comes_late(&self, job: &Job) -> bool {
-        let is_new = || !self.engine.jobs().any(|known| known.name == job.name);
-        job.format == Format::Rcd && job.start == StartMode::Automatic && is_new()
+        let is_news = || {
+            let known = self.engine.jobs().find(|known| known.name == job.name);
+            known.is_none_or(|known| matches!(known.start, StartMode::Disabled(_)))
+        };
+        job.format == Format::Rcd && job.start == StartMode::Automatic && is_news()
     }
 
     /// The first generation is there: `startup`, and what else was asked for.

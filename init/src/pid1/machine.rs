@@ -126,12 +126,13 @@ impl Machine {
             let is_behind = self.again || !self.core.bus.is_empty();
             ready.sort_unstable_by_key(|(token, _)| *token);
             // What processes say of themselves comes before their ends, and these before what people and the world say.
-            let later = ready.split_off(ready.partition_point(|(token, _)| *token <= Token::Signals));
+            let mut later = ready.split_off(ready.partition_point(|(token, _)| *token <= Token::Signals));
             for (token, ready) in ready {
                 self.hear(token, ready);
             }
             self.make_processes();
             self.reap();
+            self.control.begin_turn(&mut later);
             let is_people = |token: &Token| matches!(token, Token::Listener | Token::Client(_));
             if !is_behind && later.iter().any(|(token, _)| is_people(token)) {
                 // What people are told of a job is how it is, and not how it was before its end. In a storm, where ends are

@@ -314,7 +314,6 @@ impl Engine {
         self.saved.living = self.saved.living.saturating_add(1);
         self.stop_own_alarms(job);
         self.add_stop_gate(place);
-        self.limit(place, Limit::Settle, job.settle);
         for event in blocks {
             self.block(event, place);
         }

@@ -250,8 +250,7 @@ impl Engine {
         });
         if restart {
             instance.settled = false;
-            let settle = instance.job.settle;
-            self.limit(place, Limit::Settle, settle);
+            self.unlimit(place, Limit::Settle);
         }
         self.saved.causes.release(stop_cause);
         if let Some(request) = pending {

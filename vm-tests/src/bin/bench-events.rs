@@ -26,7 +26,8 @@ that is started for it. The storm is `change` written into `/sys/class/mem/*/uev
 other, and then a plug; its time runs from the first writing to the mark of the job that the plug starts, and so has the
 kernel's own work in it. In the second one somebody asks PID 1 for its version every five milliseconds, over a connection
 of its own each time. What is emitted comes over one connection to the control socket, 64 calls at a time, each with its
-answer; the last one waits until all are worked off.
+answer; the last one waits until all are worked off. Over 100 connections 32 calls are under way on each, and somebody asks
+how a job is, every five milliseconds, over a connection of its own each time.
 ";
 
 fn main() -> ExitCode {
@@ -75,6 +76,8 @@ fn measure() -> Result<String> {
         ),
         ("events emitted over the control socket a second, 20,000 of them", "emits.per-second", None),
         ("of these refused", "emits.refused", Some(0.0)),
+        ("the same over 100 connections at once, 100,000 of them", "crowd.per-second", None),
+        ("longest answer to somebody else meanwhile, µs", "crowd.answer-us", Some(50_000.0)),
     ] {
         let value = number(onset, key)?;
         let least = number(floor, key).map_or("–".into(), |value| format!("{value:.0}"));

@@ -65,6 +65,8 @@ struct Counts {
 #[derive(Debug)]
 pub struct Devices {
     socket: Socket,
+    /// Where a message is read to. It is kept, since to clear it costs more than a message.
+    message: Vec<u8>,
     folders: Folders,
     table: Table,
     udevd: Udevd,
@@ -102,6 +104,7 @@ impl Devices {
         let is_wanted = table.len() > 0 || past.engine.jobs().any(|job| is_for_devices(job));
         Ok(Self {
             socket,
+            message: vec![0; MESSAGE],
             folders: Folders::default(),
             table,
             udevd: Udevd::default(),
@@ -170,7 +173,7 @@ impl Devices {
 
     /// Reads what has come, and says what may be there now that others wait for.
     pub fn ready(&mut self, shell: &mut Shell<'_>) -> Come {
-        let mut bytes = [0; MESSAGE];
+        let mut bytes = std::mem::take(&mut self.message);
         let mut come = Come::default();
         if !self.is_held && self.udevd.has_come(shell) {
             self.is_lost = true;
@@ -206,6 +209,7 @@ impl Devices {
                 }
             }
         }
+        self.message = bytes;
         come
     }
 

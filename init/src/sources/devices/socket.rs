@@ -72,7 +72,7 @@ impl Socket {
     }
 
     /// Takes the next message.
-    pub fn receive(&self, bytes: &mut [u8; MESSAGE]) -> Received {
+    pub fn receive(&self, bytes: &mut [u8]) -> Received {
         let mut control = cmsg_space!(UnixCredentials);
         let mut parts = [IoSliceMut::new(bytes)];
         let fd = self.0.as_raw_fd();

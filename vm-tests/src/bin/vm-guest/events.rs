@@ -94,12 +94,7 @@ fn rage(count: usize, id: u64) -> io::Result<u64> {
 /// Emits so many events over the control socket, and tells how many of them are worked off in a second.
 pub fn emits(count: usize) -> io::Result<()> {
     let mut stream = UnixStream::connect(CONTROL)?;
-    let call = |wait: bool| {
-        format!(
-            "{{\"method\":\"org.onset.Manager.Emit\",\"parameters\":{{\"event\":\"bench-event\",\"args\":[\"NUMBER=1\"],\"wait\":{wait}}}}}\0"
-        )
-    };
-    let calls = call(false).repeat(AHEAD);
+    let calls = emit(false).repeat(AHEAD);
     let rounds = count / AHEAD;
     let begun = now()?;
     let mut refused = 0_usize;
@@ -108,12 +103,40 @@ pub fn emits(count: usize) -> io::Result<()> {
         refused = refused.saturating_add(answers(&mut stream, AHEAD)?);
     }
     // Behind all others.
-    stream.write_all(call(true).as_bytes())?;
+    stream.write_all(emit(true).as_bytes())?;
     refused = refused.saturating_add(answers(&mut stream, 1)?);
     let length = now()?.saturating_sub(begun);
     say("emits.refused", refused);
     say("emits.per-second", per_second(rounds.saturating_mul(AHEAD), length));
     Ok(())
+}
+
+/// Emits so many events over so many connections while somebody asks PID 1 how a job is, again and again: tells how many
+/// of them are worked off in a second, and how long the longest answer took.
+pub fn emits_and_ask(count: usize, connections: usize) -> io::Result<()> {
+    let is_over = AtomicBool::new(false);
+    let begun = now()?;
+    let (refused, answers) = thread::scope(|scope| {
+        let asker = scope.spawn(|| storm::ask(&is_over, "Status", "{\"job\":\"ping\"}"));
+        let flood = storm::flood(count, connections, emit(false).as_bytes());
+        is_over.store(true, Ordering::Relaxed);
+        let (_, refused) = flood?;
+        let answers = asker.join().map_err(|_| io::Error::other("who asks has failed"))??;
+        Ok::<_, io::Error>((refused, answers))
+    })?;
+    let length = now()?.saturating_sub(begun);
+    say("crowd.refused", refused);
+    say("crowd.per-second", per_second(count, length));
+    say("crowd.answer-us", answers.longest.as_micros());
+    say("crowd.answer-p99-us", answers.most.as_micros());
+    Ok(())
+}
+
+/// The call that emits an event.
+fn emit(wait: bool) -> String {
+    format!(
+        "{{\"method\":\"org.onset.Manager.Emit\",\"parameters\":{{\"event\":\"bench-event\",\"args\":[\"NUMBER=1\"],\"wait\":{wait}}}}}\0"
+    )
 }
 
 /// Reads so many answers, and says how many of them are errors.

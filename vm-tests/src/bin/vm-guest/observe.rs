@@ -94,6 +94,10 @@ pub fn observe() -> io::Result<()> {
                 id.parse().map_err(io::Error::other)?,
             ),
             ["emits", count] => events::emits(count.parse().map_err(io::Error::other)?),
+            ["emits-and-ask", count, connections] => events::emits_and_ask(
+                count.parse().map_err(io::Error::other)?,
+                connections.parse().map_err(io::Error::other)?,
+            ),
             ["end", command @ ..] => end(command),
             _ => Err(io::Error::other("is no step")),
         };

@@ -41,7 +41,7 @@ pub fn run(words: &[String]) -> io::Result<()> {
     let [count, connections, event, args @ ..] = words else {
         return Err(io::Error::other("a number of events, one of connections, and the event"));
     };
-    let mut left: usize = count.parse().map_err(io::Error::other)?;
+    let left: usize = count.parse().map_err(io::Error::other)?;
     let connections: usize = connections.parse().map_err(io::Error::other)?;
     let args: Vec<String> = args.iter().map(|arg| format!("{arg:?}")).collect();
     let call = format!(
@@ -56,25 +56,7 @@ pub fn run(words: &[String]) -> io::Result<()> {
     // The first question makes what only the first one needs.
     super::pause(ASKED * 4);
     let (before, heard_before) = (anonymous(), events()?);
-    let mut flood = (0..connections).map(|_| Connection::open()).collect::<io::Result<Vec<_>>>()?;
-    let mut refused = 0_u64;
-    while left > 0 || flood.iter().any(|connection| connection.under_way > 0) {
-        for connection in &mut flood {
-            while left > 0 && connection.under_way < AHEAD && connection.say(call.as_bytes())? {
-                left -= 1;
-            }
-        }
-        let mut fds: Vec<PollFd<'_>> = flood
-            .iter()
-            .map(|connection| PollFd::new(std::os::fd::AsFd::as_fd(&connection.stream), PollFlags::POLLIN))
-            .collect();
-        poll(&mut fds, PollTimeout::from(1000_u16))?;
-        for connection in &mut flood {
-            let again = connection.answers()?;
-            refused += u64::try_from(again).unwrap_or(u64::MAX);
-            left += again;
-        }
-    }
+    let (flood, refused) = flood(left, connections, call.as_bytes())?;
     let most = peak().saturating_sub(before);
     is_over.store(true, Ordering::Relaxed);
     let answers = asker.join().map_err(|_| io::Error::other("who asks has failed"))??;
@@ -101,8 +83,34 @@ pub fn run(words: &[String]) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a call so many times over so many connections, as fast as they are heard, and again if it is told to try again:
+/// the connections, and how often it was.
+pub fn flood(mut left: usize, connections: usize, call: &[u8]) -> io::Result<(Vec<Connection>, u64)> {
+    let mut flood = (0..connections).map(|_| Connection::open()).collect::<io::Result<Vec<_>>>()?;
+    let mut refused = 0_u64;
+    while left > 0 || flood.iter().any(|connection| connection.under_way > 0) {
+        for connection in &mut flood {
+            while left > 0 && connection.under_way < AHEAD && connection.say(call)? {
+                left -= 1;
+            }
+        }
+        let mut fds: Vec<PollFd<'_>> = flood
+            .iter()
+            .map(|connection| PollFd::new(std::os::fd::AsFd::as_fd(&connection.stream), PollFlags::POLLIN))
+            .collect();
+        poll(&mut fds, PollTimeout::from(1000_u16))?;
+        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(true)).collect();
+        for (connection, _) in flood.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+            let again = connection.answers()?;
+            refused += u64::try_from(again).unwrap_or(u64::MAX);
+            left += again;
+        }
+    }
+    Ok((flood, refused))
+}
+
 /// Somebody who tells of events.
-struct Connection {
+pub struct Connection {
     stream: UnixStream,
     /// What could not be sent yet.
     rest: Vec<u8>,
