@@ -148,7 +148,8 @@ fn what_is_done_when_it_has_ended_is_stopped_by_its_own_command() {
 const KEEPER: &str = "#!/bin/sh
 ( setsid /bin/sh -c '
 	trap \"echo $0 closed >>/tmp/said; exit\" TERM
-	trap \"setsid sleep 200000 &\" USR1
+	long=20000
+	trap \"setsid sleep ${long}0 &\" USR1
 	echo $$ >/run/$0.pid
 	while :; do sleep 100000 & wait $!; done
 ' $1 </dev/null >/dev/null 2>&1 & )
