@@ -107,8 +107,12 @@ TEST_TABLE := awk 'BEGIN { print "| tests | passed | failed | seconds |\n| --- |
 	/^test result:/ && $$4 + $$6 > 0 { sub(/s$$/, "", $$NF); printf "| %s | %s | %s | %s |\n", name, $$4, $$6, $$NF }'
 
 .PHONY: test-all
-test-all: test ## The same, then the random cases again, optimised, 100 times as many (takes long; writes docs/results)
+test-all: test test-usb ## The same and `test-usb`, then the random cases again, optimised, 100 times as many (takes long; writes docs/results)
 	@$(call result,test-all,{ PROPTEST_CASES=25600 $(RANDOM_CASES) -p events -p jobs && PROPTEST_CASES=2560 $(RANDOM_CASES) -p init --lib; } 2>&1 | $(TEST_TABLE))
+
+.PHONY: test-usb
+test-usb: setup-vm programs ## Plug sticks into a machine with Debian's kernel for real machines (fetches 70 MB)
+	@ONSET_PROGRAMS=$(PROGRAMS) ONSET_FULL_KERNEL=1 cargo test --locked -p vm-tests --test usb
 
 DEBIAN := $(OUT)/debian
 DEBIAN_PACKAGES := udev,util-linux,openssh-server,cron,ifupdown,iproute2,isc-dhcp-client,kexec-tools,login,passwd,procps,kmod,dbus,netbase,e2fsprogs,systemd-,libpam-systemd-
@@ -169,12 +173,14 @@ fuzz: setup ## Give every fuzz target hostile input (FUZZ_SECONDS=60, FUZZ_TARGE
 	@$(call need,c++,g++)
 	@CARGO_TARGET_DIR=$(OUT) vm-tests/fuzz/run $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-# $(call result,TARGET,COMMAND,PAGE): writes what a command prints to docs/results, under how it came about.
-result = mkdir -p docs/results; { \
+# $(call result,TARGET,COMMAND,PAGE): writes what a command prints to docs/results, under how it came about. One that fails
+# leaves the page as it was.
+result = mkdir -p docs/results $(OUT); rm -f $(OUT)/result.whole; { \
 	echo "\# $(1)"; echo; \
 	echo "\`make $(1)\`, $$(date -u +%F), $$(nproc) CPUs of $$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
 		"$$(rustc --version), load $$(cut -d ' ' -f 1 /proc/loadavg) before the first reading."; \
-	echo; $(2); } | tee docs/results/$(or $(3),$(1)).md
+	echo; $(2) && touch $(OUT)/result.whole; } | tee $(OUT)/result.md; \
+	rm $(OUT)/result.whole && mv $(OUT)/result.md docs/results/$(or $(3),$(1)).md
 
 FAULT :=
 SCENARIO :=

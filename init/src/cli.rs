@@ -140,12 +140,13 @@ impl Loaded {
         let mut once = Once::default();
         for path in paths {
             let mut more = read_tree(path, reach).map_err(|error| cannot_read(path, &error))?;
+            let mut files = more.tree.into_files();
             if paths.len() > 1 {
-                more.tree.files.retain(|file| once.is_new(&file.path));
+                files.retain(|file| once.is_new(&file.path));
                 more.reports.retain(|report| !found.reports.contains(report));
                 more.unread.retain(|name| !found.unread.contains(name));
             }
-            found.tree.files.extend(more.tree.files);
+            found.tree.extend(files);
             found.reports.extend(more.reports);
             found.unread.extend(more.unread);
         }

@@ -22,7 +22,7 @@ impl<'t> Texts<'t> {
             Content::Text(source) => Some((source.path.as_str(), source.text.as_str())),
             Content::Masked | Content::Unreadable(_) => None,
         };
-        Self(tree.files.iter().filter_map(|file| text(&file.content)).collect())
+        Self(tree.files().iter().filter_map(|file| text(&file.content)).collect())
     }
 
     /// The line and column of the first place of a report, from 1.

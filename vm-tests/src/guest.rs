@@ -262,6 +262,16 @@ pub fn drivers(tree: &mut Tree, kernel: &Kernel, more: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Puts drivers, with all that they depend on, where `depmod` and `modprobe` look for them. Nothing loads them.
+pub fn modules(tree: &mut Tree, kernel: &Kernel, names: &[&str]) -> Result<()> {
+    let folder = format!("lib/modules/{}", kernel.release()?);
+    for path in kernel.in_order(names)? {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        tree.copy(&format!("{folder}/{name}"), &path)?;
+    }
+    Ok(())
+}
+
 /// Puts job files, and whatever else is in a scenario's folders, where they count: `jobs` and
 /// `hooks` under `/etc/onset`, `conf` under `/etc/init`, `rc.d` and `init.d` under `/etc`, `root` as it is.
 pub fn add_files(tree: &mut Tree, folder: &Path) -> Result<()> {

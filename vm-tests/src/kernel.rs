@@ -1,4 +1,4 @@
-//! The kernel that virtual machines boot: Debian's cloud kernel, fetched once by apt and kept.
+//! The kernel that virtual machines boot: Debian's cloud kernel, or the one for real machines, fetched once by apt and kept.
 //!
 //! It is unpacked, never installed. `ONSET_KERNEL` names another one, `ONSET_MODULES` the folder of its modules.
 
@@ -15,8 +15,11 @@ use crate::{
     modules, programs,
 };
 
-/// The package that always depends on the newest cloud kernel.
-const NEWEST: &str = "linux-image-cloud-amd64";
+/// The package that always depends on the newest cloud kernel, and where that is kept.
+const CLOUD: (&str, &str) = ("linux-image-cloud-amd64", "kernel");
+
+/// The same of the kernel for real machines, which has drivers for what a cloud has not.
+const FULL: (&str, &str) = ("linux-image-amd64", "kernel-full");
 
 /// What a virtual machine needs modules for: disks, cards, ports, its power button, its panics, file systems.
 pub const DRIVERS: &[&str] = &[
@@ -49,13 +52,22 @@ impl Kernel {
                 env::var_os("ONSET_MODULES").map(PathBuf::from).as_deref(),
             );
         }
-        let cache = programs::target().join("tools").join("kernel");
+        Self::newest_of(CLOUD)
+    }
+
+    /// The kernel for real machines, whatever the environment says: its drivers are what it is wanted for.
+    pub fn full() -> Result<Self> {
+        Self::newest_of(FULL)
+    }
+
+    fn newest_of((package, folder): (&str, &str)) -> Result<Self> {
+        let cache = programs::target().join("tools").join(folder);
         fs::create_dir_all(&cache).doing(cache.display())?;
         // Tests run beside each other; the first one fetches, and the others wait for it.
         let lock = File::create(cache.join("lock")).doing("the kernel's lock")?;
         lock.lock().doing("the kernel's lock")?;
         if newest(&cache).is_none() {
-            fetch(&cache)?;
+            fetch(&cache, package)?;
         }
         let folder = newest(&cache).doing(format!("no kernel in {}", cache.display()))?;
         let image =
@@ -83,6 +95,13 @@ impl Kernel {
         Ok(Self { image, modules })
     }
 
+    /// Its version, by which its modules are looked for in a machine that runs it.
+    pub fn release(&self) -> Result<String> {
+        let mut parts = self.modules.values().next().into_iter().flat_map(|path| path.iter());
+        let found = parts.by_ref().any(|part| part == "modules").then(|| parts.next()).flatten();
+        found.map(|release| release.to_string_lossy().into_owned()).doing("the kernel has no modules")
+    }
+
     /// The files of these drivers and of all that they depend on, each after what it depends on. A driver
     /// without a module is taken for built in.
     pub fn in_order(&self, drivers: &[&str]) -> Result<Vec<PathBuf>> {
@@ -99,14 +118,14 @@ fn newest(cache: &Path) -> Option<PathBuf> {
     kernels.max_by_key(|path| numbers(path))
 }
 
-/// Downloads and unpacks the newest cloud kernel into the cache.
-fn fetch(cache: &Path) -> Result<()> {
-    let package = match package() {
+/// Downloads and unpacks the newest kernel of those into the cache.
+fn fetch(cache: &Path, newest: &str) -> Result<()> {
+    let package = match package(newest) {
         Ok(package) => package,
         Err(_) => {
             // On a fresh machine apt has no lists yet. Without root this fails, and says so.
             output("apt-get", &["update", "-q"], cache)?;
-            package()?
+            package(newest)?
         }
     };
     let raw = cache.join("raw");
@@ -130,12 +149,12 @@ fn fetch(cache: &Path) -> Result<()> {
     fs::remove_dir_all(&raw).doing(raw.display())
 }
 
-/// The package of the newest cloud kernel itself.
-fn package() -> Result<String> {
-    let text = output("apt-cache", &["depends", NEWEST], Path::new("/"))?;
+/// The package of the kernel itself, which the one that is always the newest depends on.
+fn package(newest: &str) -> Result<String> {
+    let text = output("apt-cache", &["depends", newest], Path::new("/"))?;
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     let kernel = names.filter(|name| name.starts_with("linux-image-")).map(String::from).next();
-    kernel.doing(format!("apt does not know {NEWEST}"))
+    kernel.doing(format!("apt does not know {newest}"))
 }
 
 fn output(program: &str, arguments: &[&str], folder: &Path) -> Result<String> {

@@ -26,7 +26,7 @@ fn a_debian_is_at_home() {
         let title = text.lines().next().unwrap_or_default().trim_start_matches("# ");
         let name = folder.file_name().unwrap().to_string_lossy();
         let image = images.join(if name.starts_with("packages") { "packages.img" } else { "root.img" });
-        match scenario::play_on(&folder, Some(&image)) {
+        match scenario::play_on(&folder, &image) {
             Ok(()) => println!("ok      {name}: {title}"),
             Err(Failure(why)) => {
                 failed += 1;

@@ -107,12 +107,12 @@ mod tests {
                 let Token::Client(number) = token else { continue };
                 let (left, heard, has_backlog) = self.0.get_mut(&number).unwrap();
                 let most = turns.calls().min(*left);
-                let mut calls = 0;
+                let mut calls = 0_usize;
                 while calls < most && turns.calls() > 0 {
                     *heard = turns.spend(cost);
-                    calls += 1;
+                    calls = calls.saturating_add(1);
                 }
-                *left -= calls;
+                *left = left.saturating_sub(calls);
                 *has_backlog = *left > 0;
                 made.extend((calls > 0).then_some((number, calls)));
             }

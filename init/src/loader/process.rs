@@ -7,7 +7,9 @@ use std::{
     sync::Mutex,
 };
 
-use jobs::{Format, Report, Severity, check_loops, formats::Described, load::load_watched, says_order};
+use jobs::{
+    Format, LOOP_CODES, Report, Severity, check_loops, formats::Described, load::load_watched, says_order,
+};
 
 use super::{
     generation::{Remark, Writer},
@@ -79,10 +81,10 @@ fn load(words: &[String]) -> io::Result<()> {
         reports: vec![Report::error("unreadable", format!("{root} cannot be read: {error}"))],
         ..Found::default()
     });
-    let mut writer = Writer::new(found.tree.files.len());
+    let mut writer = Writer::new(found.tree.files().len());
     let reads = |path: &str| watch.show(Path::new(path));
     // Those that say whom they come before or after wait until all are known.
-    let mut ordered = Vec::new();
+    let mut ordered = Vec::with_capacity(found.tree.files().len());
     let are_serial = scripts::are_serial(&found.tree);
     let mut give = |described: Described| match says_order(&described.job)
         || are_serial && described.job.format == Format::Rcd
@@ -111,7 +113,8 @@ fn load(words: &[String]) -> io::Result<()> {
         Ok(mode) => (mode, None),
         Err(report) => (None, Some(report)),
     };
-    let mut reports = found.reports.iter().chain(&generation.reports).chain(&fault).peekable();
+    let reports = found.reports.iter().chain(&generation.reports).chain(&fault);
+    let mut reports = reports.filter(|report| is_told_at_boot(report)).peekable();
     let remarks = match reports.peek() {
         None => Vec::new(),
         Some(_) => {
@@ -123,4 +126,10 @@ fn load(words: &[String]) -> io::Result<()> {
     writer.finish(&result, refused, remarks, mode)?;
     // The kernel takes all memory back at once; piece by piece it would take long.
     crate::sys::own::exit(0)
+}
+
+/// What else is doubted in files is for `onsetctl check`; that an order cannot be kept, or that a script will not run though
+/// nobody has switched it off, is for everybody.
+fn is_told_at_boot(report: &Report) -> bool {
+    report.severity == Severity::Error || LOOP_CODES.contains(&report.code) || report.code == "not-executable"
 }

@@ -7,10 +7,10 @@ use jobs::{
     Format, Provide, Require,
     formats::{
         Described, Source,
-        rc_conf::{RcConf, Setting},
+        rc_conf::Setting,
         rcd::{KeywordFilter, header, old, yes_or_no},
     },
-    load::{Content, FileKind, Tree, TreeFile},
+    load::{FileKind, Tree},
 };
 
 use crate::rc::rcorder;
@@ -45,8 +45,7 @@ fn may_change_the_network() -> bool {
 
 /// Whether rc.conf wants one script after the other.
 pub(super) fn are_serial(tree: &Tree) -> bool {
-    let sources: Vec<Source> = texts(tree, FileKind::RcConf).map(|(_, source)| source.clone()).collect();
-    match RcConf::of_machine(&sources).0.get(SERIAL) {
+    match tree.rc_conf().0.get(SERIAL) {
         Setting::Plain(value) => yes_or_no(value) == Some(true),
         Setting::Unset | Setting::Unknown => false,
     }
@@ -54,13 +53,11 @@ pub(super) fn are_serial(tree: &Tree) -> bool {
 
 /// Has each script of these wait for the one before it, in the order in which rc(8) would run them.
 pub(super) fn one_by_one(tree: &Tree, jobs: &mut [Described]) {
-    let mut scripts: Vec<(&str, &Source)> = texts(tree, FileKind::Rcd)
-        .filter(|(_, source)| !old::is_without_provide(source))
-        .map(|(file, source)| (file.path.as_str(), source))
-        .collect();
+    let mut scripts: Vec<&Source> =
+        tree.sources(FileKind::Rcd).filter(|source| !old::is_without_provide(source)).collect();
     // As a shell has them for `/etc/rc.d/*`.
-    scripts.sort_unstable_by_key(|(path, _)| *path);
-    let headers = scripts.iter().map(|(path, source)| (OsStr::new(*path), header(&source.text)));
+    scripts.sort_unstable_by_key(|source| &source.path);
+    let headers = scripts.iter().map(|source| (OsStr::new(&source.path), header(&source.text)));
     let order = rcorder::order_by_headers(headers, &[b"nostart", b"firstboot"]);
     let are: BTreeMap<&OsStr, usize> = jobs
         .iter()
@@ -74,9 +71,6 @@ pub(super) fn one_by_one(tree: &Tree, jobs: &mut [Described]) {
     for (number, at) in line.iter().enumerate() {
         let Ok(place) = Name::new(&format!("rc.serial.{number}")) else { continue };
         let Some(Described { job, .. }) = jobs.get_mut(*at) else { continue };
-        // That runs from the boot on, and in a line each has its turn behind all of those before it.
-        let turns = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-        job.settle = job.settle.saturating_mul(turns);
         let mut provides = job.provides.to_vec();
         provides.push(Provide { name: place.clone(), expected: None });
         job.provides = provides.into();
@@ -110,17 +104,10 @@ fn leave_out_what_goes_back(line: &[usize], jobs: &mut [Described]) {
     }
 }
 
-/// The files of a kind that could be read.
-fn texts(tree: &Tree, kind: FileKind) -> impl Iterator<Item = (&TreeFile, &Source)> {
-    let files = tree.files.iter().filter(move |file| file.kind == kind);
-    files.filter_map(|file| match &file.content {
-        Content::Text(source) => Some((file, source)),
-        Content::Masked | Content::Unreadable(_) => None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use jobs::load::{Content, TreeFile};
+
     use super::*;
 
     /// FreeBSD's 168 headers as files of a tree.
@@ -137,7 +124,7 @@ mod tests {
             let source = Source { path: path.clone(), text, executable: true };
             TreeFile { kind: FileKind::Rcd, layer: 0, rel: name, path, content: Content::Text(source) }
         };
-        Tree { files: TABLE.lines().skip(1).map(file).collect() }
+        Tree::new(TABLE.lines().skip(1).map(file).collect())
     }
 
     #[test]
@@ -154,8 +141,6 @@ mod tests {
             let Some(place) = described.job.provides.iter().find_map(|it| of(it.name.as_str())) else {
                 continue;
             };
-            let turns = u32::try_from(place).unwrap() + 1;
-            assert_eq!(described.job.settle, std::time::Duration::from_secs(90) * turns);
             let before = described.job.requires.iter().find_map(|it| of(it.name.as_str()));
             assert_eq!(before, place.checked_sub(1), "{}", described.job.name);
             places.push((place, described));
@@ -177,7 +162,7 @@ mod tests {
             let source =
                 Source { path: path.clone(), text: format!("#!/bin/sh\n{header}\n:\n"), executable: true };
             let content = Content::Text(source);
-            tree.files.push(TreeFile { kind: FileKind::Rcd, layer: 0, rel: name.into(), path, content });
+            tree.extend([TreeFile { kind: FileKind::Rcd, layer: 0, rel: name.into(), path, content }]);
         }
         let mut jobs = jobs::load::load(&tree, &KeywordFilter::default()).jobs;
         one_by_one(&tree, &mut jobs);

@@ -108,10 +108,7 @@ impl Machine {
         }
         for remark in &generation.remarks {
             let level = if remark.is_error { Level::Error } else { Level::Warning };
-            // What else is doubted in files is for `onsetctl check`; that an order cannot be kept is for everybody.
-            if remark.is_error || jobs::LOOP_CODES.contains(&remark.code.as_str()) {
-                self.say(level, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
-            }
+            self.say(level, &format!("{}: {} [{}]", remark.path, remark.message, remark.code));
         }
         let run = self.core.options.run.as_ref().map(|_| purpose::run());
         for (job, piece) in purpose::job(&self.core.options.command).into_iter().chain(run) {

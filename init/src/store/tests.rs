@@ -26,7 +26,7 @@ fn load(files: &[(&str, &str)]) -> Vec<Arc<jobs::Job>> {
             executable: false,
         }),
     };
-    let generation = jobs::load::load(&Tree { files: files.iter().map(file).collect() }, &Default::default());
+    let generation = jobs::load::load(&Tree::new(files.iter().map(file).collect()), &Default::default());
     assert!(generation.refused.is_empty(), "{:?}", generation.reports);
     generation.jobs.into_iter().map(|described| Arc::new(described.job)).collect()
 }

@@ -21,6 +21,7 @@ pub mod pidfd;
 pub mod poll;
 pub mod signals;
 pub mod spawn;
+pub mod stat;
 pub mod steps;
 pub mod swap;
 pub mod tty;

@@ -17,6 +17,8 @@ use nix::{
     sys::stat::Mode,
 };
 
+use crate::sys::stat;
+
 /// The longest file that is read, in bytes.
 pub const MAX_FILE: u64 = 1 << 20;
 /// How many links are followed one after the other.
@@ -169,11 +171,11 @@ impl Reader {
         }
         let mut executable = false;
         if wanted.mode || !wanted.is_regular {
-            let metadata = file.metadata()?;
-            if !metadata.is_file() {
+            let mode = stat::mode(&file)?;
+            if mode & libc::S_IFMT != libc::S_IFREG {
                 return Err(Fault::NotAFile);
             }
-            executable = metadata.mode() & 0o111 != 0;
+            executable = mode & 0o111 != 0;
         }
         // Less than a page, though a page was asked for, is all that there is of a regular file.
         if count < PAGE {

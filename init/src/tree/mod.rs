@@ -20,7 +20,6 @@ use std::{
 
 use jobs::{
     Report,
-    formats::rc_conf::RcConf,
     load::{Content, FileKind, Tree, TreeFile},
 };
 
@@ -303,17 +302,18 @@ impl Walk {
                 [first.join().unwrap_or_default(), second]
             })
         };
-        let mut found = Found::default();
-        found.tree.files.reserve_exact(files.iter().map(Vec::len).sum());
+        let mut read = Vec::with_capacity(files.iter().map(Vec::len).sum());
+        let mut unread = Vec::new();
         for file in files.into_iter().flatten() {
             match file {
-                Ok(file) => found.tree.files.push(file),
-                Err(rel) => found.unread.push(rel),
+                Ok(file) => read.push(file),
+                Err(rel) => unread.push(rel),
             }
         }
-        read_listed(&self.root, watch, &mut found.tree);
+        let mut tree = Tree::new(read);
+        read_listed(&self.root, watch, &mut tree);
         self.reports.sort_by(|one, other| one.message.cmp(&other.message));
-        Found { reports: self.reports, ..found }
+        Found { tree, reports: self.reports, unread }
     }
 }
 
@@ -321,9 +321,7 @@ impl Walk {
 fn read_listed(root: &Path, watch: &dyn Watch, tree: &mut Tree) {
     let mut tried: HashSet<String> = HashSet::new();
     for _ in 0..MAX_DEPTH {
-        let files = tree.files.iter().filter(|file| file.kind == FileKind::RcConf);
-        let sources: Vec<_> = files.filter_map(TreeFile::text).cloned().collect();
-        let mut missing = RcConf::missing(&sources);
+        let mut missing = tree.rc_conf().0.missing(tree.sources(FileKind::RcConf));
         missing.retain(|path| tried.insert(path.clone()));
         if missing.is_empty() {
             return;
@@ -336,7 +334,7 @@ fn read_listed(root: &Path, watch: &dyn Watch, tree: &mut Tree) {
             let wanted = Wanted { is_regular: false, reach: Reach::Whole, mode: false, is_script: false };
             let shown = path.to_string_lossy().into_owned();
             let content = Reader::default().read(root, &path, shown.clone(), wanted);
-            tree.files.push(TreeFile { kind: FileKind::RcConf, layer: 0, rel: listed, path: shown, content });
+            tree.extend([TreeFile { kind: FileKind::RcConf, layer: 0, rel: listed, path: shown, content }]);
         }
     }
 }

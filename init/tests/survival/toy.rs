@@ -134,7 +134,7 @@ fn five_jobs() -> Vec<std::sync::Arc<jobs::Job>> {
         ["one", "two", "three", "four", "five"].map(|name| file(name, text)).into();
     files.push(file("deadly", "(start_on: \"doom\", exec: \"sleep 1000\")"));
     files.push(file("many", "(start_on: \"more\", instance: \"$N\", exec: \"sleep 1000\")"));
-    let generation = jobs::load::load(&Tree { files }, &Default::default());
+    let generation = jobs::load::load(&Tree::new(files), &Default::default());
     assert!(generation.refused.is_empty(), "{:?}", generation.reports);
     generation.jobs.into_iter().map(|described| std::sync::Arc::new(described.job)).collect()
 }

@@ -314,7 +314,6 @@ impl Engine {
         self.saved.living = self.saved.living.saturating_add(1);
         self.stop_own_alarms(job);
         self.add_stop_gate(place);
-        self.limit(place, Limit::Settle, job.settle);
         for event in blocks {
             self.block(event, place);
         }
@@ -402,7 +401,11 @@ impl Engine {
         if let Some(old) = old {
             self.saved.causes.release(old.cause);
         }
-        self.note(id, Text::default(), Notice::Refused(refusal));
+        // What was switched off by somebody is as it should be, and may be hundreds of jobs at each boot.
+        let is_as_wanted = matches!(refusal, Refusal::Disabled(_) | Refusal::Mode(_));
+        if request.by != By::Event || !is_as_wanted {
+            self.note(id, Text::default(), Notice::Refused(refusal));
+        }
     }
 
     /// Forgets a request that comes to nothing.

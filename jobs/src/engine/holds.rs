@@ -5,6 +5,9 @@
 //! before it. Nothing is written down but "look at me again when something about that job changes"; whether
 //! somebody must still wait is asked anew each time.
 //!
+//! A start's settle limit counts from when it is held no longer. Whom it is held for has a limit of its own, so each
+//! wait along a chain ends, one after the other; only who is held for what nobody is bringing has its limit at once.
+//!
 //! Order by itself cannot form a ring: edges that close one are ignored from the start. A ring needs somebody
 //! who waits for an event. So when an event begins to wait for an instance, or somebody begins to wait while an
 //! event waits, the waits are followed; a ring is cut at its weakest wait and named.
@@ -41,9 +44,8 @@ impl Engine {
         {
             return self.limit(place, Limit::Again, time.since(self.saved.now));
         }
-        let forced = instance.rare().is_some_and(|rare| rare.forced);
-        if !forced && !self.admits_mode(&instance.job) {
-            // A mode that keeps it is no part of a start: others do not wait for it.
+        if self.is_kept_by_mode(instance) {
+            // A mode that keeps it is no part of a start: neither jobs nor emitters wait for it.
             return self.settle_quietly(place);
         }
         if let Some(job) = self.first_unsettled(place) {
@@ -52,14 +54,35 @@ impl Engine {
         match self.first_need(place) {
             Ok(None) => self.free(place, number),
             // Whichever provider is up first will do.
-            Ok(Some(_)) => self.wait_for(place, &self.all_needed(place)),
+            Ok(Some(_)) => {
+                let needed = self.all_needed(place);
+                self.limit_if_nothing_comes(place, &needed);
+                self.wait_for(place, &needed);
+            }
             Err(why) => self.fail_for_needs(place, why),
+        }
+    }
+
+    /// Whether only the mode of the machine keeps an instance from starting.
+    pub(super) fn is_kept_by_mode(&self, instance: &Instance) -> bool {
+        let forced = instance.rare().is_some_and(|rare| rare.forced);
+        instance.state.phase() == Phase::Held && !forced && !self.admits_mode(&instance.job)
+    }
+
+    /// Who is held for jobs of which none is on its way has nobody with a limit before it: others wait for it no
+    /// longer than for a start, whatever becomes of those jobs meanwhile.
+    fn limit_if_nothing_comes(&mut self, place: u32, needed: &[JobId]) {
+        let Some(instance) = self.instance(place).filter(|instance| !instance.settled) else { return };
+        let (whom, settle) = (instance.slot, instance.job.settle);
+        if !self.is_limited(place, Limit::Settle) && !needed.iter().any(|id| self.is_coming(*id, whom)) {
+            self.limit(place, Limit::Settle, settle);
         }
     }
 
     pub(super) fn settle_quietly(&mut self, place: u32) {
         if self.instance(place).is_some_and(|instance| !instance.settled) {
             self.settle(place);
+            self.unblock(place, false);
         }
     }
 
@@ -67,6 +90,11 @@ impl Engine {
         if let Some(rare) = self.instance_mut(place).and_then(|instance| instance.rare.as_mut()) {
             rare.not_before = None;
             rare.lost = false;
+        }
+        // Its own time begins; for who is on its way back up it has begun with the death.
+        if let Some(instance) = self.instance(place).filter(|instance| !instance.settled) {
+            let settle = instance.job.settle;
+            self.limit(place, Limit::Settle, settle);
         }
         self.saved.todo.push_back(Todo::Cue(place, number, Cue::Freed));
     }
@@ -123,7 +151,7 @@ impl Engine {
             let other = self.instance(place).filter(|other| other.number < instance.number)?;
             // A service that is up has had its turn, and so has who takes longer than others wait for it.
             let over = other.timed_out || other.is_unkillable() || (!other.job.task && other.reached);
-            (!over).then_some((other.number, *id))
+            (!over && !self.is_kept_by_mode(other)).then_some((other.number, *id))
         });
         before.max().map(|(_, id)| id)
     }
@@ -182,9 +210,10 @@ impl Engine {
     pub(super) fn expectation_ends(&self, place: u32) -> Option<events::Time> {
         let instance = self.instance(place)?;
         let own = instance.job.requires.iter().filter_map(|require| require.expected);
-        let others =
-            self.predecessors(instance.slot, &instance.job).into_iter().chain(self.all_needed(place));
-        let others = others.flat_map(|id| self.hook_chain(id));
+        let others = self.has_expected.then(|| {
+            self.predecessors(instance.slot, &instance.job).into_iter().chain(self.all_needed(place))
+        });
+        let others = others.into_iter().flatten().flat_map(|id| self.hook_chain(id));
         let theirs = others.filter_map(|id| self.slot(id)).filter(|slot| !slot.started);
         let theirs = theirs.flat_map(|slot| slot.job.provides.iter().filter_map(|provide| provide.expected));
         own.chain(theirs)

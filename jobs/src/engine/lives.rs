@@ -244,8 +244,7 @@ impl Engine {
         });
         if restart {
             instance.settled = false;
-            let settle = instance.job.settle;
-            self.limit(place, Limit::Settle, settle);
+            self.unlimit(place, Limit::Settle);
         }
         self.saved.causes.release(stop_cause);
         if let Some(request) = pending {

@@ -98,6 +98,8 @@ pub struct Engine {
     names: names::Names,
     /// The jobs of each turn.
     turns: BTreeMap<Name, Vec<JobId>>,
+    /// Whether any job says how long others are to expect it.
+    has_expected: bool,
     out: Vec<Action>,
     hits: Vec<Hit>,
 }
@@ -373,6 +375,7 @@ impl Engine {
             }
         }
         self.find_turns();
+        self.find_expected();
         for place in 0..self.saved.slots.len() {
             self.watch_old_levels(JobId(u32::try_from(place).unwrap_or(u32::MAX)));
         }

@@ -297,7 +297,7 @@ impl Instance {
     pub fn is_coming(&self) -> bool {
         match self.goal {
             Goal::Stop => false,
-            Goal::Restart => true,
+            Goal::Restart => !self.is_unkillable(),
             Goal::Start => !self.settled || self.comes_back(),
         }
     }

@@ -59,13 +59,10 @@ impl Engine {
             if require.name == ALL && is_script(job) {
                 found.extend(self.all_others(id));
             } else {
-                found.extend(self.providers_for(job, &require.name));
+                self.add_meant(job, &require.name, &mut found);
             }
         }
-        for name in job.provided_names().chain([&job.name]) {
-            let before = self.graph.related(name, Edge::Before);
-            found.extend(before.filter(|other| self.means(*other, name, id)));
-        }
+        self.add_who_means(id, job, Edge::Before, &mut found);
         // Those who take turns ask for nothing else.
         let takes_turns = |other: &JobId| {
             job.turn.is_some() && self.slot(*other).is_some_and(|slot| slot.job.turn == job.turn)
@@ -76,12 +73,10 @@ impl Engine {
 
     pub(super) fn direct_successors(&self, id: JobId, job: &Job) -> Vec<JobId> {
         let mut found: Vec<JobId> = Vec::new();
-        for name in job.provided_names().chain([&job.name]) {
-            let after = self.graph.related(name, Edge::Requires).chain(self.graph.related(name, Edge::Needs));
-            found.extend(after.filter(|other| self.means(*other, name, id)));
-        }
+        self.add_who_means(id, job, Edge::Requires, &mut found);
+        self.add_who_means(id, job, Edge::Needs, &mut found);
         for name in &job.before {
-            found.extend(self.providers_for(job, name));
+            self.add_meant(job, name, &mut found);
         }
         if !job.requires.iter().any(|require| require.name == ALL) {
             let same_format = |id: &JobId| self.slot(*id).is_some_and(|slot| slot.job.format == job.format);
@@ -101,18 +96,38 @@ impl Engine {
         found
     }
 
-    /// Whom a name in a job's file means: a script's header knows provisions only.
+    /// Whom a name in a job's file means, by name: a script's header knows provisions only.
     pub(super) fn providers_for(&self, job: &Job, name: &str) -> Vec<JobId> {
-        let mut found = self.providers(name);
-        if matches!(job.format, Format::Rcd | Format::Lsb) {
-            found.retain(|id| self.graph.related(name, Edge::Provides).any(|provider| provider == *id));
-        }
+        let mut found = Vec::new();
+        self.add_meant(job, name, &mut found);
+        found.sort_by_key(|id| self.slot(*id).map(|slot| &slot.job.name));
         found
     }
 
-    /// Whether a name in the file of `whose` means `id`.
-    pub(super) fn means(&self, whose: JobId, name: &str, id: JobId) -> bool {
-        self.slot(whose).is_some_and(|slot| self.providers_for(&slot.job, name).contains(&id))
+    /// Adds whom a name in a job's file means.
+    fn add_meant(&self, job: &Job, name: &str, found: &mut Vec<JobId>) {
+        let known = found.len();
+        found.extend(self.graph.related(name, Edge::Provides));
+        if found.len() == known && !is_script(job) {
+            found.extend(self.named(name));
+        }
+    }
+
+    /// Adds the jobs that stand to a job as `edge` says, by a name in their files that means it.
+    fn add_who_means(&self, id: JobId, job: &Job, edge: Edge, found: &mut Vec<JobId>) {
+        for name in job.provided_names().chain([&job.name]) {
+            let mut others = self.graph.related(name, edge).peekable();
+            if others.peek().is_none() {
+                continue;
+            }
+            let mut providers = self.graph.related(name, Edge::Provides).peekable();
+            if providers.peek().is_none() {
+                let by_job_name = |other: &JobId| self.slot(*other).is_some_and(|slot| !is_script(&slot.job));
+                found.extend(others.filter(|_| self.named(name) == Some(id)).filter(by_job_name));
+            } else if providers.any(|provider| provider == id) {
+                found.extend(others);
+            }
+        }
     }
 
     pub(super) fn all_others(&self, id: JobId) -> Vec<JobId> {

@@ -42,6 +42,7 @@ impl Engine {
         self.graph.shrink();
         self.saved.slots.shrink_to_fit();
         self.find_turns();
+        self.find_expected();
         self.find_cycles();
         self.tell_watches(&watched_before);
         self.set_alarms();
@@ -68,6 +69,12 @@ impl Engine {
                 self.turns.entry(turn).or_default().push(id);
             }
         }
+    }
+
+    /// Notes whether any job is to be expected, which few are: then nobody need look for how long.
+    pub(super) fn find_expected(&mut self) {
+        let mut jobs = self.saved.slots.iter().flatten().map(|slot| &slot.job);
+        self.has_expected = jobs.any(|job| job.provides.iter().any(|provide| provide.expected.is_some()));
     }
 
     pub(super) fn ids(&self) -> Vec<JobId> {

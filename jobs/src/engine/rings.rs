@@ -91,8 +91,7 @@ impl Engine {
     fn is_kept(&self, instance: &Instance) -> bool {
         let rare = instance.rare();
         let later = rare.and_then(|rare| rare.not_before).is_some_and(|time| time > self.saved.now);
-        let forced = rare.is_some_and(|rare| rare.forced);
-        later || (!forced && !self.admits_mode(&instance.job))
+        later || self.is_kept_by_mode(instance)
     }
 
     /// The instances that a wait is for.

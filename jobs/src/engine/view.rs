@@ -182,8 +182,7 @@ impl Engine {
         if instance.state.phase() != Phase::Held {
             return waits;
         }
-        let forced = instance.rare().is_some_and(|rare| rare.forced);
-        if !forced && !self.admits_mode(&instance.job) {
+        if self.is_kept_by_mode(instance) {
             let modes: Vec<&str> = instance.job.modes.iter().map(|mode| mode.as_str()).collect();
             waits.push(format!("mode {}", modes.join(" or ")));
         }

@@ -107,7 +107,7 @@ pub(super) fn assigned_name(text: &str, at: usize) -> Option<(&str, usize)> {
 /// The variable's name at byte `at`.
 fn name_at(text: &str, at: usize) -> Option<&str> {
     let rest = text.get(at..)?;
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+    let end = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
     rest.get(..end).filter(|name| name.starts_with(|c: char| !c.is_ascii_digit()))
 }
 
@@ -116,6 +116,11 @@ pub(super) fn word(text: &str, at: usize) -> Result<Word<'_>, Unclosed> {
     let mut reader = Reader { text, at, pieces: Vec::new() };
     reader.unquoted()?;
     Ok(Word { pieces: reader.pieces, span: at..reader.at })
+}
+
+/// Whether a word that is not quoted ends here.
+fn is_end(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>')
 }
 
 /// Whether a line is more than one program and its words: `a && b`, `! a`, `A=1 b`. `exec` before it would be wrong.
@@ -163,18 +168,33 @@ impl<'t> Reader<'t> {
     }
 
     fn push(&mut self, c: char) {
+        self.push_text(c.encode_utf8(&mut [0; 4]));
+    }
+
+    fn push_text(&mut self, more: &str) {
         match self.pieces.last_mut() {
-            Some(Piece::Text(text)) => text.push(c),
-            _ => self.pieces.push(Piece::Text(c.into())),
+            Some(Piece::Text(text)) => text.push_str(more),
+            _ => self.pieces.push(Piece::Text(more.into())),
         }
+    }
+
+    /// Takes what stands here up to the first sign that is no text, and says whether that was anything.
+    fn take_text(&mut self, is_sign: impl Fn(u8) -> bool) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let length = rest.bytes().take_while(|byte| !is_sign(*byte)).count();
+        let Some(text) = rest.get(..length).filter(|text| !text.is_empty()) else { return false };
+        self.push_text(text);
+        self.at = self.at.saturating_add(length);
+        true
     }
 
     fn unquoted(&mut self) -> Result<(), Unclosed> {
         let mut home_may_stand = true;
-        while let Some(c) = self.peek() {
-            if matches!(c, ' ' | '\t' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>') {
-                break;
-            }
+        loop {
+            home_may_stand &= !self.take_text(|byte| {
+                is_end(byte) || matches!(byte, b'\\' | b'\'' | b'"' | b'$' | b'`' | b'~' | b':')
+            });
+            let Some(c) = self.peek().filter(|c| !u8::try_from(*c).is_ok_and(is_end)) else { break };
             self.take();
             match c {
                 '\\' => match self.take() {
@@ -197,18 +217,14 @@ impl<'t> Reader<'t> {
     fn single_quoted(&mut self) -> Result<(), Unclosed> {
         // An empty piece, so that `''` is a word.
         self.pieces.push(Piece::Text(String::new()));
-        loop {
-            match self.take() {
-                Some('\'') => return Ok(()),
-                Some(c) => self.push(c),
-                None => return Err(Unclosed),
-            }
-        }
+        self.take_text(|byte| byte == b'\'');
+        self.take().map(drop).ok_or(Unclosed)
     }
 
     fn double_quoted(&mut self) -> Result<(), Unclosed> {
         self.pieces.push(Piece::Text(String::new()));
         loop {
+            self.take_text(|byte| matches!(byte, b'"' | b'$' | b'`' | b'\\'));
             match self.take().ok_or(Unclosed)? {
                 '"' => return Ok(()),
                 '$' => self.dollar()?,

@@ -13,6 +13,7 @@ mod old_scripts;
 mod overrides;
 #[cfg(test)]
 pub(crate) mod tests;
+mod tree;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +25,7 @@ use core::cmp::Reverse;
 
 use events::Name;
 
+pub use self::tree::{Content, FileKind, Tree, TreeFile};
 use self::{inetd::Inetd, old_scripts::OldScripts, overrides::overrides};
 use crate::{
     Format, Report, StartMode,
@@ -37,77 +39,10 @@ use crate::{
     },
 };
 
-/// The files of a machine that say what runs on it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tree {
-    /// The files, in any order.
-    pub files: Vec<TreeFile>,
-}
-
-/// A file that says what runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TreeFile {
-    /// Which language it is in.
-    pub kind: FileKind,
-    /// How high its folder is: of two files for one job, the higher counts.
-    pub layer: u8,
-    /// Its path below its folder, from which its job has its name: `net/dhcp.ron`, `startup/10-clock`,
-    /// `rc2.d/S01ssh`.
-    pub rel: String,
-    /// Where it was found, as it is shown.
-    pub path: String,
-    /// What stands in it.
-    pub content: Content,
-}
-
-/// The language of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FileKind {
-    /// `NAME.ron`.
-    Native,
-    /// `NAME.override.ron`, over a job of any format.
-    NativeOverride,
-    /// `NAME.conf`.
-    Upstart,
-    /// `NAME.override`, over a `.conf`.
-    UpstartOverride,
-    /// A script of rc.d.
-    Rcd,
-    /// rc.conf and the like.
-    RcConf,
-    /// A script of init.d.
-    Lsb,
-    /// A header that counts in the place of a script's own.
-    LsbOverride,
-    /// insserv.conf: which scripts are which facility.
-    Insserv,
-    /// A link of an rcN.d folder.
-    RcLink,
-    /// A program that an event starts: its folder's name is the event.
-    Hook,
-    /// The same in rc.syshook.d.
-    Syshook,
-    /// inetd.conf: each line is a job.
-    Inetd,
-    /// `/etc/services`: which port a service of inetd.conf has.
-    Services,
-}
-
 /// The layer of the folder in which packages put their job files. What lies there is for many machines: it may speak of
 /// jobs that this one has not, stands beside the script of the same package for another init, and gives way to what the
 /// machine's own folders say.
 pub const OF_PACKAGES: u8 = 2;
-
-/// What stands in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Text.
-    Text(Source),
-    /// Nothing: it is a link to `/dev/null`, and the job does not exist.
-    Masked,
-    /// Something that may not be read, and why.
-    Unreadable(Report),
-}
 
 /// What the files say: the jobs, and all that there is to be said about them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -145,7 +80,11 @@ pub struct Masked {
 /// How much of rc.d scripts is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Depth {
+    /// All, and what may be doubted in it.
     Whole,
+    /// What makes the job.
+    Job,
+    /// What makes its place in the order.
     Header,
 }
 
@@ -156,7 +95,8 @@ pub fn load(tree: &Tree, filter: &KeywordFilter) -> Generation {
 }
 
 /// The same under somebody's eyes, who is told the path of each file before it is parsed, and is given each job as soon
-/// as it is known, in no order that means anything. So none is in what comes back.
+/// as it is known, in no order that means anything. So none is in what comes back. What may be doubted in headers of rc.d
+/// scripts is not looked for.
 #[must_use]
 pub fn load_watched(
     tree: &Tree,
@@ -164,7 +104,7 @@ pub fn load_watched(
     reads: &dyn Fn(&str),
     give: &mut dyn FnMut(Described),
 ) -> Generation {
-    load_to(tree, filter, Depth::Whole, reads, give)
+    load_to(tree, filter, Depth::Job, reads, give)
 }
 
 /// The same, but of an rc.d script only what its header says: enough for an order, and many times faster. Such
@@ -189,11 +129,11 @@ fn load_to(
     reads: &dyn Fn(&str),
     give: &mut dyn FnMut(Described),
 ) -> Generation {
-    let inetd = Inetd::read(&tree.files);
-    let files = tree.files.iter().filter(|file| file.kind != FileKind::Inetd);
+    let inetd = Inetd::read(tree.files());
+    let files = tree.files().iter().filter(|file| file.kind != FileKind::Inetd);
     let mut files: Vec<&TreeFile> = files.chain(&inetd.files).collect();
     files.sort_by_key(|file| (file.kind, Reverse(file.layer), &file.rel, &file.path));
-    let mut loading = Loading::new(&files, filter, depth);
+    let mut loading = Loading::new(tree.rc_conf(), &files, filter, depth);
     loading.inetd = inetd.jobs;
     loading.out.reports.extend(inetd.reports);
     let mut named: Vec<(Name, &TreeFile)> = Vec::with_capacity(files.len());
@@ -231,7 +171,7 @@ struct Loading<'t> {
     used_overrides: BTreeSet<Name>,
     upstart_overrides: BTreeMap<Name, Vec<&'t TreeFile>>,
     lsb_overrides: BTreeMap<&'t str, &'t Source>,
-    rc_conf: RcConf,
+    rc_conf: &'t RcConf,
     old_scripts: OldScripts,
     facilities: Facilities,
     links: Links,
@@ -243,16 +183,17 @@ struct Loading<'t> {
 
 impl<'t> Loading<'t> {
     /// Reads what is not a job itself. `files` are sorted, the higher layer first.
-    fn new(files: &[&'t TreeFile], filter: &'t KeywordFilter, depth: Depth) -> Self {
-        let sources = |kind: FileKind| -> Vec<Source> {
-            let texts = files.iter().filter(|file| file.kind == kind);
-            texts.filter_map(|file| file.text()).cloned().collect()
-        };
-        let (rc_conf, reports) = RcConf::of_machine(&sources(FileKind::RcConf));
+    fn new(
+        (rc_conf, reports): &'t (RcConf, Vec<Report>),
+        files: &[&'t TreeFile],
+        filter: &'t KeywordFilter,
+        depth: Depth,
+    ) -> Self {
+        let of_kind = |kind: FileKind| files.iter().copied().filter(move |file| file.kind == kind);
         let mut facilities = Facilities::default();
         // The lowest layer first, so that a higher one has the last word.
-        sources(FileKind::Insserv).iter().rev().for_each(|source| facilities.extend(&source.text));
-        let of_kind = |kind: FileKind| files.iter().copied().filter(move |file| file.kind == kind);
+        let of_facilities = of_kind(FileKind::Insserv).filter_map(TreeFile::text);
+        of_facilities.rev().for_each(|source| facilities.extend(&source.text));
         let links = Links::parse(of_kind(FileKind::RcLink).map(|file| file.rel.as_str()));
         let mut lsb_overrides = BTreeMap::new();
         for file in of_kind(FileKind::LsbOverride) {
@@ -263,7 +204,7 @@ impl<'t> Loading<'t> {
         Self {
             inetd: BTreeMap::new(),
             stock: BTreeMap::new(),
-            out: Generation { reports, ..Generation::default() },
+            out: Generation { reports: reports.clone(), ..Generation::default() },
             hooks: Vec::new(),
             filter,
             depth,
@@ -401,9 +342,10 @@ impl<'t> Loading<'t> {
                 upstart::read(name, source, &texts)
             }
             FileKind::Rcd if self.depth == Depth::Header => headers::read(name, source),
-            FileKind::Rcd => match self.old_scripts.read(name, source, &self.rc_conf) {
+            FileKind::Rcd => match self.old_scripts.read(name, source, self.rc_conf) {
                 Some(reading) => reading,
-                None => rcd::read(name, source, &self.rc_conf, self.filter),
+                None if self.depth == Depth::Job => rcd::read_job(name, source, self.rc_conf, self.filter),
+                None => rcd::read(name, source, self.rc_conf, self.filter),
             },
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
@@ -469,15 +411,4 @@ fn odd_upstart(name: &Name, file: &TreeFile) -> Option<Report> {
             .in_file(&file.path)
             .help("write `exec`, or remove the file; a link to /dev/null takes a job away")
     })
-}
-
-impl TreeFile {
-    /// What stands in it, if it is text that may be read.
-    #[must_use]
-    pub fn text(&self) -> Option<&Source> {
-        match &self.content {
-            Content::Text(source) => Some(source),
-            Content::Masked | Content::Unreadable(_) => None,
-        }
-    }
 }

@@ -73,6 +73,8 @@ pub fn workloads() -> Result<Vec<Workload>> {
     Ok(vec![
         machine("none", &[], "", Vec::new(), 0)?,
         machine("off", &off(tree.clone()), "etc", Vec::new(), 0)?,
+        machine("unread", &[], "", at_boot("/bench/vm-guest read /etc/onset/jobs"), 0)?,
+        machine("read", &off(tree.clone()), "bench", at_boot("/bench/vm-guest read /bench/rc.d"), 0)?,
         machine("scripts", &fan, "etc", Vec::new(), COUNT)?,
         machine(
             "shells",

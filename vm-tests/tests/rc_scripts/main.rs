@@ -56,6 +56,7 @@ cases! {
     a_failing_precmd_ends_the_verb
     a_name_with_a_dash_or_dot_works
     a_plain_command_starts_tells_and_stops
+    a_procname_may_be_a_pattern
     a_script_brings_its_own_commands
     a_script_without_rcvar_is_always_allowed
     a_service_has_its_environment
@@ -74,6 +75,7 @@ cases! {
     messages_go_where_they_should
     modules_are_loaded_behind_precmd
     netbsd_scripts_run
+    one_script_has_many_names
     procname_names_another_program
     profiles_run_as_ports_write_them
     rc_runs_scripts_in_shells_of_their_own
@@ -84,6 +86,7 @@ cases! {
     scripts_in_the_style_of_a_base_system_run
     scripts_in_the_style_of_ports_run
     setup_and_offcmd_have_their_places
+    signals_have_their_long_names_too
     small_functions_do_what_scripts_expect
     stale_and_forged_pidfiles_count_as_not_running
     stop_boot_ends_the_boot

@@ -8,8 +8,10 @@
 mod statement;
 
 use alloc::{
+    borrow::Cow,
     collections::BTreeMap,
     string::{String, ToString as _},
+    sync::Arc,
     vec::Vec,
 };
 use core::ops::Range;
@@ -38,7 +40,7 @@ struct Variables {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     value: Option<String>,
-    path: String,
+    path: Arc<str>,
     span: Range<usize>,
 }
 
@@ -114,13 +116,14 @@ impl RcConf {
         }
     }
 
-    /// The files that `rc_conf_files` names and that are not among these.
+    /// The files that `rc_conf_files` names and that are not among these, which set all of this.
     #[must_use]
-    pub fn missing(files: &[Source]) -> Vec<String> {
-        let (conf, _) = Self::of_machine(files);
-        let Setting::Plain(list) = conf.shared.get(LIST) else { return Vec::new() };
+    pub fn missing<'f>(&self, files: impl Iterator<Item = &'f Source>) -> Vec<String> {
+        let Setting::Plain(list) = self.shared.get(LIST) else { return Vec::new() };
+        let files: Vec<&Source> = files.collect();
+        let is_there = |path: &str| files.iter().any(|file| file.path.ends_with(path));
         let list = list.split_whitespace().take(MOST_FILES).filter(|path| is_absolute(path));
-        list.filter(|path| found(files, path).is_none()).map(String::from).collect()
+        list.filter(|path| !is_there(path)).map(String::from).collect()
     }
 
     /// Those that the list names, each once, and then those that they add to it.
@@ -222,9 +225,13 @@ fn is_absolute(path: &str) -> bool {
 /// The name of a shell's variable for a name that may have other characters: `my-svc_enable` is `my_svc_enable`, as
 /// rc.subr has it.
 #[must_use]
-pub fn variable_of(name: &str) -> String {
+pub fn variable_of(name: &str) -> Cow<'_, str> {
+    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins_with_a_digit = name.as_bytes().first().is_some_and(u8::is_ascii_digit);
+    if !begins_with_a_digit && name.bytes().all(may_stand) {
+        return name.into();
+    }
     let plain = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
-    let begins_with_a_digit = name.starts_with(|c: char| c.is_ascii_digit());
     begins_with_a_digit.then_some('_').into_iter().chain(plain).collect()
 }
 
@@ -446,10 +453,11 @@ mod tests {
         assert_eq!(all("rc_conf_files=/etc/rc.conf.site", ""), "more");
         assert_eq!(all("", "rc_conf_files=/etc/rc.more"), "more");
         let files = |list: &str| [source("/m/etc/rc.conf", list)];
-        let missing = |list: &str| RcConf::missing(&files(&format!("rc_conf_files=\"{list}\"")));
+        let missing_of = |files: &[Source]| RcConf::of_machine(files).0.missing(files.iter());
+        let missing = |list: &str| missing_of(&files(&format!("rc_conf_files=\"{list}\"")));
         assert_eq!(missing("/etc/rc.conf /etc/a /b"), ["/etc/a", "/b"]);
         assert_eq!(missing("/etc/../a b $(c)"), Vec::<String>::new());
-        assert_eq!(RcConf::missing(&files("x=1")), Vec::<String>::new());
+        assert_eq!(missing_of(&files("x=1")), Vec::<String>::new());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The statements of an rc.conf, one after the other.
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{format, string::String, sync::Arc, vec::Vec};
 use core::ops::Range;
 
 use super::{Entry, Setting, Variables, layered};
@@ -21,6 +21,7 @@ pub(super) fn run(file: &Source, own: &mut Variables, shared: Option<&Variables>
     let at = file.text.len().saturating_sub(text.len());
     let mut evaluation = Evaluation {
         file,
+        path: file.path.as_str().into(),
         own,
         shared,
         at,
@@ -65,6 +66,7 @@ enum End {
 
 struct Evaluation<'t, 'v> {
     file: &'t Source,
+    path: Arc<str>,
     own: &'v mut Variables,
     shared: Option<&'v Variables>,
     at: usize,
@@ -83,8 +85,9 @@ struct Evaluation<'t, 'v> {
 impl<'t> Evaluation<'t, '_> {
     fn run(&mut self) {
         loop {
-            let start = self.at;
             self.redirected = false;
+            while self.plain_assignment().is_some() {}
+            let start = self.at;
             let Some((words, end)) = self.statement() else {
                 self.unclosed(start);
                 return;
@@ -110,6 +113,29 @@ impl<'t> Evaluation<'t, '_> {
 
     fn text(&self) -> &'t str {
         &self.file.text
+    }
+
+    /// A line that sets a variable to a text as it stands there, and does nothing else, as nearly each line of these files:
+    /// `sshd_enable="YES"`. What is anything more is read word by word.
+    fn plain_assignment(&mut self) -> Option<()> {
+        if self.is_conditional() || self.function_next || self.in_pattern {
+            return None;
+        }
+        let rest = self.text().get(self.at..)?;
+        let line = rest.split_inclusive('\n').next()?;
+        let (name, value_at) = assigned_name(line, 0)?;
+        let value = line.get(value_at..)?.trim_end_matches([' ', '\t', '\n']);
+        let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+        let text = match quoted('"') {
+            Some(text) => {
+                text.bytes().all(|byte| !matches!(byte, b'"' | b'$' | b'`' | b'\\')).then_some(text)
+            }
+            None => value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_').then_some(value),
+        }?;
+        let end = self.at.saturating_add(value_at).saturating_add(value.len());
+        self.set(name, Some(text.into()), self.at..end);
+        self.at = self.at.saturating_add(line.len());
+        Some(())
     }
 
     /// The words up to the next end of a statement; `None` if a quote is not closed.
@@ -375,7 +401,7 @@ impl<'t> Evaluation<'t, '_> {
     }
 
     fn set(&mut self, name: &str, value: Option<String>, span: Range<usize>) {
-        self.own.values.insert(name.into(), Entry { value, path: self.file.path.clone(), span });
+        self.own.values.insert(name.into(), Entry { value, path: self.path.clone(), span });
     }
 
     fn forget(&mut self, name: &str, span: Range<usize>) {

@@ -92,9 +92,16 @@ pub fn is_script_name(name: &str) -> bool {
 /// KEYWORD which `filter` refuses, or that is not executable is a disabled job: its place in the order stays.
 #[must_use]
 pub fn read(name: &Name, source: &Source, conf: &RcConf, filter: &KeywordFilter) -> Reading {
+    let mut reading = read_job(name, source, conf, filter);
+    reading.reports.splice(..0, lint(&source.path, &source.text, &header(&source.text)));
+    reading
+}
+
+/// The same, without a look at what may be doubted in the header.
+#[must_use]
+pub fn read_job(name: &Name, source: &Source, conf: &RcConf, filter: &KeywordFilter) -> Reading {
     let mut script = Script::new(Job::new(name.clone(), Format::Rcd), source);
     let header = header(&source.text);
-    script.reports = lint(&source.path, &source.text, &header);
     script.take_header(&header);
     script.require_executable();
     if let Some(why) = filter.refusal(&script.job.keywords) {
@@ -197,7 +204,7 @@ fn shutdown_limit(conf: &RcConf) -> Option<Duration> {
 
 /// Whether rc.conf says YES to a variable of the script with this `$name`, as a plain text.
 fn says_yes(conf: &RcConf, name: &str, variable: &str) -> bool {
-    match conf.get_for(name, &variable_of(&format!("{name}_{variable}"))) {
+    match conf.get_for(name, &variable_of(&[name, "_", variable].concat())) {
         Setting::Plain(value) => yes_or_no(value) == Some(true),
         Setting::Unknown | Setting::Unset => false,
     }

@@ -6,6 +6,7 @@
 //! [`Gate::Ask`]: never a guess.
 
 use alloc::{
+    borrow::Cow,
     format,
     string::{String, ToString as _},
     vec::Vec,
@@ -13,6 +14,7 @@ use alloc::{
 use core::ops::Range;
 
 use events::Text;
+use memchr::{memchr2_iter, memmem};
 
 use crate::{
     Report,
@@ -75,21 +77,35 @@ impl Facts {
     /// One pass over the lines of `text`.
     pub(super) fn of(text: &str) -> Self {
         let mut facts = Self::default();
+        let mut sets_something = false;
         let mut at = 0_usize;
-        for line in text.split_inclusive('\n') {
-            let bare = without_indent(line);
-            // Nearly all lines are done with after one byte.
-            let first = bare.as_bytes().first();
-            facts.has_code |= !matches!(first, None | Some(b'#' | b'\n' | b'\r'));
-            if matches!(first, Some(b'n' | b'r' | b'l')) {
-                facts.line(text, at, line, bare);
+        // Hundreds of scripts are read at boot: each byte is looked at once, and most lines by their first one.
+        for sign in memchr2_iter(b'\n', b'=', text.as_bytes()).chain([text.len()]) {
+            if text.as_bytes().get(sign) == Some(&b'=') {
+                sets_something = true;
+                continue;
             }
-            if first != Some(&b'#') && line.as_bytes().contains(&b'=') {
-                facts.hidden(bare);
-            }
-            at = at.saturating_add(line.len());
+            let end = sign.saturating_add(1).min(text.len());
+            let line = text.get(at..end).unwrap_or_default();
+            facts.take(text, at, line, core::mem::take(&mut sets_something));
+            at = end;
         }
         facts
+    }
+
+    fn take(&mut self, text: &str, at: usize, line: &str, sets_something: bool) {
+        let bare = without_indent(line);
+        let first = bare.as_bytes().first();
+        if matches!(first, None | Some(b'#' | b'\n' | b'\r')) {
+            return;
+        }
+        self.has_code = true;
+        if matches!(first, Some(b'n' | b'r' | b'l')) {
+            self.line(text, at, line, bare);
+        }
+        if sets_something {
+            self.hidden(bare);
+        }
     }
 
     fn line(&mut self, text: &str, at: usize, line: &str, bare: &str) {
@@ -99,20 +115,21 @@ impl Facts {
             return;
         }
         self.runs_rc_command |= bare.starts_with("run_rc_command");
-        let Some((variable, _)) = assigned_name(bare, 0) else { return };
-        let name = match (&self.name, variable) {
-            (Assigned::To(name, _), _) => Some(name.clone()),
-            (Assigned::Never | Assigned::Unclear, _) => None,
-        };
-        let place = match variable {
-            "name" => &mut self.name,
-            "rcvar" => &mut self.rcvar,
-            _ => return,
+        let place = match assigned_name(bare, 0) {
+            Some(("name", _)) => &self.name,
+            Some(("rcvar", _)) => &self.rcvar,
+            Some(_) | None => return,
         };
         // What is unclear stays so, and reading on for each further line would not be one pass any more.
-        if *place != Assigned::Unclear {
-            place.add(if indented { Assigned::Unclear } else { assigned(text, at, name.as_deref()) });
+        if *place == Assigned::Unclear {
+            return;
         }
+        let name = match &self.name {
+            Assigned::To(name, _) => Some(name.as_str()),
+            Assigned::Never | Assigned::Unclear => None,
+        };
+        let found = if indented { Assigned::Unclear } else { assigned(text, at, name) };
+        if bare.starts_with("name") { &mut self.name } else { &mut self.rcvar }.add(found);
     }
 
     /// Notes that a line sets `name` or `rcvar` behind something else, so that it may or may not.
@@ -151,7 +168,7 @@ impl Facts {
             Assigned::To(rcvar, span) => (rcvar.as_str(), span.clone()),
         };
         let Some(rcvar) = plain(rcvar, &source.text) else { return Gate::Ask };
-        let rcvar = rcvar.as_str();
+        let rcvar = &*rcvar;
         // The file in rc.conf.d goes by `$name`: without it, one that says nothing cannot be told from none.
         let Some(name) = self.name() else { return Gate::Ask };
         let Some(default) = default_of(&source.text, rcvar, self.loads_at) else { return Gate::Ask };
@@ -215,7 +232,7 @@ fn assigned(text: &str, at: usize, name: Option<&str>) -> Assigned {
 
 /// The variable that a script means by an rcvar such as `my-svc_enable`; `None` if it also declares that one by the name
 /// that no variable can have.
-fn plain(rcvar: &str, text: &str) -> Option<String> {
+fn plain<'r>(rcvar: &'r str, text: &str) -> Option<Cow<'r, str>> {
     let plain = variable_of(rcvar);
     let declares = |line: &str| line.trim_start().starts_with("set_rcvar") && line.contains(rcvar);
     (plain == rcvar || !text.lines().any(declares)).then_some(plain)
@@ -240,21 +257,12 @@ fn set_rcvar(cited: &str, name: Option<&str>) -> Option<String> {
 
 /// The default that the script gives its rcvar: `None` if that cannot be told, `Some(None)` if it gives none.
 fn default_of(text: &str, rcvar: &str, loads_at: Option<usize>) -> Option<Option<Fallback>> {
+    let lines = |sign: &'static str| lines_with(text, sign).filter(|(_, line)| may_set(line));
+    if lines("eval").any(|(_, line)| line.contains("rcvar") || line.contains("_enable")) {
+        return None;
+    }
     let mut first: Option<Fallback> = None;
-    let mut at = 0_usize;
-    for line in text.split_inclusive('\n') {
-        let line_at = at;
-        at = at.saturating_add(line.len());
-        let bare = without_indent(line);
-        // Nearly all lines are done with here.
-        let is_comment = bare.starts_with('#');
-        let may_set = !is_comment && (line.as_bytes().contains(&b'=') || bare.starts_with("set_rcvar"));
-        if !may_set || bare.starts_with("rcvar=") {
-            continue;
-        }
-        if line.contains("eval") && (line.contains("rcvar") || line.contains("_enable")) {
-            return None;
-        }
+    for (line_at, line) in lines_with(text, rcvar).filter(|(_, line)| may_set(line)) {
         let mut settings = settings_of(line, rcvar);
         let Some(setting) = settings.next() else { continue };
         if settings.next().is_some() {
@@ -268,6 +276,27 @@ fn default_of(text: &str, rcvar: &str, loads_at: Option<usize>) -> Option<Option
         first = first.or(Some(found?));
     }
     Some(first)
+}
+
+/// Whether a line may set a variable other than `rcvar` itself.
+fn may_set(line: &str) -> bool {
+    let bare = without_indent(line);
+    let is_setting = line.contains('=') || bare.starts_with("set_rcvar");
+    is_setting && !bare.starts_with('#') && !bare.starts_with("rcvar=")
+}
+
+/// The lines in which `sign` stands, each once, and where each begins.
+fn lines_with<'t>(text: &'t str, sign: &'t str) -> impl Iterator<Item = (usize, &'t str)> {
+    let mut behind = 0_usize;
+    memmem::find_iter(text.as_bytes(), sign.as_bytes()).filter_map(move |found| {
+        if found < behind {
+            return None;
+        }
+        let start = text.get(..found)?.rfind('\n').map_or(0, |end| end.saturating_add(1));
+        let length = text.get(start..)?.split_inclusive('\n').next()?.len();
+        behind = start.saturating_add(length);
+        Some((start, text.get(start..behind)?))
+    })
 }
 
 /// How a line sets a variable.

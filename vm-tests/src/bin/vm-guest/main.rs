@@ -15,8 +15,8 @@ mod storm;
 mod zombies;
 
 use std::{
-    env,
-    io::{self, Write as _},
+    env, fs,
+    io::{self, Read as _, Write as _},
     os::{
         linux::net::SocketAddrExt as _,
         unix::net::{SocketAddr, UnixDatagram, UnixStream},
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Some("order") => order::check(&words.collect::<Vec<_>>()),
         Some("forge") => forge::run(&words.collect::<Vec<_>>()),
         Some("idle") => idle(&words.next().unwrap_or_default(), words.next().as_deref()),
+        Some("read") => read(&words.next().unwrap_or_default()),
         Some("observe") => observe::observe(),
         // The kernel's first process has no words of ours.
         _ if std::process::id() == 1 => observe::begin(),
@@ -72,6 +73,16 @@ fn notify(text: &str) -> io::Result<()> {
         None => SocketAddr::from_pathname(&name)?,
     };
     UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address).map(drop)
+}
+
+/// Opens, reads and closes each file of a folder.
+fn read(folder: &str) -> io::Result<()> {
+    let mut bytes = [0; 8192];
+    for entry in fs::read_dir(folder)? {
+        let mut file = fs::File::open(entry?.path())?;
+        while file.read(&mut bytes)? == bytes.len() {}
+    }
+    Ok(())
 }
 
 /// Connects so many times to the socket at a path, and says nothing.

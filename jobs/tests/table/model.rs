@@ -1,25 +1,9 @@
-//! The table of a life, looked at as a whole: every cue that the world can give, in every state that a life
-//! can come to, for every shape of job.
+//! A small model of the world that knows which processes are really there, and every point that a life in it can come to.
 //!
-//! The table is played together with a small model of the world that knows which processes are really there.
-//! So it is seen when the table forgets a process, names one that is not there, or waits for a report that
-//! nobody owes. What entering a phase does is told again here in few lines; that the engine does the same is
-//! what `schedules.rs` shows.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unreachable,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test may fail"
-)]
+//! What entering a phase does is told again here in few lines; that the engine does the same is what `schedules.rs` shows.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    fmt::Write as _,
-    fs,
-    path::Path,
+    collections::{HashMap, VecDeque},
     time::Duration,
 };
 
@@ -29,23 +13,23 @@ use jobs::{
     State,
 };
 
-const MAIN: Pid = Pid(1);
-const BESIDE: Pid = Pid(2);
-const NAMED: Pid = Pid(3);
-const GOOD: Exit = Exit::Code(0);
-const BAD: Exit = Exit::Code(1);
+pub const MAIN: Pid = Pid(1);
+pub const BESIDE: Pid = Pid(2);
+pub const NAMED: Pid = Pid(3);
+pub const GOOD: Exit = Exit::Code(0);
+pub const BAD: Exit = Exit::Code(1);
 
 /// What is really there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct World {
-    main: Process,
+pub struct World {
+    pub main: Process,
     /// Whether processes that main started are there without it.
-    left: bool,
-    beside: Option<(ProcessKind, Process)>,
+    pub left: bool,
+    pub beside: Option<(ProcessKind, Process)>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-enum Process {
+pub enum Process {
     #[default]
     Absent,
     Asked,
@@ -54,14 +38,14 @@ enum Process {
 
 /// A life, and what is there of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Point {
-    state: State,
-    goal: Goal,
-    reached: bool,
-    world: World,
+pub struct Point {
+    pub state: State,
+    pub goal: Goal,
+    pub reached: bool,
+    pub world: World,
 }
 
-const BIRTH: Point = Point {
+pub const BIRTH: Point = Point {
     state: State::Waiting,
     goal: Goal::Start,
     reached: false,
@@ -75,7 +59,7 @@ fn job(format: Format, processes: &[ProcessKind], change: impl FnOnce(&mut Job))
     job
 }
 
-fn shapes() -> Vec<(&'static str, Job)> {
+pub fn shapes() -> Vec<(&'static str, Job)> {
     use ProcessKind::{Check, Configure, Main, PostStart, PostStop, PreStart, PreStop, Stop};
     let all = [Check, Configure, PreStart, Main, PostStart, PreStop, PostStop];
     let with_verb = [Check, Configure, PreStart, Main, PostStart, PreStop, Stop, PostStop];
@@ -357,7 +341,7 @@ fn agree(shape: &str, at: &Point) {
 }
 
 /// Every point that a job of this shape can come to, and where each cue leads.
-fn explore(shape: &str, job: &Job) -> HashMap<Point, Vec<(Cue, Point)>> {
+pub fn explore(shape: &str, job: &Job) -> HashMap<Point, Vec<(Cue, Point)>> {
     let mut known: HashMap<Point, Vec<(Cue, Point)>> = HashMap::new();
     let mut line = VecDeque::from([BIRTH]);
     while let Some(at) = line.pop_front() {
@@ -373,179 +357,4 @@ fn explore(shape: &str, job: &Job) -> HashMap<Point, Vec<(Cue, Point)>> {
         known.insert(at, ways);
     }
     known
-}
-
-#[test]
-fn what_the_table_says_of_processes_is_what_is_there() {
-    let mut points = 0;
-    for (shape, job) in shapes() {
-        points += explore(shape, &job).len();
-    }
-    assert!(points > 1_000, "only {points} points were found");
-}
-
-#[test]
-fn from_everywhere_there_is_a_way_down_by_what_the_world_owes() {
-    for (shape, job) in shapes() {
-        let known = explore(shape, &job);
-        // Backward from the end, over points whose goal is stop and cues that are no wish.
-        let mut back: HashMap<Point, Vec<Point>> = HashMap::new();
-        for (at, ways) in &known {
-            for (cue, next) in ways {
-                if !matches!(cue, Cue::Start | Cue::Stop) {
-                    back.entry(*next).or_default().push(*at);
-                }
-            }
-        }
-        let mut ends: HashSet<Point> = HashSet::from([BIRTH]);
-        let mut line = vec![BIRTH];
-        while let Some(at) = line.pop() {
-            for before in back.get(&at).into_iter().flatten() {
-                if ends.insert(*before) {
-                    line.push(*before);
-                }
-            }
-        }
-        for (at, ways) in known.iter().filter(|(at, _)| at.state != State::Waiting) {
-            let stopped = |next: &Point| next.goal == Goal::Stop && ends.contains(next);
-            let leads_down = match at.goal {
-                Goal::Stop => ends.contains(at),
-                Goal::Start | Goal::Restart => {
-                    ways.iter().any(|(cue, next)| *cue == Cue::Stop && (stopped(next) || *next == BIRTH))
-                }
-            };
-            assert!(leads_down, "{shape}: told to stop, there is no way down from {at:?}");
-        }
-    }
-}
-
-#[test]
-fn nothing_waits_but_for_a_report_or_a_limit() {
-    for (shape, job) in shapes() {
-        for (at, ways) in explore(shape, &job) {
-            let by_itself = |(cue, next): &&(Cue, Point)| {
-                !matches!(cue, Cue::Start | Cue::Stop | Cue::HookTimeout) && *next != at
-            };
-            let may_wait = matches!(at.state, State::Waiting | State::Held { .. })
-                || matches!(at.state, State::Running(Main::None));
-            assert!(
-                may_wait || ways.iter().any(|way| by_itself(&way)),
-                "{shape}: nothing that the world owes leads on from {at:?}"
-            );
-        }
-    }
-}
-
-#[test]
-fn what_is_being_ended_is_killed_again_and_again() {
-    for (shape, job) in shapes() {
-        for at in explore(shape, &job).into_keys().filter(|at| at.state.phase() == Phase::Killed) {
-            let next = at.state.next(Cue::KillTimeout, &job, at.goal);
-            assert!(matches!(next, Next::KillAll(State::Killed(..))), "{shape}: {next:?} in {at:?}");
-        }
-    }
-}
-
-/// Every state, also those that no life comes to.
-fn all_states() -> Vec<State> {
-    let mains = [
-        Main::None,
-        Main::Asked,
-        Main::Alive(MAIN),
-        Main::Group,
-        Main::Ended { exit: Some(GOOD), left: false },
-        Main::Ended { exit: Some(GOOD), left: true },
-    ];
-    let hooks = [Hook::Asked, Hook::Alive(BESIDE)];
-    let mut states =
-        vec![State::Waiting, State::Held { untold: false }, State::Held { untold: true }, State::Starting];
-    for hook in hooks {
-        states.extend([
-            State::Check(hook),
-            State::Configure(hook),
-            State::PreStart(hook),
-            State::PostStop(hook),
-        ]);
-    }
-    for main in mains {
-        states.extend([State::Spawned(main), State::Running(main), State::Stopping(main)]);
-        states.extend([State::Killed(main, Ending::Signal), State::Killed(main, Ending::Kill)]);
-        for hook in hooks {
-            states.extend([State::PostStart(main, hook), State::PreStop(main, hook)]);
-            states.push(State::Killed(main, Ending::Verb(hook)));
-        }
-    }
-    states.sort_by_key(|state| state.phase());
-    states
-}
-
-fn all_cues() -> Vec<Cue> {
-    let mut cues = vec![
-        Cue::Start,
-        Cue::Stop,
-        Cue::Freed,
-        Cue::HookDone,
-        Cue::Ready(None),
-        Cue::Ready(Some(NAMED)),
-        Cue::Emptied,
-        Cue::HookTimeout,
-        Cue::KillTimeout,
-        Cue::StartTimeout,
-    ];
-    for kind in ProcessKind::ALL {
-        let pid = if kind == ProcessKind::Main { MAIN } else { BESIDE };
-        cues.extend([Cue::Spawned(kind, pid), Cue::Unspawned(kind)]);
-        for (exit, left) in [(GOOD, false), (GOOD, true), (BAD, false), (BAD, true)] {
-            cues.push(Cue::Exited(kind, exit, left));
-        }
-    }
-    cues
-}
-
-/// The whole table for one job, without the cues that do nothing.
-fn printed(job: &Job) -> String {
-    let mut text = String::new();
-    for state in all_states() {
-        let mut lines: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-        for (number, cue) in all_cues().into_iter().enumerate() {
-            for goal in [Goal::Start, Goal::Stop] {
-                let next = state.next(cue, job, goal);
-                let told = if next == Next::Stay(state) { "-".into() } else { format!("{next:?}") };
-                lines.entry(number).or_default().push(told);
-            }
-        }
-        let _ = writeln!(text, "{state:?}");
-        for (number, told) in lines {
-            let cue = all_cues()[number];
-            match told.as_slice() {
-                [up, down] if up == "-" && down == "-" => {}
-                [up, down] if up == down => {
-                    let _ = writeln!(text, "    {cue:?}: {up}");
-                }
-                [up, down] => {
-                    let _ = writeln!(text, "    {cue:?}: {up} | {down}");
-                }
-                _ => unreachable!("two goals"),
-            }
-        }
-    }
-    text
-}
-
-#[test]
-fn the_table_is_as_it_was_reviewed() {
-    let mut text = String::from(
-        "# What each cue does in each state, of a service with all processes that is ready when executed. Cues\n\
-         # that do nothing are left out. Where two things stand, the first is for goal start, the second for\n\
-         # stop; `-` is nothing. `UPDATE=1 cargo test -p jobs --test table` writes it anew.\n\n",
-    );
-    let (_, job) = shapes().into_iter().find(|(shape, _)| *shape == "verb").unwrap();
-    text.push_str(&printed(&job).replace("Exited(", "Ended(").replace("Signal(Signal(15))", "TERM"));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/table.txt");
-    if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, &text).unwrap();
-    }
-    let reviewed = fs::read_to_string(&path).unwrap_or_default();
-    let differs = text.lines().zip(reviewed.lines()).find(|(new, old)| new != old);
-    assert!(text == reviewed, "the table has changed, first at {differs:?}");
 }

@@ -1,8 +1,9 @@
-//! What belongs to an rc.d script, in machines that are name spaces: its processes are known by their cgroup, whatever a
-//! file with a number in it says, however they were started, and whether they detach themselves or not.
-#![allow(clippy::unwrap_used, reason = "a test may fail where it stands")]
+//! What belongs to a script: its processes are known by their cgroup, whatever a file with a number in it says, however
+//! they were started, and whether they detach themselves or not.
 
-use vm_tests::namespace::{Machine, Options};
+use vm_tests::namespace::Machine;
+
+use super::{says, sh};
 
 /// A daemon that leaves who started it, and writes its pidfile only when it is told to.
 const DAEMON: &str = "#!/bin/sh
@@ -14,6 +15,11 @@ name=${1}
 	while :; do sleep 100000 & wait $!; done
 ) </dev/null >/dev/null 2>&1 & )
 ";
+
+/// A machine with the daemon and these files.
+fn machine(files: &[(&str, &str)]) -> Machine {
+    super::machine(&[&[("sbin/toyd", DAEMON)], files].concat())
+}
 
 /// The processes of all of them.
 const TOYD: &str = "for it in /proc/[0-9]*; do ! grep -qs '[t]oyd' $it/cmdline || echo ${it#/proc/}; done";
@@ -35,27 +41,6 @@ load_rc_config {name}
 run_rc_command \"$1\"
 "
     )
-}
-
-/// A machine with rc.subr, the daemon and these files.
-fn machine(files: &[(&str, &str)]) -> Machine {
-    let subr =
-        std::fs::read_to_string(vm_tests::programs::workspace().join("init/stock/rc/rc.subr")).unwrap();
-    let own = [("etc/rc.subr", subr.as_str()), ("sbin/toyd", DAEMON)];
-    let files = own.iter().chain(files).map(|(path, text)| ((*path).into(), (*text).into())).collect();
-    Machine::start(&[], &Options { files, ..Options::default() }).unwrap()
-}
-
-/// The status of a shell command and what it prints.
-fn sh(machine: &Machine, command: &str) -> (i32, String) {
-    let ran = machine.sh(command).unwrap();
-    (ran.status, ran.out)
-}
-
-/// Looks what a command prints.
-#[track_caller]
-fn says(machine: &Machine, command: &str, expected: &str) {
-    assert_eq!(sh(machine, command).1, expected, "{command}");
 }
 
 #[test]
