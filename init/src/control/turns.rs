@@ -80,18 +80,16 @@ mod tests {
         let kinds: Vec<bool> = ready.iter().map(|(token, _)| matches!(token, Token::Client(_))).collect();
         assert_eq!(kinds.iter().position(|is_client| *is_client), Some(2), "the listener comes before them");
         assert_eq!(ready.last().map(|(token, _)| *token), Some(Token::Keeper), "and who is no client behind");
-        let numbers = ready.iter().filter_map(|(token, _)| match token {
-            Token::Client(number) => Some(*number),
-            _ => None,
-        });
+        let number_of = |token: &Token| if let Token::Client(number) = token { Some(*number) } else { None };
+        let numbers = ready.iter().filter_map(|(token, _)| number_of(token));
         let mut made = Vec::new();
         for number in numbers {
             let wanted = speakers.iter().find(|(it, _)| *it == number).map_or(0, |(_, calls)| *calls);
             let most = turns.calls().min(wanted);
-            let mut calls = 0;
+            let mut calls = 0_usize;
             while calls < most && turns.calls() > 0 {
                 heard.insert(number, turns.spend(cost));
-                calls += 1;
+                calls = calls.saturating_add(1);
             }
             if calls > 0 {
                 made.push((number, calls));
