@@ -172,6 +172,8 @@ pub enum Notice {
     StartTimedOut,
     /// It did not stop in its time, and what is left of it is killed.
     StopTimedOut,
+    /// Its stop verb is over, and what is left of it is left alone, though some of it may be the daemon itself.
+    LeftAlone,
     /// Its start was refused.
     Refused(Refusal),
     /// Waits formed a ring, and this one was let go.

@@ -12,6 +12,7 @@ use jobs::{
         rc_conf::RcConf,
         rcd::{self, KeywordFilter},
     },
+    order,
 };
 use proptest::prelude::*;
 
@@ -153,6 +154,16 @@ fn every_header_of_debian_is_read_as_it_stands() {
         assert_eq!(starts_by_itself, !row[8].is_empty() && !is_own_work, "{}", row[0]);
         assert_eq!(described.work.description.as_deref().unwrap_or(""), row[11], "{}", row[0]);
     }
+}
+
+#[test]
+fn debians_scripts_start_in_the_order_of_their_headers() {
+    let jobs: Vec<_> = debian(&Links::default()).into_iter().map(|it| it.1.described.unwrap().job).collect();
+    let order = order(&jobs.iter().collect::<Vec<_>>());
+    assert!(order.ignored.is_empty() && order.loops.is_empty(), "{:?}", order.loops);
+    let place = |name: &str| order.order.iter().position(|&place| *jobs[place].name == *name).unwrap();
+    assert!(["mountall.sh", "networking", "mountnfs.sh", "ssh"].is_sorted_by_key(|name| place(name)));
+    assert!(place("mountkernfs.sh") < place("udev").min(place("networking")));
 }
 
 #[test]

@@ -265,6 +265,17 @@ fn only_whole_lines_name_users() {
 }
 
 #[test]
+fn a_machine_without_any_job_settles_and_boots_when_there_is_one() {
+    let options = Options { environment: not_a_container(), ..Options::default() };
+    let mut machine = settled(Machine::start(&[], &options).unwrap());
+    assert!(machine.console().contains("no job file was found"), "{}", machine.console());
+    let job = "(start_on: \"startup\", task: true, exec: \"touch /tmp/came\")";
+    machine.sh(&format!("echo '{job}' >/etc/onset/jobs/one.ron; onsetctl reload-configuration")).unwrap();
+    machine.until_sh("test -e /tmp/came").unwrap();
+    settled(machine);
+}
+
+#[test]
 fn a_boot_settles_with_a_job_that_comes_back_again_and_again() {
     let files = [
         ("etc/init/flaps.conf", "start on startup\nrespawn\nrespawn limit unlimited\nexec /bin/false\n"),

@@ -168,6 +168,10 @@ impl StatusCommand {
 /// A status with what is behind it.
 fn described(status: &Value) -> String {
     let mut text = say::status_line(status) + "\n";
+    // One that has come up after all is late, and nothing is to be done about it any more.
+    if say::is(status, "timed_out") && !say::is(status, "up") {
+        text.push_str("\tstart timed out: what waited for it goes on\n");
+    }
     for wait in say::list(status, "waits").iter().filter_map(Value::as_str) {
         text.push_str(&format!("\twaits for {}\n", clean(wait)));
     }

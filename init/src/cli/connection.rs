@@ -176,10 +176,18 @@ impl Connection {
         }
     }
 
-    /// Calls a method of Onset's interface, and waits for the answer.
+    /// Calls a method that Onset answers at once, and waits for the answer.
     pub fn call(&mut self, method: &str, parameters: Value) -> Result<Value, Trouble> {
         self.send(method, &parameters, false)?;
         self.receive(Some(AT_ONCE), &mut |_| {}).map(|reply| reply.parameters)
+    }
+
+    /// Calls a method of the Onset that listens at `path`, and waits for the answer as long as it takes.
+    pub fn call_to_the_end(path: &Path, method: &str, parameters: &Value) -> Result<Value, Trouble> {
+        let mut connection = Self::open(path)?;
+        connection.send(method, parameters, false)?;
+        let answer = connection.receive(None, &mut |_| {}).map(|reply| reply.parameters);
+        Self::come_back(path, answer, None, &mut |_| {})
     }
 
     /// Calls a method that may answer in parts, and gives each part to `each`.

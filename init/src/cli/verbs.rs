@@ -11,7 +11,7 @@ mod said;
 mod script;
 
 use std::{
-    io::{Write as _, stdout},
+    io::{Write as _, stderr, stdout},
     path::Path,
 };
 
@@ -127,6 +127,24 @@ impl Verb<'_> {
             answer => answer,
         }
         .map(|show| Known { show })
+        .inspect(|known| self.tell_of_others(known))
+    }
+
+    /// Several scripts may have the name that the job is called by: it is said which of them is not meant.
+    fn tell_of_others(&self, known: &Known) {
+        if known.name() == self.job || !known.is_script() {
+            return;
+        }
+        let mut others = folder::called(self.job);
+        others.retain(|script| script.job != known.name());
+        if others.is_empty() {
+            return;
+        }
+        let others: Vec<String> = others.iter().map(|script| format!("`{}`", script.job)).collect();
+        let (job, meant, others) = (self.job, known.name(), others.join(", "));
+        let text = format!("{}: `{job}` is a name of {others}, too: `{meant}` is meant\n", self.caller);
+        // Nobody is told if nobody reads.
+        let _ = stderr().write_all(text.as_bytes());
     }
 
     /// Onset does not run, or does not know the job: there may be a script all the same.

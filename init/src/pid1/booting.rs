@@ -21,6 +21,9 @@ use crate::{
 /// After how long it is said who holds the boot up, if `onset.settle=` says nothing else.
 const SETTLE: Duration = Duration::from_secs(600);
 
+/// The event that says that the boot has settled.
+const SETTLED: Name = Name::constant("settled");
+
 /// What brings udevd, and has devices that are there dealt with by it.
 const UDEV: &str = "udev";
 
@@ -29,7 +32,7 @@ const UDEV: &str = "udev";
 pub struct Boot {
     /// When `startup` was emitted.
     started: Option<Time>,
-    /// Whether `settled` has been emitted.
+    /// Whether `settled` has been emitted: also on a machine without jobs, which a boot begins on when there are some.
     settled: bool,
     /// When it is said who holds it up.
     limit: Option<Time>,
@@ -156,21 +159,28 @@ impl Machine {
         }
     }
 
-    /// Whether this is a script of rc.d that the boot should have begun with, and that lay in a file system which was not
-    /// mounted then.
+    /// Whether this is a script of rc.d that the boot should have begun with: it lay in a file system which was not mounted
+    /// then, or a script has enabled it and had rc.conf read again.
     fn comes_late(&self, job: &Job) -> bool {
-        let is_new = || !self.engine.jobs().any(|known| known.name == job.name);
-        job.format == Format::Rcd && job.start == StartMode::Automatic && is_new()
+        let is_news = || {
+            let known = self.engine.jobs().find(|known| known.name == job.name);
+            known.is_none_or(|known| matches!(known.start, StartMode::Disabled(_)))
+        };
+        job.format == Format::Rcd && job.start == StartMode::Automatic && is_news()
     }
 
     /// The first generation is there: `startup`, and what else was asked for.
     fn begin(&mut self, jobs: usize, mode: Option<Name>) {
         if jobs == 0 {
             self.rescue("no job file was found in /etc/onset/jobs, /usr/lib/onset/jobs, /etc/init, /etc/rc.d or /etc/init.d");
+            if !self.boot.settled {
+                self.tell_settled(Event::new(SETTLED));
+            }
             return;
         }
         let now = self.core.now;
         self.boot.started = Some(now);
+        self.boot.settled = false;
         self.boot.limit = Some(now.after(self.boot.allowed));
         // Before anything starts: a job that may not run in it does not.
         if let Some(mode) = self.core.options.mode.clone().or(mode) {
@@ -217,7 +227,7 @@ impl Machine {
 
     /// Looks whether the boot has settled, and says so once.
     pub(super) fn look_whether_settled(&mut self) {
-        if !self.boot.has_started() || !self.core.bus.is_empty() {
+        if !self.core.bus.is_empty() {
             return;
         }
         if self.boot.settled {
@@ -226,22 +236,30 @@ impl Machine {
             with_views!(self, views => self.control.settled(&mut shell, &views));
             return;
         }
+        if !self.boot.has_started() {
+            return;
+        }
         let is_late = self.boot.limit.is_some_and(|limit| self.core.now >= limit);
         let is_behind = self.sources.is_behind() || !self.engine.is_settled();
         if self.loader.is_at_work() || self.again || is_behind && !is_late {
             return;
         }
-        self.boot.settled = true;
-        self.has_spare_memory = true;
-        self.must_save = true;
         let pending = if is_late { self.pending() } else { String::new() };
-        let mut event = Event::new(Name::constant("settled"));
+        let mut event = Event::new(SETTLED);
         if !pending.is_empty() {
             self.say(Level::Warning, &format!("the boot has not settled in time: {pending}"));
             if let Ok(value) = Value::new(&pending) {
                 event.args.push(Key::constant("PENDING"), value);
             }
         }
+        self.tell_settled(event);
+    }
+
+    /// The boot has settled, as the event says.
+    fn tell_settled(&mut self, event: Event) {
+        self.boot.settled = true;
+        self.has_spare_memory = true;
+        self.must_save = true;
         self.emit(event);
     }
 

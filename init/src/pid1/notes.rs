@@ -14,6 +14,10 @@ pub fn text(note: &Note) -> (Level, String) {
             (Level::Warning, format!("has ended and comes back in {} ms", delay.as_millis()))
         }
         Notice::StartTimedOut => (Level::Warning, "start timed out: what waited for it goes on".into()),
+        Notice::LeftAlone => (
+            Level::Warning,
+            "its stop verb is over; what it has left runs on, in the cgroup `left`, the daemon perhaps among it".into(),
+        ),
         Notice::StopTimedOut => (Level::Warning, "did not stop in time: what is left of it is killed".into()),
         Notice::Refused(refusal) => (Level::Warning, format!("does not start: {}", refusal_text(refusal))),
         Notice::RingCut(ring) => (Level::Warning, format!("a ring of waits was cut: {ring}")),

@@ -39,7 +39,7 @@ const fn folder(path: &'static str, kind: FileKind, layer: u8, names: Names) -> 
 }
 
 /// Everything that is looked at in a root. What Onset's own folders say lies above what others' do.
-pub(super) const FOLDERS: [Folder; 36] = [
+pub(super) const FOLDERS: [Folder; 37] = [
     folder("etc/onset/jobs", FileKind::Native, 4, Names::Deep(".ron")),
     folder("run/onset/jobs", FileKind::Native, 3, Names::Deep(".ron")),
     folder("usr/lib/onset/jobs", FileKind::Native, OF_PACKAGES, Names::Deep(".ron")),
@@ -61,6 +61,7 @@ pub(super) const FOLDERS: [Folder; 36] = [
     folder("usr/share/insserv/overrides", FileKind::LsbOverride, 0, Names::Flat("")),
     folder("etc/insserv.conf", FileKind::Insserv, 1, Names::File),
     folder("etc/insserv.conf.d", FileKind::Insserv, 0, Names::Flat("")),
+    folder("etc/default/rcS", FileKind::LsbDefaults, 0, Names::File),
     folder("etc/rcS.d", FileKind::RcLink, 0, Names::Links("rcS.d")),
     folder("etc/rc0.d", FileKind::RcLink, 0, Names::Links("rc0.d")),
     folder("etc/rc1.d", FileKind::RcLink, 0, Names::Links("rc1.d")),
@@ -104,6 +105,7 @@ pub(super) const fn prefix_of(kind: FileKind) -> &'static str {
         | FileKind::Lsb
         | FileKind::LsbOverride
         | FileKind::Insserv
+        | FileKind::LsbDefaults
         | FileKind::RcLink
         | FileKind::Inetd
         | FileKind::Services => "",

@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Engine, Todo,
-    clock::{SHUTDOWN_LIMIT, Timer, TimerId},
+    clock::{Limit, SHUTDOWN_LIMIT, Timer, TimerId},
     goals::StopWish,
     model::{Emitter, Instance, set},
 };
-use crate::{Action, CauseId, Format, Goal, Happening, Job, KILL_TIMEOUT, Origin, Phase, Shutdown};
+use crate::{
+    Action, CauseId, Ending, Format, Goal, Happening, Job, KILL_TIMEOUT, Origin, Phase, STOP_VERB_LIMIT,
+    Shutdown, State,
+};
+
+/// How often at most what is left of a time is halved.
+const MOST_HALVED: usize = 8;
 
 /// The event and the fact.
 const MODE: Name = Name::constant("mode");
@@ -28,6 +34,8 @@ pub struct GoingDown {
     pub limit: TimerId,
     /// Since when all jobs are told to stop.
     pub stopping_since: Option<Time>,
+    /// When somebody has asked again, which halves what was left: the first few times, after which hardly anything is.
+    pub hurried: Vec<Time>,
 }
 
 /// How far a shutdown is.
@@ -39,6 +47,20 @@ pub enum Stage {
     Stopping,
     /// All is down, and the outside knows.
     Told,
+}
+
+impl GoingDown {
+    /// What is left of a time that began with the first stop.
+    fn left_of(&self, all: Duration, now: Time) -> Duration {
+        let since = self.stopping_since.unwrap_or(now);
+        let halved =
+            |end: Time, asked: &Time| (*asked).max(since).after(half(end.since((*asked).max(since))));
+        self.hurried.iter().fold(since.after(all), halved).since(now)
+    }
+}
+
+fn half(time: Duration) -> Duration {
+    time.checked_div(2).unwrap_or_default()
 }
 
 impl Engine {
@@ -129,16 +151,27 @@ impl Engine {
             let old = down.limit;
             let left = old.0.since(self.saved.now);
             self.disarm(old);
-            let limit = self.arm(left.checked_div(2).unwrap_or_default(), Timer::Shutdown);
+            let limit = self.arm(half(left), Timer::Shutdown);
+            let now = self.saved.now;
             if let Some(down) = &mut self.saved.shutdown {
                 down.limit = limit;
+                if down.hurried.len() < MOST_HALVED {
+                    down.hurried.push(now);
+                }
             }
+            self.hurry_verbs();
             return;
         }
         let cause = self.saved.causes.add(self.saved.now, Happening::Shutdown(origin), CauseId::NONE);
-        let limit = self.arm(SHUTDOWN_LIMIT, Timer::Shutdown);
-        self.saved.shutdown =
-            Some(GoingDown { kind, stage: Stage::Telling(2), cause, limit, stopping_since: None });
+        let limit = self.arm(self.shutdown_limit(), Timer::Shutdown);
+        self.saved.shutdown = Some(GoingDown {
+            kind,
+            stage: Stage::Telling(2),
+            cause,
+            limit,
+            stopping_since: None,
+            hurried: Vec::new(),
+        });
         let halt = match kind {
             Shutdown::Reboot | Shutdown::Kexec => None,
             Shutdown::Poweroff => Some("POWEROFF"),
@@ -153,6 +186,13 @@ impl Engine {
             set(&mut args, "INIT_HALT", halt);
         }
         self.tell_shutdown("runlevel", args, cause);
+    }
+
+    /// How long the jobs may take to go down: longer if rc.conf gives the scripts of rc.d longer than they have by
+    /// themselves.
+    fn shutdown_limit(&self) -> Duration {
+        let all = self.saved.slots.iter().flatten().filter_map(|slot| slot.job.kill.together).max();
+        all.map_or(SHUTDOWN_LIMIT, |all| all.saturating_add(STOP_VERB_LIMIT).max(SHUTDOWN_LIMIT))
     }
 
     fn tell_shutdown(&mut self, name: &str, args: Args, cause: CauseId) {
@@ -198,10 +238,20 @@ impl Engine {
             return Some(job.kill.timeout);
         };
         let has_keyword = job.keywords.iter().any(|keyword| *keyword == "shutdown");
-        let since = down.stopping_since.unwrap_or(self.saved.now);
-        let left = job.kill.together.map(|all| since.after(all).since(self.saved.now));
-        let time = left.map_or(job.kill.timeout, |left| left.min(job.kill.timeout));
+        let time = job.kill.together.map_or(job.kill.timeout, |all| down.left_of(all, self.saved.now));
         (has_keyword && time > Duration::ZERO).then_some(time)
+    }
+
+    /// What the scripts of rc.d have left together has become less: those whose verbs are at work have less, too.
+    fn hurry_verbs(&mut self) {
+        for place in self.places_by_name() {
+            let Some(instance) = self.instance(place) else { continue };
+            let job = instance.job.clone();
+            let is_at_it = matches!(instance.state, State::Killed(_, Ending::Verb(_)));
+            if is_at_it && job.format == Format::Rcd && job.kill.together.is_some() {
+                self.limit(place, Limit::Kill, self.time_for_verb(&job).unwrap_or_default());
+            }
+        }
     }
 
     /// How long the processes of a job have between the signal and KILL, where no verb ends them.
@@ -258,7 +308,7 @@ impl Engine {
             && let Stage::Telling(_) = down.stage
         {
             down.stage = Stage::Telling(1);
-            let limit = self.arm(SHUTDOWN_LIMIT, Timer::Shutdown);
+            let limit = self.arm(self.shutdown_limit(), Timer::Shutdown);
             if let Some(down) = &mut self.saved.shutdown {
                 down.limit = limit;
             }

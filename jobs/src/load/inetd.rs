@@ -73,6 +73,7 @@ fn another(files: &[TreeFile]) -> Option<&'static str> {
         | FileKind::RcConf
         | FileKind::LsbOverride
         | FileKind::Insserv
+        | FileKind::LsbDefaults
         | FileKind::RcLink
         | FileKind::Hook
         | FileKind::Syshook

@@ -23,7 +23,7 @@ use alloc::{
 };
 use core::cmp::Reverse;
 
-use events::Name;
+use events::{Name, Value};
 
 pub use self::tree::{Content, FileKind, Tree, TreeFile};
 use self::{inetd::Inetd, old_scripts::OldScripts, overrides::overrides};
@@ -175,6 +175,8 @@ struct Loading<'t> {
     old_scripts: OldScripts,
     facilities: Facilities,
     links: Links,
+    /// Whether scripts of init.d shall tell much, as the machine says.
+    verbose: Option<Value>,
     /// What the lines of inetd.conf give.
     inetd: BTreeMap<Name, Reading>,
     /// What native jobs that a package has brought provide, and which.
@@ -216,6 +218,7 @@ impl<'t> Loading<'t> {
             old_scripts: OldScripts::find(files),
             facilities,
             links,
+            verbose: of_kind(FileKind::LsbDefaults).filter_map(TreeFile::text).find_map(lsb::verbosity),
         }
     }
 
@@ -235,6 +238,7 @@ impl<'t> Loading<'t> {
             FileKind::RcConf
             | FileKind::LsbOverride
             | FileKind::Insserv
+            | FileKind::LsbDefaults
             | FileKind::RcLink
             | FileKind::Services => {
                 self.show_unreadable(file);
@@ -350,6 +354,7 @@ impl<'t> Loading<'t> {
             FileKind::Lsb => {
                 let header = self.lsb_overrides.get(file.rel.as_str()).copied();
                 let mut reading = lsb::read(name, source, header, &self.facilities, &self.links);
+                lsb::tell_verbosity(&mut reading, self.verbose.as_ref());
                 self.leave_to_stock(&mut reading);
                 reading
             }
@@ -360,6 +365,7 @@ impl<'t> Loading<'t> {
             | FileKind::RcConf
             | FileKind::LsbOverride
             | FileKind::Insserv
+            | FileKind::LsbDefaults
             | FileKind::RcLink
             | FileKind::Services => Reading::default(),
         };

@@ -25,6 +25,7 @@ pub(crate) fn file(path: &str, text: &str) -> TreeFile {
         ("/usr/local/etc/rc.d/", FileKind::Rcd, 0),
         ("/etc/init.d/", FileKind::Lsb, 1),
         ("/etc/insserv/overrides/", FileKind::LsbOverride, 1),
+        ("/etc/default/", FileKind::LsbDefaults, 0),
         ("/etc/rc", FileKind::RcConf, 0),
     ];
     let (folder, kind, layer) = folders.into_iter().find(|(folder, ..)| path.starts_with(folder)).unwrap();

@@ -98,6 +98,8 @@ pub enum FileKind {
     LsbOverride,
     /// insserv.conf: which scripts are which facility.
     Insserv,
+    /// `/etc/default/rcS`: what scripts of init.d are told besides.
+    LsbDefaults,
     /// A link of an rcN.d folder.
     RcLink,
     /// A program that an event starts: its folder's name is the event.

@@ -149,6 +149,7 @@ pub fn notice_text(notice: &Notice) -> String {
         Notice::Unspawned(process, why) => format!("{process} cannot be executed: {why}"),
         Notice::ComesBack(delay) => format!("has ended, and comes back in {}", format_delay(*delay)),
         Notice::StartTimedOut => "start timed out; those who wait for it go on".into(),
+        Notice::LeftAlone => "its stop verb is over; what is left of it is left alone".into(),
         Notice::StopTimedOut => "did not stop in time; what is left of it is killed".into(),
         Notice::Refused(refusal) => format!("not started: {}", crate::refusal_text(refusal)),
         Notice::RingCut(ring) => format!("waits formed a ring, and one was let go: {ring}"),

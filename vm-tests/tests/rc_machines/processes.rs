@@ -127,6 +127,9 @@ fn a_start_that_stays_in_the_foreground_holds_up_nobody_for_ever() {
     machine.until_sh("test -e /tmp/follows").unwrap();
     let log = sh(&machine, "onsetctl log --all").1;
     assert!(log.contains("stays: start timed out"), "{log}");
+    let status = sh(&machine, "onsetctl status stays").1;
+    assert!(status.contains("\tstart timed out: what waited for it goes on\n"), "{status}");
+    assert!(!sh(&machine, "onsetctl status follows").1.contains("timed out"));
     // Nothing was killed by that, and it can be stopped.
     says(&machine, "ps | grep -c '[s]leep 100000'", "1\n");
     assert_eq!(machine.ctl(&["stop", "stays"]).unwrap().status, 0);
@@ -139,6 +142,63 @@ fn what_is_done_when_it_has_ended_is_stopped_by_its_own_command() {
     machine.until_sh("onsetctl status once | grep start/running").unwrap();
     assert_eq!(machine.ctl(&["stop", "once"]).unwrap().status, 0);
     says(&machine, "cat /tmp/once", "start\nstop\n");
+}
+
+/// A daemon that begins what is not its own when it gets USR1, and a script that knows it by its pidfile alone.
+const KEEPER: &str = "#!/bin/sh
+( setsid /bin/sh -c '
+	trap \"echo $0 closed >>/tmp/said; exit\" TERM
+	trap \"setsid sleep 200000 &\" USR1
+	echo $$ >/run/$0.pid
+	while :; do sleep 100000 & wait $!; done
+' $1 </dev/null >/dev/null 2>&1 & )
+";
+const KEEPS: &str = "#!/bin/sh
+### BEGIN INIT INFO
+# Provides: keeps
+# Default-Start: 2
+### END INIT INFO
+case $1 in
+start) for name in $(cat /etc/keepers); do /sbin/keeper $name; done ;;
+stop) kill $(cat /run/*.pid) 2>/dev/null; exit 0 ;;
+esac
+";
+
+/// A machine in which it runs for each of `keepers`, has begun something, and has lost its pidfile.
+fn without_pidfiles(keepers: &str) -> Machine {
+    let files = [
+        ("sbin/keeper", KEEPER),
+        ("etc/init.d/keeps", KEEPS),
+        ("etc/keepers", keepers),
+        ("etc/onset/jobs/keeps.override.ron", "( kill: (leave: all) )"),
+    ];
+    let mut machine = machine(&files);
+    assert_eq!(machine.ctl(&["start", "keeps"]).unwrap().status, 0);
+    machine.until_sh("for name in $(cat /etc/keepers); do test -s /run/$name.pid || exit 1; done").unwrap();
+    machine.sh("kill -USR1 $(cat /run/*.pid)").unwrap();
+    machine.until_sh("test $(ps | grep -c '[s]leep 200000') = $(wc -w </etc/keepers)").unwrap();
+    machine.sh("rm /run/*.pid").unwrap();
+    assert_eq!(machine.ctl(&["stop", "keeps"]).unwrap().status, 0);
+    machine
+}
+
+#[test]
+fn a_daemon_whose_stop_verb_misses_it_is_ended_and_what_it_shall_leave_is_left() {
+    let machine = without_pidfiles("one");
+    says(&machine, "cat /tmp/said", "one closed\n");
+    says(&machine, "ps | grep -c '[s]leep 200000'", "1\n");
+    let log = sh(&machine, "onsetctl log --all").1;
+    assert!(!log.contains("runs on"), "{log}");
+}
+
+#[test]
+fn of_several_daemons_whose_stop_verb_misses_them_it_is_said_that_they_run_on() {
+    let mut machine = without_pidfiles("one other");
+    says(&machine, "cat /tmp/said 2>/dev/null", "");
+    says(&machine, "ps | grep -c '[s]leep 200000'", "2\n");
+    machine
+        .until_sh("onsetctl log --all | grep 'keeps: its stop verb is over; what it has left runs on'")
+        .unwrap();
 }
 
 /// A stop that does nothing, for a daemon that hears nothing.

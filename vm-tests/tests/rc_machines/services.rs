@@ -1,6 +1,8 @@
 //! Services: supervised by `daemon`, needed by others, and told by every file of rc.conf whether they run.
 
-use super::{machine, sh};
+use vm_tests::namespace::{Machine, Options};
+
+use super::{machine, says, sh};
 
 /// A script in the style of packages: a supervisor that restarts what does not detach itself.
 const SHOP: &str = "#!/bin/sh
@@ -177,4 +179,54 @@ fn every_file_of_rc_conf_counts_for_onset_as_for_the_script() {
     for script in ["/etc/rc.d/dashed", "/etc/rc.d/toy", "/usr/local/etc/rc.d/far"] {
         assert_eq!(sh(&machine, &format!("{script} enabled")).0, 0, "{script}");
     }
+}
+
+/// A script that enables another and has rc.conf read again, and that other one.
+const EARLY: &str = "#!/bin/sh
+# PROVIDE: early
+. /etc/rc.subr
+name=early
+start_cmd=early_start
+early_start()
+{
+	echo late_enable=YES >>/etc/rc.conf
+	kill -ALRM $RC_PID
+}
+load_rc_config $name
+run_rc_command \"$1\"
+";
+const LATE: &str = "#!/bin/sh
+# PROVIDE: late
+# REQUIRE: early
+. /etc/rc.subr
+name=late
+rcvar=late_enable
+start_cmd='echo late >>/tmp/late'
+load_rc_config $name
+run_rc_command \"$1\"
+";
+
+#[test]
+fn a_script_that_another_one_enables_starts_in_the_same_boot() {
+    let mut machine =
+        machine(&[("etc/rc.d/early", EARLY), ("etc/rc.d/late", LATE), ("etc/rc.conf", "late_enable=NO\n")]);
+    machine.until_sh("onsetctl status late | grep start/running").unwrap();
+    says(&machine, "cat /tmp/late", "late\n");
+}
+
+#[test]
+fn a_first_boot_may_ask_for_another_one() {
+    let stock = vm_tests::programs::workspace().join("init/stock/jobs/rc-firstboot.ron");
+    let once = "#!/bin/sh\n# PROVIDE: once\n# KEYWORD: firstboot\necho the first boot: $1 >/dev/console\n";
+    let files = [
+        ("firstboot", "\n"),
+        ("firstboot-reboot", "\n"),
+        ("etc/rc.d/once", once),
+        ("etc/onset/jobs/rc-firstboot.ron", &std::fs::read_to_string(stock).unwrap()),
+    ];
+    let files = files.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
+    let mut machine = Machine::start(&[], &Options { files, wait: false, ..Options::default() }).unwrap();
+    // What reboot(2) makes of PID 1 of a name space: HUP.
+    assert_eq!(machine.until_end().unwrap(), 129);
+    assert!(machine.console().contains("the first boot: faststart"), "{}", machine.console());
 }

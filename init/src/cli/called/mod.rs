@@ -64,10 +64,7 @@ impl Called<'_> {
 
     /// Calls a method, and waits for the answer as long as it takes.
     fn call(&self, method: &str, parameters: &Value) -> Result<Value, Trouble> {
-        let mut connection = Connection::open(&self.socket)?;
-        connection.send(method, parameters, false)?;
-        let answer = connection.receive(None, &mut |_| {}).map(|reply| reply.parameters);
-        Connection::come_back(&self.socket, answer, None, &mut |_| {})
+        Connection::call_to_the_end(&self.socket, method, parameters)
     }
 }
 

@@ -37,11 +37,17 @@ pub(super) fn find(job: &str) -> Option<Script> {
     if let Some(path) = by_file {
         return Some(Script { job: job.into(), path });
     }
+    called(job).into_iter().next()
+}
+
+/// All scripts that have this `$name`, and behind them those that provide it.
+pub(super) fn called(job: &str) -> Vec<Script> {
     let all: Vec<(Script, rcd::ScriptNames)> = FOLDERS.iter().filter(|it| it.1).flat_map(scripts).collect();
     let is_called = |names: &rcd::ScriptNames| names.name.as_ref().is_some_and(|name| name.as_str() == job);
     let provides = |names: &rcd::ScriptNames| names.provides.iter().any(|name| name.as_str() == job);
-    let found = all.iter().find(|it| is_called(&it.1)).or_else(|| all.iter().find(|it| provides(&it.1)));
-    found.map(|(script, _)| script.clone())
+    let first = all.iter().filter(|it| is_called(&it.1));
+    let found = first.chain(all.iter().filter(|it| !is_called(&it.1) && provides(&it.1)));
+    found.map(|(script, _)| script.clone()).collect()
 }
 
 /// A name with a slash would lead elsewhere.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Known, Verb, run, said::Said};
 use crate::cli::{
     Outcome, act,
-    ask::ask,
+    connection::Connection,
     exit::{DONE, FAILED, Trouble},
     say,
 };
@@ -65,7 +65,8 @@ impl Verb<'_> {
         // What rc.conf does not want is wanted all the same.
         let force = matches!(prefix, "one" | "force");
         let parameters = json!({ "job": known.name(), "args": words, "force": force });
-        let answer = ask(self.socket, act::method(wish), &parameters);
+        // A verb may take its time.
+        let answer = Connection::call_to_the_end(self.socket, act::method(wish), &parameters);
         let outcome = |text, remarks, code| Outcome { text, remarks, code };
         match answer {
             Ok(_) => outcome(said.all(), String::new(), DONE),

@@ -12,7 +12,7 @@ mod openrc;
 use alloc::{boxed::Box, collections::BTreeMap, format, vec::Vec};
 use core::ops::Range;
 
-use events::Name;
+use events::{Key as Variable, Name, Value};
 
 pub use self::{
     facilities::Facilities,
@@ -21,6 +21,7 @@ pub use self::{
 };
 use super::{
     Reading, Role, Source,
+    rc_conf::{RcConf, Setting},
     script::{Script, first_line, lint_text},
 };
 use crate::{
@@ -110,6 +111,26 @@ pub fn read(
         never(&mut reader.script.job);
     }
     reader.script.finish()
+}
+
+/// What the variable is called that says whether scripts shall tell much.
+const VERBOSE: Variable = Variable::constant("VERBOSE");
+
+/// What `/etc/default/rcS` says of it, as plain text. What else stands there is for other scripts.
+#[must_use]
+pub fn verbosity(defaults: &Source) -> Option<Value> {
+    match RcConf::in_order(&[], core::slice::from_ref(defaults)).0.get(&VERBOSE) {
+        Setting::Plain(value) => Value::new(value).ok(),
+        Setting::Unknown | Setting::Unset => None,
+    }
+}
+
+/// Has the script told that, as rc(8) of SysV does.
+pub fn tell_verbosity(reading: &mut Reading, verbose: Option<&Value>) {
+    if let (Some(described), Some(value)) = (&mut reading.described, verbose) {
+        let env = core::mem::take(&mut described.job.env).into_vec().into_iter();
+        described.job.env = env.chain([(VERBOSE, Some(value.clone()))]).collect();
+    }
 }
 
 /// Takes from a disabled job what would start it: at every boot it would be said that it does not start.

@@ -9,7 +9,7 @@ use super::{
     fields::{missing_value, surplus_value},
     raw::{Node, Shape},
 };
-use crate::{Command, Exit, KILL_TIMEOUT, Kill, ProcessKind, Ready, Respawn, Signal};
+use crate::{Command, Exit, Format, Kill, ProcessKind, Ready, Respawn, Signal};
 
 pub(super) fn exec(draft: &mut Draft<'_>, node: &Node<'_>) {
     process(draft, node, ProcessKind::Main);
@@ -277,7 +277,12 @@ pub(super) fn normal_exit(draft: &mut Draft<'_>, node: &Node<'_>) {
 
 /// `(signal: "TERM", timeout: "5s", leave: none)`.
 pub(super) fn kill(draft: &mut Draft<'_>, node: &Node<'_>) {
-    draft.job.kill = Kill::default();
+    // What an override says nothing of stays as the script has it: its verb needs more time than a signal.
+    let Kill { timeout: usual, together, .. } = match draft.job.format {
+        Format::Rcd | Format::Lsb => core::mem::take(&mut draft.job.kill),
+        Format::Native | Format::Upstart | Format::Hook | Format::Inetd => Kill::default(),
+    };
+    draft.job.kill = Kill { timeout: usual, together, ..Kill::default() };
     if node.is_nothing() {
         return;
     }
@@ -291,8 +296,8 @@ pub(super) fn kill(draft: &mut Draft<'_>, node: &Node<'_>) {
     });
     draft.job.kill = Kill {
         signal: signal.unwrap_or(Signal::TERM),
-        timeout: timeout.unwrap_or(KILL_TIMEOUT),
+        timeout: timeout.unwrap_or(usual),
         leave: leave.unwrap_or(false),
-        together: None,
+        together: together.filter(|_| timeout.is_none()),
     };
 }

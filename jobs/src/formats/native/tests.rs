@@ -2,13 +2,14 @@ mod plain;
 mod wrong;
 
 use alloc::{format, string::ToString as _, vec};
+use core::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Again, Command, Connections, Exit, Limit, OnConnection, ProcessKind, Ready, Resource, Severity, Signal,
-    StartMode,
+    Again, Command, Connections, Exit, Kill, Limit, OnConnection, ProcessKind, Ready, Resource, Severity,
+    Signal, StartMode,
     formats::{Mention, Role},
 };
 
@@ -236,6 +237,29 @@ fn a_wrong_override_of_a_foreign_job_changes_nothing() {
     let reports = apply_override(&mut described, &source);
     assert_eq!((reports.len(), reports[0].code), (1, "out-of-range"));
     assert_eq!(described, foreign());
+}
+
+#[test]
+fn an_override_that_says_how_a_script_ends_leaves_its_verb_the_time_it_had() {
+    for (text, format, timeout, together) in [
+        ("( kill: (leave: all) )", Format::Rcd, 90, Some(300)),
+        ("( kill: (timeout: \"2m\") )", Format::Rcd, 120, None),
+        ("( kill: None )", Format::Lsb, 90, Some(300)),
+        ("( kill: (leave: all) )", Format::Upstart, 5, None),
+    ] {
+        let mut described = foreign();
+        described.job.format = format;
+        let together_before = Some(Duration::from_secs(300));
+        described.job.kill =
+            Kill { timeout: Duration::from_secs(90), together: together_before, ..Kill::default() };
+        assert_eq!(apply_override(&mut described, &source("o", text)), []);
+        let kill = described.job.kill;
+        assert_eq!(
+            (kill.timeout.as_secs(), kill.together.map(|it| it.as_secs())),
+            (timeout, together),
+            "{text}"
+        );
+    }
 }
 
 #[test]

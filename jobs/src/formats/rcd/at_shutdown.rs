@@ -9,7 +9,7 @@ use alloc::{format, vec::Vec};
 use events::{Key, Name, Value};
 
 use crate::{
-    Command, Format, Job, ProcessKind, STOP_VERB_LIMIT, StartMode, Work,
+    Command, Format, Job, ProcessKind, StartMode, Work,
     formats::{Described, script::on_event},
 };
 
@@ -31,7 +31,7 @@ pub fn beside(script: &Described) -> Option<Described> {
     beside.keywords = [Name::constant("shutdown")].into();
     beside.start_on = Name::new("shutdown").ok().map(on_event);
     beside.task = true;
-    beside.start_timeout = Some(job.kill.together.unwrap_or(STOP_VERB_LIMIT).min(job.kill.timeout));
+    beside.start_timeout = Some(job.kill.together.unwrap_or(job.kill.timeout));
     beside.env = [(Key::new("rc_shutdown").ok()?, Value::new("reboot").ok())].into();
     let says = |words: &[&str]| Command::Argv(words.iter().map(|word| (*word).into()).collect());
     let processes = Vec::from([

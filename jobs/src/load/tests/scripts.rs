@@ -3,6 +3,25 @@
 use super::*;
 
 #[test]
+fn scripts_of_init_d_are_told_whether_to_tell_much() {
+    let script = ("/etc/init.d/x", "### BEGIN INIT INFO\n### END INIT INFO\n");
+    for (defaults, expected) in [
+        ("# Nothing yet.\n#VERBOSE=yes\nUTC=yes\n", vec![]),
+        ("UTC=yes\nVERBOSE='yes' # for now\n", vec!["VERBOSE=yes"]),
+        ("VERBOSE=$(tell)\n", vec![]),
+    ] {
+        let generation = loaded(&[("/etc/default/rcS", defaults), script]);
+        let env = generation.jobs[0].job.env.iter();
+        let value = |value: &Option<events::Value>| {
+            value.as_ref().map_or(String::new(), |value| value.as_str().into())
+        };
+        let env: Vec<String> = env.map(|(key, it)| format!("{key}={}", value(it))).collect();
+        assert_eq!(env, expected, "{defaults}");
+        assert_eq!(codes(&generation), Vec::<&str>::new());
+    }
+}
+
+#[test]
 fn a_script_whose_work_a_stock_job_does_never_runs() {
     const SCRIPT: &str = "#!/bin/sh\n### BEGIN INIT INFO\n# Provides: mountall other\n# Required-Start: a\n# Default-Start: S\n# X-Start-Before: nobody\n### END INIT INFO\n";
     const STOCK: &str = "(provides: [\"mountall\"], exec: \"x\")";
