@@ -83,7 +83,7 @@ pub struct Job {
     pub reload_on: Box<[Text]>,
     /// Files whose change has it started anew.
     pub restart_on: Box<[Text]>,
-    /// When those who wait for it go on.
+    /// How long others wait for its start, from when it is held no longer.
     pub settle: Duration,
     /// When a start that has not come to its end is given up; `None` for never. That of a task ends with the task.
     pub start_timeout: Option<Duration>,

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use events::Name;
 use jobs::{
-    ProcessKind, StartMode, order,
+    ProcessKind, StartMode,
     formats::{
         Reading, Source, hook,
         lsb::{self, Facilities, Links},
         rc_conf::RcConf,
         rcd::{self, KeywordFilter},
     },
+    order,
 };
 use proptest::prelude::*;
 

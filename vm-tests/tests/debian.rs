@@ -1,7 +1,12 @@
 //! A real Debian with Onset as its init: each folder in `debian` is a scenario. `make test-debian` makes the images that
 //! they boot: `packages.img` for those whose name begins so, `root.img` for the others. `ONSET_DEBIAN` names the folder
 //! with both; without it, nothing is tested here.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a test may fail where it stands")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may fail where it stands"
+)]
 
 use std::{
     cmp::Reverse,

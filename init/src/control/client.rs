@@ -135,7 +135,7 @@ impl Client {
             self.input = Vec::new();
             self.half = None;
             let about = json!({"parameter": "", "reason": format!("a message is longer than {bound} bytes")});
-            self.answer(Err(outcome::service_error("InvalidParameter", about)), now);
+            self.answer(Err(outcome::service_error("InvalidParameter", about)));
             self.leaving = true;
         }
     }
@@ -161,29 +161,39 @@ impl Client {
         Some(message)
     }
 
+    /// Whether it has said more than it has been heard yet.
+    pub fn has_backlog(&self) -> bool {
+        self.doing == Doing::Nothing && self.whole_message().is_some()
+    }
+
     /// Whether more may be done for it now: it has taken most of what it was told.
     pub const fn has_room(&self) -> bool {
         self.output.len().saturating_sub(self.sent) < LOW_WATER
     }
 
-    /// Puts an answer in line. What the client waited for is over.
-    pub fn answer(&mut self, answer: Result<Value, Value>, now: Time) {
+    /// Puts an answer in line, which [`flush`](Self::flush) sends: of many calls in one turn all answers at once, so that
+    /// whoever waits for them is woken once. What the client waited for is over.
+    pub fn answer(&mut self, answer: Result<Value, Value>) {
         let oneway = matches!(self.doing, Doing::Waiting { oneway: true, .. });
         self.doing = Doing::Nothing;
         if !oneway {
-            self.say(&outcome::message(answer), now);
+            self.put(&outcome::message(answer));
         }
     }
 
-    /// Puts bytes in line, with the NUL that ends them.
+    /// Says something, with the NUL that ends it.
     pub fn say(&mut self, message: &[u8], now: Time) {
+        self.put(message);
+        self.flush(now);
+    }
+
+    fn put(&mut self, message: &[u8]) {
         if self.sent > 0 && self.sent == self.output.len() {
             self.output.clear();
             self.sent = 0;
         }
         self.output.extend_from_slice(message);
         self.output.push(0);
-        self.flush(now);
     }
 
     /// Sends what is taken.
@@ -245,7 +255,7 @@ impl Client {
 
     /// Has the loop wait for what this client may do next.
     pub fn wait(&mut self, shell: &mut Shell<'_>) {
-        let asks = self.doing == Doing::Nothing && self.whole_message().is_some() && self.rests.is_none();
+        let asks = self.has_backlog() && self.rests.is_none();
         let pages = matches!(self.doing, Doing::Paging(_));
         // A socket that can be written to wakes at once: that is how a client asks for its next turn.
         let write = !self.output.is_empty() || asks || pages;

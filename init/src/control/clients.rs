@@ -16,6 +16,7 @@ use super::{
     client::{Client, Doing},
     outcome,
     peer::Peer,
+    turns,
 };
 use crate::pid1::shell::Shell;
 
@@ -61,9 +62,9 @@ impl Clients {
         Some(self.table.get(&number)?.peer.uid)
     }
 
-    /// Which of all calls was the last one of the client of this number; 0 if it has made none.
-    pub fn heard(&self, number: u32) -> u64 {
-        self.table.get(&number).map_or(0, |client| client.heard)
+    /// Where the client of this number stands in line.
+    pub fn place(&self, number: u32) -> u64 {
+        self.table.get(&number).map_or(0, |client| turns::place(client.heard, client.has_backlog()))
     }
 
     /// The client of this number.
@@ -181,7 +182,8 @@ impl Clients {
     /// Who looks on is told that this was all.
     pub fn farewell(&mut self, error: &Value, now: Time) {
         for (_, client) in self.watchers() {
-            client.answer(Err(error.clone()), now);
+            client.answer(Err(error.clone()));
+            client.flush(now);
         }
     }
 

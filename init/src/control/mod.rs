@@ -257,7 +257,7 @@ impl Control {
     /// are to be heard.
     pub fn begin_turn(&mut self, ready: &mut [(Token, Ready)]) {
         let Self { turns, clients, .. } = self;
-        turns.begin(ready, |number| clients.heard(number));
+        turns.begin(ready, |number| clients.place(number));
     }
 
     /// Something can be read or written.
@@ -468,7 +468,8 @@ impl Control {
         for (reply, pending) in mem::take(&mut self.pending) {
             let question = pending.asked.can_be_awaited().then(|| reply.0.to_string());
             if let Some(client) = self.clients.get_mut(pending.client) {
-                client.answer(Err(outcome::error("Restarted", json!({ "question": question }))), now);
+                client.answer(Err(outcome::error("Restarted", json!({ "question": question }))));
+                client.flush(now);
             }
         }
         self.clients.farewell(&outcome::error("Restarted", json!({})), now);
@@ -477,7 +478,7 @@ impl Control {
     fn answer_client(&mut self, shell: &mut Shell<'_>, number: u32, answer: Result<Value, Value>) {
         let answer = self.explained(answer);
         let Some(client) = self.clients.get_mut(number) else { return };
-        client.answer(answer, shell.now);
+        client.answer(answer);
         self.put_back(shell, number);
     }
 

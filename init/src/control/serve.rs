@@ -61,7 +61,7 @@ impl Control {
             Err(error) => {
                 self.charge(number, uid, 1, shell.now);
                 let client = self.clients.get_mut(number)?;
-                client.answer(Err(error.value), shell.now);
+                client.answer(Err(error.value));
                 if error.is_last {
                     client.leave();
                 }
@@ -105,18 +105,18 @@ impl Control {
             client.doing = Doing::Waiting { reply: ReplyId(0), oneway };
         }
         match step {
-            Step::Answer(answer) => client.answer(answer, shell.now),
+            Step::Answer(answer) => client.answer(answer),
             Step::Later(reply) => client.doing = Doing::Waiting { reply, oneway },
             Step::Ordered(reply, order) => {
                 client.doing = Doing::Waiting { reply, oneway };
                 return Some(order);
             }
             Step::AnswerAndOrder(answer, order) => {
-                client.answer(Ok(answer), shell.now);
+                client.answer(Ok(answer));
                 return Some(order);
             }
             Step::List(listed) if more && !oneway => client.doing = Doing::Paging(listed.begin()),
-            Step::List(listed) => client.answer(listed.whole(views), shell.now),
+            Step::List(listed) => client.answer(listed.whole(views)),
             Step::Watch if oneway => client.doing = Doing::Nothing,
             Step::Watch => watch::begin(client, shell.now),
         }

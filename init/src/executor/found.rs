@@ -8,7 +8,7 @@ use jobs::{Ending, Exit, Input, Job, Life, Main, Phase, Pid, ProcessKind, Ready,
 
 use super::{
     Executor,
-    launch::SetUp,
+    launch::{Heard, SetUp},
     life::{Body, Owes, Process, Role},
     noted::{Noted, What},
     records::{KIND_SHIFT, NOTIFY, READY, STATUS, Saved},
@@ -126,7 +126,7 @@ impl Executor {
         };
         let names = Names { program: "the program".into(), ..Names::default() };
         let set_up =
-            SetUp { life, process, pid, names, status, registration: Some(registration), since: shell.now };
+            SetUp { life, process, pid, names, status, heard: Heard::AtOnce(registration), since: shell.now };
         if self.set_ups.put(place, set_up) {
             self.know(life.number, pid, Role::SetUp(process, place));
         }

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use core::time::Duration;
+
 use events::{Args, Text, Time};
 use jobs::{Exit, Input, Job, Life, Pid, ProcessKind};
 use nix::{errno::Errno, fcntl::OFlag, unistd::pipe2};
@@ -37,6 +39,8 @@ use crate::{
 const ROOMS: usize = 4;
 /// How long a set-up may take before others need not wait for it, in milliseconds.
 const STUCK: u64 = 1_000;
+/// By when it is heard of a set-up that nobody waits for, in milliseconds: at the clock's next tick but one.
+const LATE: u64 = 2;
 
 /// A process that is to be made.
 #[derive(Debug)]
@@ -68,9 +72,20 @@ pub struct SetUp {
     pub(super) pid: i32,
     pub(super) names: Names,
     pub(super) status: Kept,
-    /// None once the pipe has come to its end and the child has not yet.
-    pub(super) registration: Option<Registration>,
+    pub(super) heard: Heard,
     pub(super) since: Time,
+}
+
+/// When it is heard how a set-up went.
+#[derive(Debug)]
+pub enum Heard {
+    /// As soon as its pipe says so.
+    AtOnce(Registration),
+    /// By this time, or before that with the end of the child: nobody waits for it, and whoever is woken by it takes the
+    /// processor from the program that has just been executed.
+    By(Time),
+    /// With the end of the child: its pipe has come to its own.
+    AtItsEnd,
 }
 
 /// How a set-up ended.
@@ -135,7 +150,7 @@ impl Executor {
         self.steps.0.set_pid(place, 0);
         let status = Kept::new(status, status_label(place, process, life));
         // The child takes the rest of the plan along.
-        let names = std::mem::take(&mut plan.names);
+        let (names, is_awaited) = (std::mem::take(&mut plan.names), plan.is_awaited);
         let made = self.copy(plan, group.as_ref(), process, place, &told);
         let (pid, pidfd) = match made {
             Ok(made) => made,
@@ -146,12 +161,16 @@ impl Executor {
         };
         self.steps.0.set_pid(place, pid);
         drop(told);
-        let registration = match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
-            Ok(registration) => registration,
-            Err(error) => {
-                super::kill(pid, 9);
-                return Err(Unmade::by("poll", &error));
+        let heard = if is_awaited {
+            match shell.poll.add(status.as_fd(), Interest::Read, Token::Status(place)) {
+                Ok(registration) => Heard::AtOnce(registration),
+                Err(error) => {
+                    super::kill(pid, 9);
+                    return Err(Unmade::by("poll", &error));
+                }
             }
+        } else {
+            Heard::By(shell.now.after(Duration::from_millis(LATE)))
         };
         self.pids.insert(pid, life.number);
         if let Some(body) = self.lives.get_mut(&life.number) {
@@ -166,8 +185,7 @@ impl Executor {
             }
         }
         let since = shell.now;
-        let registration = Some(registration);
-        self.set_ups.add(SetUp { life, process, pid, names, status, registration, since });
+        self.set_ups.add(SetUp { life, process, pid, names, status, heard, since });
         Ok(())
     }
 
@@ -304,6 +322,32 @@ impl Executor {
         self.hold_back();
     }
 
+    /// When the next set-up is to be looked at that nobody waits for.
+    pub(super) fn next_unheard(&self) -> Option<Time> {
+        let times = self.set_ups.iter().map(|(_, set_up)| match &set_up.heard {
+            Heard::By(time) => Some(*time),
+            Heard::AtOnce(_) | Heard::AtItsEnd => None,
+        });
+        times.flatten().min()
+    }
+
+    /// Looks at the set-ups that nobody waits for and whose time has come. What is not over by now is heard at once.
+    pub(super) fn hear_late(&mut self, shell: &mut Shell<'_>) {
+        let is_late = |set_up: &SetUp| matches!(set_up.heard, Heard::By(time) if time <= shell.now);
+        let late = self.set_ups.iter().filter(|(_, set_up)| is_late(set_up)).map(|(place, _)| place);
+        for place in late.collect::<Vec<_>>() {
+            self.hear_status(shell, place, None);
+            let Some(set_up) = self.set_ups.get_mut(place) else { continue };
+            if let Heard::By(time) = &mut set_up.heard {
+                match shell.poll.add(set_up.status.as_fd(), Interest::Read, Token::Status(place)) {
+                    Ok(at) => set_up.heard = Heard::AtOnce(at),
+                    // There is no room for it now.
+                    Err(_) => *time = shell.now.after(Duration::from_millis(STUCK)),
+                }
+            }
+        }
+    }
+
     /// Hears how a set-up went, of a child that perhaps has ended by now.
     pub(super) fn hear_status(&mut self, shell: &mut Shell<'_>, place: u32, end: Option<Exit>) {
         let Some(set_up) = self.set_ups.get_mut(place) else { return };
@@ -317,8 +361,8 @@ impl Executor {
                 (step, Some(_)) => Outcome::Died(step, end),
                 (_, None) => {
                     // It is dying, and has closed its descriptors already. Its end is told when it is reaped.
-                    if let Some(registration) = set_up.registration.take() {
-                        shell.poll.remove(&set_up.status, registration);
+                    if let Heard::AtOnce(at) = std::mem::replace(&mut set_up.heard, Heard::AtItsEnd) {
+                        shell.poll.remove(&set_up.status, at);
                     }
                     return;
                 }
@@ -333,13 +377,13 @@ impl Executor {
 
     fn set_up_ended(&mut self, shell: &mut Shell<'_>, place: u32, outcome: Outcome) {
         let Some(set_up) = self.set_ups.remove(place) else { return };
-        let SetUp { life, process, pid, names, status, registration, .. } = set_up;
+        let SetUp { life, process, pid, names, status, heard, .. } = set_up;
         if matches!(outcome, Outcome::Executed) {
             // Before the pipe is gone that would tell the next image of us.
             self.note(life.number, pid, What::Spawned(process));
         }
-        if let Some(registration) = registration {
-            shell.poll.remove(&status, registration);
+        if let Heard::AtOnce(at) = heard {
+            shell.poll.remove(&status, at);
         }
         drop(status);
         let role = if matches!(outcome, Outcome::Executed) { Role::Running(process) } else { Role::Over };
@@ -377,5 +421,5 @@ fn death(step: Step, exit: Option<Exit>) -> String {
 }
 
 fn stuck_at(since: Time) -> Time {
-    since.after(std::time::Duration::from_millis(STUCK))
+    since.after(Duration::from_millis(STUCK))
 }

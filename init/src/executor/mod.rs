@@ -278,12 +278,14 @@ impl Executor {
     pub fn deadline(&self) -> Option<Time> {
         let stuck = if self.queue.is_empty() { None } else { self.next_stuck() };
         let lost = self.asked.first().map(|_| Time::default());
-        self.due.values().copied().chain(stuck).chain(lost).min()
+        let unheard = self.next_unheard();
+        self.due.values().copied().chain(stuck).chain(lost).chain(unheard).min()
     }
 
     /// Does what is due.
     pub fn tick(&mut self, shell: &mut Shell<'_>) {
         self.ask_for_lost(shell);
+        self.hear_late(shell);
         self.hold_back();
         let now = shell.now;
         let due: Vec<u64> =

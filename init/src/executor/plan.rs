@@ -123,6 +123,8 @@ pub struct Plan {
     pub(super) no_new_privileges: bool,
     pub(super) signals: u64,
     pub(super) wants_pid: bool,
+    /// Whether somebody may wait for its being executed: of what is over only with its end, nobody does.
+    pub(super) is_awaited: bool,
     /// Descriptors that are the child's: closed here when it has been made.
     owned: Vec<OwnedFd>,
     /// What a fault is put into words with.
@@ -202,6 +204,7 @@ impl Plan {
             no_new_privileges: work.no_new_privileges,
             signals: base.ignored,
             wants_pid: extra.watchdog.is_some() || !extra.given.listeners.is_empty(),
+            is_awaited: process == ProcessKind::Main && !(job.task && job.ready == Ready::Spawned),
             owned: Vec::new(),
             names: Names::of(work, &program),
             cgroup: work.cgroup.clone(),

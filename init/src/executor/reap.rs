@@ -4,6 +4,7 @@ use jobs::{Exit, Input, Pid, ProcessKind, Ready, Signal};
 
 use super::{
     Executor,
+    launch::Heard,
     life::{Owes, Process, Role},
     noted::What,
 };
@@ -133,9 +134,9 @@ impl Executor {
     /// Closes the status pipe of a child that is not waited for any more.
     pub(super) fn drop_set_up(&mut self, shell: &mut Shell<'_>, place: u32) {
         if let Some(set_up) = self.set_ups.remove(place)
-            && let Some(registration) = set_up.registration
+            && let Heard::AtOnce(at) = set_up.heard
         {
-            shell.poll.remove(&set_up.status, registration);
+            shell.poll.remove(&set_up.status, at);
         }
     }
 

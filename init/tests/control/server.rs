@@ -220,6 +220,9 @@ async fn serve(
     loop {
         let mut ready = poll.wait().await.unwrap();
         ready.sort_by_key(|(token, _)| *token);
+        if let Some(control) = &mut machine.control {
+            control.begin_turn(&mut ready);
+        }
         let mut shell =
             Shell { now: machine.simulation.now(), poll: &mut poll, bus: &mut bus, options: &options };
         for (token, ready) in ready {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use events::{Key, Text, Value};
-use jobs::{Command, Exit, Format, IoNice, Job, Limit, ProcessKind, Ready, Resource, Work};
+use jobs::{Command, Exit, Format, IoNice, Job, Limit, ProcessKind, Ready, Resource, Signal, Work};
 
-use crate::machine::{ALL, Machine, Test, USUAL, exec, job, work};
+use crate::machine::{ALL, Machine, Test, USUAL, exec, is_alive, job, work};
 
 pub const TESTS: &[Test] = &[
     Test {
@@ -50,6 +50,16 @@ pub const TESTS: &[Test] = &[
         ways: USUAL,
         run: capabilities_are_kept_also_without_being_root,
     },
+    Test {
+        name: "a_task_that_goes_on_is_told_of_while_it_runs",
+        ways: USUAL,
+        run: a_task_that_goes_on_is_told_of_while_it_runs,
+    },
+    Test {
+        name: "a_task_that_cannot_be_executed_is_told_of",
+        ways: USUAL,
+        run: a_task_that_cannot_be_executed_is_told_of,
+    },
     Test { name: "a_fault_names_its_step", ways: ALL, run: a_fault_names_its_step },
     Test {
         name: "a_child_that_hangs_in_its_set_up_holds_nobody",
@@ -66,6 +76,30 @@ fn a_program_is_executed_and_its_end_told(machine: &mut Machine) {
     machine.forget(life);
     assert_eq!(machine.groups(), [""; 0]);
     assert_eq!(machine.others(), 0);
+}
+
+/// Nobody waits for its being executed, so it may be heard of a moment later.
+fn a_task_that_goes_on_is_told_of_while_it_runs(machine: &mut Machine) {
+    let life = machine.start(&task(), &exec(&["/bin/sleep", "1000"]));
+    let pid = machine.spawned(life);
+    assert!(is_alive(pid));
+    machine.kill_all(life);
+    assert_eq!(machine.main_exited(life).0, Exit::Signal(Signal::KILL));
+    machine.emptied(life);
+    machine.forget(life);
+}
+
+fn a_task_that_cannot_be_executed_is_told_of(machine: &mut Machine) {
+    let life = machine.start(&task(), &exec(&["/nowhere/program"]));
+    assert_eq!(machine.unspawned(life), "exec: no such file: /nowhere/program");
+    machine.forget(life);
+    assert_eq!(machine.groups(), [""; 0]);
+}
+
+fn task() -> Arc<Job> {
+    let mut task = Job::clone(&job(Ready::Spawned));
+    task.task = true;
+    task.into()
 }
 
 fn the_kernel_finds_nothing_of_pid_1_in_a_process(machine: &mut Machine) {

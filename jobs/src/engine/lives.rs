@@ -13,8 +13,8 @@ use super::{
     told::{STARTED, STARTING, STOPPED, STOPPING, add_result},
 };
 use crate::{
-    Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Job, Life, Main, Next, Notice, Outcome, Phase,
-    ProcessKind, Shutdown, State, Verb,
+    Action, CauseId, Cue, Ending, Format, Goal, Happening, Hook, Job, Life, Main, Next, Notice, Outcome,
+    Phase, ProcessKind, Shutdown, State, Verb,
 };
 
 impl Engine {
@@ -79,7 +79,8 @@ impl Engine {
             matches!(state, State::Killed(Main::Ended { left: true, .. }, Ending::Signal)) && before != state;
         if outlives_main && leave {
             // Where main is known, the signal has ended it before. Else nobody can tell it from what shall be left.
-            if let (State::Killed(Main::Ended { exit: None, .. }, _), Some(instance)) = (state, self.instance(place))
+            if let (State::Killed(Main::Ended { exit: None, .. }, _), Some(instance)) =
+                (state, self.instance(place))
             {
                 let (slot, key) = (instance.slot, instance.key.clone());
                 self.note(slot, key, Notice::LeftAlone);

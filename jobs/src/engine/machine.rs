@@ -53,7 +53,8 @@ impl GoingDown {
     /// What is left of a time that began with the first stop.
     fn left_of(&self, all: Duration, now: Time) -> Duration {
         let since = self.stopping_since.unwrap_or(now);
-        let halved = |end: Time, asked: &Time| (*asked).max(since).after(half(end.since((*asked).max(since))));
+        let halved =
+            |end: Time, asked: &Time| (*asked).max(since).after(half(end.since((*asked).max(since))));
         self.hurried.iter().fold(since.after(all), halved).since(now)
     }
 }

@@ -197,7 +197,9 @@ fn of_several_daemons_whose_stop_verb_misses_them_it_is_said_that_they_run_on() 
     let mut machine = without_pidfiles("one other");
     says(&machine, "cat /tmp/said 2>/dev/null", "");
     says(&machine, "ps | grep -c '[s]leep 200000'", "2\n");
-    machine.until_sh("onsetctl log --all | grep 'keeps: its stop verb is over; what it has left runs on'").unwrap();
+    machine
+        .until_sh("onsetctl log --all | grep 'keeps: its stop verb is over; what it has left runs on'")
+        .unwrap();
 }
 
 /// A stop that does nothing, for a daemon that hears nothing.

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Again, Command, Connections, Exit, Kill, Limit, OnConnection, ProcessKind, Ready, Resource, Severity, Signal,
-    StartMode,
+    Again, Command, Connections, Exit, Kill, Limit, OnConnection, ProcessKind, Ready, Resource, Severity,
+    Signal, StartMode,
     formats::{Mention, Role},
 };
 
@@ -254,7 +254,11 @@ fn an_override_that_says_how_a_script_ends_leaves_its_verb_the_time_it_had() {
             Kill { timeout: Duration::from_secs(90), together: together_before, ..Kill::default() };
         assert_eq!(apply_override(&mut described, &source("o", text)), []);
         let kill = described.job.kill;
-        assert_eq!((kill.timeout.as_secs(), kill.together.map(|it| it.as_secs())), (timeout, together), "{text}");
+        assert_eq!(
+            (kill.timeout.as_secs(), kill.together.map(|it| it.as_secs())),
+            (timeout, together),
+            "{text}"
+        );
     }
 }
 

@@ -12,7 +12,9 @@ fn scripts_of_init_d_are_told_whether_to_tell_much() {
     ] {
         let generation = loaded(&[("/etc/default/rcS", defaults), script]);
         let env = generation.jobs[0].job.env.iter();
-        let value = |value: &Option<events::Value>| value.as_ref().map_or(String::new(), ToString::to_string);
+        let value = |value: &Option<events::Value>| {
+            value.as_ref().map_or(String::new(), |value| value.as_str().into())
+        };
         let env: Vec<String> = env.map(|(key, it)| format!("{key}={}", value(it))).collect();
         assert_eq!(env, expected, "{defaults}");
         assert_eq!(codes(&generation), Vec::<&str>::new());
