@@ -1,5 +1,7 @@
 //! Services: supervised by `daemon`, needed by others, and told by every file of rc.conf whether they run.
 
+use vm_tests::namespace::{Machine, Options};
+
 use super::{machine, says, sh};
 
 /// A script in the style of packages: a supervisor that restarts what does not detach itself.
@@ -210,4 +212,24 @@ fn a_script_that_another_one_enables_starts_in_the_same_boot() {
         machine(&[("etc/rc.d/early", EARLY), ("etc/rc.d/late", LATE), ("etc/rc.conf", "late_enable=NO\n")]);
     machine.until_sh("onsetctl status late | grep start/running").unwrap();
     says(&machine, "cat /tmp/late", "late\n");
+}
+
+#[test]
+fn a_first_boot_may_ask_for_another_one() {
+    let stock = vm_tests::programs::workspace().join("init/stock/jobs/rc-firstboot.ron");
+    let once = "#!/bin/sh\n# PROVIDE: once\n# KEYWORD: firstboot\necho the first boot: $1 >/dev/console\n";
+    let files = [
+        ("firstboot", "\n"),
+        ("firstboot-reboot", "\n"),
+        ("etc/rc.d/once", once),
+        ("etc/onset/jobs/rc-firstboot.ron", &std::fs::read_to_string(stock).unwrap()),
+    ];
+    let files = files.into_iter().map(|(path, text)| (path.into(), text.into())).collect();
+    // A container would end with a status.
+    let environment = vec![("container".into(), String::new())];
+    let options = Options { files, environment, wait: false, ..Options::default() };
+    let mut machine = Machine::start(&[], &options).unwrap();
+    // What reboot(2) makes of PID 1 of a name space: HUP.
+    assert_eq!(machine.until_end().unwrap(), 129);
+    assert!(machine.console().contains("the first boot: start"), "{}", machine.console());
 }
