@@ -125,13 +125,15 @@ impl<'t> Evaluation<'t, '_> {
         let line = rest.split_inclusive('\n').next()?;
         let (name, value_at) = assigned_name(line, 0)?;
         let value = line.get(value_at..)?.trim_end_matches([' ', '\t', '\n']);
-        let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
-        let text = match quoted('"') {
-            Some(text) => {
-                text.bytes().all(|byte| !matches!(byte, b'"' | b'$' | b'`' | b'\\')).then_some(text)
-            }
-            None => value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_').then_some(value),
-        }?;
+        let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+        let is_plain = |byte: u8| match quoted {
+            Some(_) => !matches!(byte, b'"' | b'$' | b'`' | b'\\'),
+            None => byte.is_ascii_alphanumeric() || byte == b'_',
+        };
+        let text = quoted.unwrap_or(value);
+        if !text.bytes().all(is_plain) {
+            return None;
+        }
         let end = self.at.saturating_add(value_at).saturating_add(value.len());
         self.set(name, Some(text.into()), self.at..end);
         self.at = self.at.saturating_add(line.len());
