@@ -51,6 +51,10 @@ pub struct Body {
     pub(super) chroot: Option<Text>,
     /// Whether what is left of main was left alone on purpose.
     pub(super) is_left: bool,
+    /// Whether what main leaves behind is to be left alone.
+    pub(super) leaves: bool,
+    /// Whether main was known, and has ended.
+    pub(super) has_lost_main: bool,
 }
 
 /// A descriptor that is waited for, and its place in the table of such.
@@ -129,6 +133,8 @@ impl Body {
             stranger: None,
             chroot: None,
             is_left: false,
+            leaves: job.kill.leave,
+            has_lost_main: false,
         }
     }
 
@@ -137,6 +143,7 @@ impl Body {
         self.limited = !work.cgroup.is_empty();
         self.chroot.clone_from(&work.chroot);
         if process == ProcessKind::Main {
+            self.has_lost_main = false;
             self.ready = job.ready.clone();
             self.waits = true;
             self.said = Said::default();

@@ -165,7 +165,8 @@ impl Executor {
         body.is_stopped = false;
         body.watchdog.until = None;
         // One that was only found to be main, and ends well while another is there, was a step on the way.
-        if role == Role::Guessed && good && left && !body.is_stopping && self.guess(shell, number) {
+        let is_stopping = body.is_stopping || body.process(ProcessKind::Stop).is_some();
+        if role == Role::Guessed && good && left && !is_stopping && self.guess(shell, number) {
             return;
         }
         let Some(body) = self.lives.get_mut(&number) else { return };
@@ -173,6 +174,7 @@ impl Executor {
         if forks {
             body.waits = false;
         }
+        body.has_lost_main = !forks;
         shell.report(Input::Exited { life, process: ProcessKind::Main, exit, left });
         if left {
             self.owe(shell, number, Owes::Rest);

@@ -27,6 +27,10 @@ impl Executor {
         let number = signal.number();
         let is_stopped = body.is_stopped;
         let Some(main) = body.main().map(|main| main.pid) else {
+            // That it has ended is on its way to who says this, and what it has left is not meant.
+            if body.leaves && body.has_lost_main {
+                return;
+            }
             let rest = self.rest(life.number);
             return rest.into_iter().for_each(|pid| kill(pid, number));
         };

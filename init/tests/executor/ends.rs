@@ -1,6 +1,8 @@
 //! How processes are ended, and what is known of those that nobody asked for.
 
-use jobs::{Exit, Input, ProcessKind, Ready, Signal};
+use std::sync::Arc;
+
+use jobs::{Exit, Input, Job, ProcessKind, Ready, Signal};
 
 use crate::machine::{ALL, Machine, Test, USUAL, WITH_CGROUPS, is_alive, job, work};
 
@@ -35,6 +37,11 @@ pub const TESTS: &[Test] = &[
         run: a_job_with_groups_of_its_own_is_ended_with_them,
     },
     Test { name: "what_is_left_alone_goes_on", ways: WITH_CGROUPS, run: what_is_left_alone_goes_on },
+    Test {
+        name: "who_is_to_be_left_alone_gets_no_signal_that_was_mains",
+        ways: ALL,
+        run: who_is_to_be_left_alone_gets_no_signal_that_was_mains,
+    },
     Test {
         name: "a_life_that_is_forgotten_leaves_nothing",
         ways: ALL,
@@ -162,6 +169,26 @@ fn what_is_left_alone_goes_on(machine: &mut Machine) {
     assert_eq!(machine.groups(), [""; 0]);
     let left = std::fs::read_to_string(format!("{}/cgroup/left/test/cgroup.procs", machine.folder));
     assert_eq!(left.unwrap().trim(), child.to_string());
+}
+
+/// A stop verb ends main, and its own end is heard first: main then gets the signal, as far as is known.
+fn who_is_to_be_left_alone_gets_no_signal_that_was_mains(machine: &mut Machine) {
+    let script =
+        "setsid sh -c 'echo $$ > $F/pid; exec sleep 1000' & exec sleep 1000".replace("$F", &machine.folder);
+    let mut leaves = Job::clone(&job(Ready::Spawned));
+    leaves.kill.leave = true;
+    let life = machine.start(&Arc::new(leaves), &work(&script));
+    let child: i32 = machine.await_line("pid").parse().unwrap();
+    machine.signal(life, "KILL");
+    assert_eq!(machine.main_exited(life), (Exit::Signal(Signal::KILL), true));
+    machine.signal(life, "TERM");
+    let status = || std::fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+    let pending = |line: &str| line.starts_with("SigPnd") || line.starts_with("ShdPnd");
+    assert!(status().lines().filter(|line| pending(line)).all(|line| line.ends_with("0000000000000000")));
+    machine.until_so("a turn is over", || true);
+    assert!(is_alive(child));
+    machine.kill_all(life);
+    machine.emptied(life);
 }
 
 fn a_life_that_is_forgotten_leaves_nothing(machine: &mut Machine) {
