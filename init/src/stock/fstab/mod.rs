@@ -27,10 +27,12 @@ const SILENCE: u64 = 3_000;
 
 /// The entries of the machine's fstab.
 pub(super) fn entries(task: &mut Task) -> Vec<Entry> {
-    let Some(text) = task.read(PATH) else { return Vec::new() };
-    let (entries, faults) = entry::parse(&text);
-    faults.into_iter().for_each(|fault| task.fault(format!("{PATH}:{fault}")));
-    entries
+    read(task).0
+}
+
+/// The entries, and what is wrong with lines that are none.
+fn read(task: &mut Task) -> (Vec<Entry>, Vec<String>) {
+    task.read(PATH).map(|text| entry::parse(&text)).unwrap_or_default()
 }
 
 /// Remounts what is mounted already as fstab says: the root, which the kernel has mounted for reading only, and what
@@ -54,11 +56,12 @@ pub fn remount(task: &mut Task, _: &[String]) {
 /// Mounts everything that is local, or with `network`, what comes over the network. With `network check` it only says
 /// by its status whether there is any.
 pub fn run(task: &mut Task, words: &[String]) {
-    let entries = entries(task);
+    let (entries, faults) = read(task);
     let (network, local): (Vec<Entry>, Vec<Entry>) =
         entries.into_iter().filter(Entry::is_wanted).partition(Entry::is_network);
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => {
+            faults.into_iter().for_each(|fault| task.fault(format!("{PATH}:{fault}")));
             tell::announce(task, "virtual-filesystems");
             mount_all(task, local, PATIENCE, Change::Devices);
             tell::announce(task, "local-filesystems");
@@ -72,7 +75,6 @@ pub fn run(task: &mut Task, words: &[String]) {
             mount_all(task, network, NETWORK_PATIENCE, Change::Network);
             tell::announce(task, "remote-filesystems");
         }
-        // A line that is broken says nothing about the others.
         ["network", "check"] => task.end_with(u8::from(network.is_empty())),
         _ => task.misused("fstab: `network` or `network check` may stand behind it"),
     }
